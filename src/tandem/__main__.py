@@ -1,0 +1,134 @@
+"""The only place where things start: `tandem [run|compare] [key=value ...]`."""
+
+import logging
+import os
+import shlex
+import signal
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from types import FrameType
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from tandem.config import Command, configuration_folder, settings
+from tandem.errors import ConfigurationError, IncompleteError, TandemError, Terminated
+from tandem.sweep import SweepParent
+
+_HYDRA_FLAGS = (
+    "--help", "--hydra-help", "--version", "--cfg", "--resolve", "--package", "--run",
+    "--multirun", "--shell-completion", "--config-path", "--config-name", "--config-dir",
+    "--experimental-rerun", "--info",
+)  # fmt: skip - one list, read as one
+
+
+def words(arguments: Sequence[str]) -> Iterator[str]:
+    """The command line as Hydra reads it.
+
+    A leading command becomes `command=...`. What `mlflow run -P` makes of its parameters is
+    undone: `--key value` becomes `key=value`, and the value of `--overrides` is split as a shell
+    splits words (it is never evaluated).
+    """
+    rest = iter(arguments)
+    for position, word in enumerate(rest):
+        if position == 0 and word in {*Command}:
+            yield f"command={word}"
+        elif word == "--overrides":
+            yield from shlex.split(next(rest, ""))
+        elif word.startswith("--") and word.split("=")[0] not in _HYDRA_FLAGS:
+            key = word.removeprefix("--")
+            yield key if "=" in key else f"{key}={next(rest, '')}"
+        else:
+            yield word
+
+
+def main() -> None:
+    """Run the command line and exit with the status that the README lists."""
+    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGHUP, _terminate)
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, not to the screen over many lines
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nothing is sent unasked
+    try:
+        sys.argv[1:] = [*words(sys.argv[1:]), *_search_path(sys.argv)]
+        status = _run_hydra()
+    except (HydraException, OmegaConfBaseException) as error:
+        status = _report(error, ConfigurationError.status, debug="debug=true" in sys.argv)
+    except Terminated as error:
+        status = error.status
+    except KeyboardInterrupt:
+        status = 128 + signal.SIGINT
+    sys.exit(status)
+
+
+def _search_path(arguments: Sequence[str]) -> list[str]:
+    """Let Hydra find experiments/ (an absolute entry is the only kind found from any folder)."""
+    if any(word.startswith("hydra.searchpath=") for word in arguments):
+        return []
+    return [f"hydra.searchpath=['file://{configuration_folder().parent}']"]
+
+
+def _run_hydra() -> int:
+    statuses: list[int] = []
+
+    @hydra.main(
+        version_base="1.3", config_path=str(configuration_folder()), config_name="config"
+    )
+    def job(config: DictConfig) -> int:
+        statuses.append(_job(config))
+        return statuses[-1]
+
+    try:
+        job()
+    except BaseException as error:
+        if SweepParent.current:
+            SweepParent.current.close(error)
+        raise
+    if SweepParent.current and any(statuses):
+        return IncompleteError.status
+    return max(statuses, default=0)
+
+
+def _job(config: DictConfig) -> int:
+    """One job; its exit status. No exception leaves it, so that a sweep goes on after a failure."""
+    debug = bool(OmegaConf.select(config, "debug"))
+    logging.getLogger("mlflow").setLevel(logging.INFO if debug else logging.WARNING)
+    try:
+        chosen = settings(config)
+        # Heavy imports: after the configuration is known to be good.
+        from tandem.compare import compare  # noqa: PLC0415
+        from tandem.run import run  # noqa: PLC0415
+        from tandem.tracking import ui_hint  # noqa: PLC0415
+
+        if chosen.command == Command.COMPARE:
+            run_id = compare(chosen, config, HydraConfig.get().overrides.task)
+        else:
+            run_id = run(chosen, config)
+        if not chosen.tracking.parent_run_id:
+            sys.stdout.write(f"{ui_hint(run_id)}\n")
+    except TandemError as error:
+        return _report(error, error.status, debug=debug)
+    except Exception as error:  # noqa: BLE001 - the edge: whatever is left is our bug
+        return _report(error, TandemError.status, debug=debug)
+    return 0
+
+
+def _report(error: Exception, status: int, *, debug: bool) -> int:
+    if debug:
+        traceback.print_exception(error)
+    text = " ".join(str(error).split("Config search path:")[0].split())
+    if status == TandemError.status:
+        text = f"internal error: {type(error).__name__}: {text} -> debug=true shows where"
+    sys.stderr.write(f"tandem: {text}\n")
+    return status
+
+
+def _terminate(signum: int, _frame: FrameType | None) -> None:
+    raise Terminated(signum)
+
+
+if __name__ == "__main__":
+    main()

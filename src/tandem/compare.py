@@ -1,0 +1,120 @@
+"""The same task on several engines, each in a process of its own, under one parent run."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.table import Table
+
+from tandem import report, tracking
+from tandem.config import Settings, config_hash, flatten
+from tandem.errors import IncompleteError
+from tandem.run import prepare
+from tandem.scores import largest_relative_difference
+
+# Overrides of the parent that its children get in a value of their own, or not at all.
+_OWN = ("command=", "compare", "tracking", "engine=", "debug=")
+
+
+def compare(settings: Settings, config: DictConfig, overrides: Sequence[str]) -> str:
+    """Run every engine of `compare.engines`, print and log the comparison; the parent's run id.
+
+    `overrides` are the Hydra overrides of this call; every child gets those that make the task.
+    Raises IncompleteError where an engine failed.
+    """
+    engines = settings.compare.engines
+    store = tracking.Store(
+        settings.tracking.uri, settings.tracking.experiment, settings.tracking.parent_run_id
+    )
+    tags = {"kind": "comparison", "config.hash": config_hash(config)}
+    with tracking.tracked(store, f"compare-{settings.dataset.name}", tags) as run_id:
+        dataset = prepare(settings)  # once, before any engine is timed
+        with tempfile.TemporaryDirectory() as place:
+            folders = {engine: Path(place, engine) for engine in engines}
+            for engine, folder in folders.items():
+                _run_child(engine, folder, run_id, settings, overrides)
+            records = {engine: tracking.read_record(folder) for engine, folder in folders.items()}
+            parity = parity_differences(folders)
+        metrics = {engine: record.values() for engine, record in records.items()}
+        rows = report.comparison_rows(engines, metrics, max(parity.values(), default=0.0))
+        tracking.log_batch(run_id, _record(metrics, parity, flatten(config), dataset.fingerprint))
+        tracking.log_text(run_id, report.markdown(rows), "report/report.md")
+        _show(rows)
+    return run_id
+
+
+def _run_child(
+    engine: str, folder: Path, parent: str, settings: Settings, overrides: Sequence[str]
+) -> None:
+    task = [word for word in overrides if not word.lstrip("+~").startswith(_OWN)]
+    own = [
+        f"engine={engine}",
+        f"tracking.parent_run_id={parent}",
+        f"tracking.uri='{tracking.tracking_uri()}'",
+        f"tracking.record_dir='{folder}'",
+        f"debug={settings.debug}",
+    ]
+    # The run that `mlflow run` made is the parent's.
+    environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_RUN_ID"}
+    with subprocess.Popen(  # noqa: S603 - our own command
+        [sys.executable, "-m", "tandem", *task, *own], env=environment
+    ) as process:
+        try:
+            status = process.wait()
+        except BaseException:
+            process.terminate()
+            process.wait(timeout=30)
+            raise
+    if status:
+        raise IncompleteError(f"engine {engine} ended with status {status} -> see its message above")
+
+
+def parity_differences(folders: Mapping[str, Path]) -> dict[str, float]:
+    """Largest relative difference of RMSE and R2 between any engine and the first.
+
+    Over every fold and grid point: `rmse_max_rel` and `r2_max_rel`.
+    """
+    tables = [pd.read_csv(f / "artifacts" / "cv" / "fold_metrics.csv") for f in folders.values()]
+    first, *others = tables
+    return {
+        f"{name}_max_rel": max(
+            (largest_relative_difference(_column(first, name), _column(t, name)) for t in others),
+            default=0.0,
+        )
+        for name in ("rmse", "r2")
+    }
+
+
+def _column(table: pd.DataFrame, name: str) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+    return table[name].to_numpy(dtype=np.float64)
+
+
+def _record(
+    metrics: Mapping[str, Mapping[str, float]],
+    parity: Mapping[str, float],
+    params: Mapping[str, str],
+    fingerprint: str,
+) -> tracking.Record:
+    totals = {engine: values["time/total_s"] for engine, values in metrics.items()}
+    baseline = next(iter(totals.values()))
+    logged = [(f"speedup/{engine}", baseline / total, 0) for engine, total in totals.items()]
+    logged += [(f"parity/{name}", value, 0) for name, value in parity.items()]
+    task = {key: value for key, value in params.items() if not key.startswith("engine.")}
+    return tracking.Record(task, tuple(logged), {"data.fingerprint": fingerprint})
+
+
+def _show(rows: Sequence[Sequence[str]]) -> None:
+    header, *body = rows
+    table = Table(*header)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in body:
+        table.add_row(*row)
+    Console().print(table)

@@ -1,0 +1,55 @@
+"""The contract of an engine: load, clean, cross-validate, refit. It never sees a metric."""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Protocol
+
+from tandem.records import ErrorSums, GridPoint, Ledger, LinearModel, Plan, Profile, SparkFacts, Task
+
+# Called with the number of fits that are newly done.
+Advance = Callable[[int], None]
+
+# Engine name -> module that defines `Engine`. Imported on use: each brings its own heavy library.
+ENGINES = {
+    "sequential": "tandem.engines.sequential",
+    "distributed": "tandem.engines.distributed",
+}
+
+
+class Engine(Protocol):
+    """One way to run the pipeline. The calls come once each, in this order, each timed as a stage."""
+
+    def __init__(self, task: Task) -> None: ...
+
+    def unsupported(self) -> str | None:
+        """Why this engine cannot do the task, or None."""
+
+    def start(self) -> None:
+        """Start what must run before the first row is read (a JVM, a session)."""
+
+    def load(self) -> None:
+        """Bring the rows, with their row ids, to where the engine works on them."""
+
+    def profile(self) -> Profile:
+        """Count rows and missing cells."""
+
+    def clean(self, plan: Plan) -> Ledger:
+        """Drop what the plan drops and assign folds; fit the cleaning if it is fitted on all rows."""
+
+    def cross_validate(self, advance: Advance) -> ErrorSums:
+        """Held-out error sums of every fold and grid point."""
+
+    def refit(self, point: GridPoint) -> LinearModel:
+        """The model of one grid point, fitted on all used rows."""
+
+    def facts(self) -> SparkFacts | None:
+        """What Spark used and did, or None for an engine without Spark."""
+
+    def close(self) -> None:
+        """Give back what `start` and `load` took; safe to call at any point, more than once."""
+
+
+def create(name: str, task: Task) -> Engine:
+    """The engine called `name`, ready to start."""
+    engine: type[Engine] = import_module(ENGINES[name]).Engine
+    return engine(task)

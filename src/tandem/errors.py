@@ -1,0 +1,54 @@
+"""What can go wrong, each with the exit status that the command ends with."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class TandemError(Exception):
+    """A fault with one clear line for the user. `status` is the exit status of the process."""
+
+    status = 70
+
+
+class ConfigurationError(TandemError):
+    """A key of the configuration holds a value that no run could use."""
+
+    status = 2
+
+
+class DataError(TandemError):
+    """The data is missing, unreadable, or breaks a rule of the pipeline."""
+
+    status = 3
+
+
+class MachineError(TandemError):
+    """The machine lacks what the run needs: Java, memory, disk, a port."""
+
+    status = 4
+
+
+class TrackingError(TandemError):
+    """The run is done and its record is on disk, but the tracking store did not take it."""
+
+    status = 5
+
+
+class IncompleteError(TandemError):
+    """A sweep or comparison ended with at least one of its runs failed."""
+
+    status = 6
+
+
+class Terminated(BaseException):
+    """The process was told to end by `signum`. Not an Exception: no handler may swallow it."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(f"ended by signal {signum}")
+        self.status = 128 + signum
+
+
+def nearest(name: str, candidates: Iterable[str]) -> str:
+    """The hint `; did you mean 'x'?` for the candidate closest to `name`, or an empty string."""
+    matches = get_close_matches(name, list(candidates), n=1, cutoff=0.5)
+    return f"; did you mean '{matches[0]}'?" if matches else ""

@@ -1,0 +1,88 @@
+"""The trained model as plain data: JSON in, predictions on raw rows out. No Spark, no pickle.
+
+MLflow loads this module by name (`_load_pyfunc`) from the copy that is logged with the model, so
+it imports nothing of the package but the records.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tandem.records import Array, LinearModel
+
+FORMAT = 1
+
+
+def to_json(model: LinearModel) -> str:
+    """The model as JSON text; floats keep all their digits."""
+    return json.dumps({"format": FORMAT, **asdict(model)}, indent=1, allow_nan=False)
+
+
+def from_json(text: str) -> LinearModel:
+    """The model that `to_json` wrote. Raises ValueError on another format number."""
+    fields = json.loads(text)
+    if (found := fields.pop("format", None)) != FORMAT:
+        raise ValueError(f"model format {found}: this version reads format {FORMAT}")
+    fields["levels"] = {name: tuple(levels) for name, levels in fields["levels"].items()}
+    return LinearModel(**fields)
+
+
+def predict(model: LinearModel, frame: pd.DataFrame) -> Array:
+    """intercept + sum_j coefficients[j] * x_j for every row of the raw `frame`, shape (rows,).
+
+    A missing number becomes the training mean; a category becomes its frequency index, one unseen
+    in training the index after the last. Columns that the model does not know are ignored.
+    Raises ValueError where a column is absent or holds text in place of numbers.
+    """
+    absent = [name for name in model.coefficients if name not in frame.columns]
+    if absent:
+        raise ValueError(f"columns {absent} are absent: the model needs {[*model.coefficients]}")
+    total = np.full(len(frame), model.intercept)
+    for name, coefficient in model.coefficients.items():
+        levels = model.levels.get(name)
+        if levels is None:
+            values = _numbers(frame[name], model.means[name])
+        else:
+            values = _indices(frame[name], levels)
+        total += coefficient * values
+    return total
+
+
+def _numbers(cells: "pd.Series[Any]", mean: float) -> Array:
+    values = pd.to_numeric(cells).to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
+    values[np.isnan(values)] = mean
+    return values
+
+
+def _indices(cells: "pd.Series[Any]", levels: tuple[str | None, ...]) -> Array:
+    absent = cells.isna().to_numpy()
+    codes, seen = pd.factorize(cells[~absent].map(as_text))
+    index: Mapping[str | None, int] = {level: i for i, level in enumerate(levels)}
+    by_code = np.array([index.get(level, len(levels)) for level in seen], dtype=np.float64)
+    values = np.full(len(cells), float(index.get(None, len(levels))))
+    values[~absent] = by_code[codes]
+    return values
+
+
+def as_text(cell: object) -> str:
+    """A category as text: true and false as Spark writes them, all else as it is."""
+    return str(cell).lower() if isinstance(cell, (bool, np.bool_)) else str(cell)
+
+
+@dataclass(frozen=True, slots=True)
+class _PyFunc:
+    """What `mlflow.pyfunc` calls."""
+
+    model: LinearModel
+
+    def predict(self, model_input: pd.DataFrame, params: object = None) -> Array:  # noqa: ARG002 - the signature is MLflow's
+        return predict(self.model, model_input)
+
+
+def _load_pyfunc(path: str) -> _PyFunc:
+    return _PyFunc(from_json(Path(path).read_text(encoding="utf-8")))

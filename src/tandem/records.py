@@ -1,0 +1,256 @@
+"""Frozen values that travel between the stages. Nothing here computes, reads or writes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+class Kind(StrEnum):
+    """How a column takes part in the regression."""
+
+    NUMERIC = "numeric"
+    CATEGORICAL = "categorical"
+
+
+class FitOn(StrEnum):
+    """Which rows the cleaning is fitted on: the training folds, or all rows before the folds."""
+
+    TRAIN = "train"
+    ALL = "all"
+
+
+class MissingCategory(StrEnum):
+    """A missing category is a category of its own, or its row is dropped."""
+
+    KEEP = "keep"
+    DROP = "drop"
+
+
+class Action(StrEnum):
+    """What the plan does with a column."""
+
+    KEEP = "keep"
+    DROP_COLUMN = "drop column"
+    DROP_ROWS = "drop rows"
+    IMPUTE = "impute mean"
+    INDEX = "index by frequency"
+    INDEX_DROP_ROWS = "index by frequency, drop rows"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the dataset. `id` is the name that frames inside an engine give it."""
+
+    id: str
+    name: str
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One Parquet file and the row id of its first row."""
+
+    path: str
+    rows: int
+    first_row: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Parquet files in row-id order, the target and the features, and the digest of the content."""
+
+    name: str
+    files: tuple[File, ...]
+    target: Column
+    features: tuple[Column, ...]
+    fingerprint: str
+
+    @property
+    def rows(self) -> int:
+        """Number of rows of all files."""
+        return sum(file.rows for file in self.files)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The target, then the features."""
+        return (self.target, *self.features)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What is counted before deciding: rows, and the missing cells of every column by its id."""
+
+    rows: int
+    missing: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaning:
+    """Thresholds (fractions of all rows) and protocol of the cleaning."""
+
+    drop_column_above: float
+    drop_rows_below: float
+    fit_on: FitOn
+    missing_category: MissingCategory
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is done with one feature, how many of its cells are missing, and why."""
+
+    column: Column
+    action: Action
+    missing: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The decisions for all features, in their order. A pure function of profile and thresholds."""
+
+    target: Column
+    decisions: tuple[Decision, ...]
+
+    def columns(self, *actions: Action) -> tuple[Column, ...]:
+        """The features that one of `actions` applies to, in order."""
+        return tuple(d.column for d in self.decisions if d.action in actions)
+
+    @property
+    def used(self) -> tuple[Column, ...]:
+        """The features of the regression, in the order of the coefficients."""
+        return tuple(d.column for d in self.decisions if d.action is not Action.DROP_COLUMN)
+
+    @property
+    def numeric(self) -> tuple[Column, ...]:
+        """The numeric features of the regression."""
+        return tuple(c for c in self.used if c.kind is Kind.NUMERIC)
+
+    @property
+    def categorical(self) -> tuple[Column, ...]:
+        """The categorical features of the regression."""
+        return tuple(c for c in self.used if c.kind is Kind.CATEGORICAL)
+
+    @property
+    def imputed(self) -> tuple[Column, ...]:
+        """The numeric features whose missing cells get the mean."""
+        return self.columns(Action.IMPUTE)
+
+    @property
+    def required(self) -> tuple[Column, ...]:
+        """The features that a row must have to be used."""
+        return self.columns(Action.DROP_ROWS, Action.INDEX_DROP_ROWS)
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Where every row went: rows_in = rows_used + the dropped + the rejected."""
+
+    rows_in: int
+    rows_used: int
+    rows_dropped_target: int
+    rows_dropped_missing: int
+    rows_rejected: int
+    cells_imputed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Folds:
+    """k folds; `block` neighbouring rows share a fold."""
+
+    k: int
+    seed: int
+    block: int
+
+
+@dataclass(frozen=True, slots=True)
+class GridPoint:
+    """One pair of penalties, in Spark ML's convention."""
+
+    reg_param: float
+    elastic_net_param: float
+
+
+@dataclass(frozen=True, slots=True)
+class Solver:
+    """Tolerance and iteration cap of the iterative solvers; None is the library's own default.
+
+    `precompute`: scikit-learn's ElasticNet works on the Gram matrix instead of the rows.
+    """
+
+    tol: float | None
+    max_iter: int | None
+    precompute: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SparkSettings:
+    """How the Spark session is built and how the engine uses it. None: chosen for the machine."""
+
+    master: str
+    driver_memory: str
+    executor_cores: int | None
+    executor_instances: int | None
+    executor_memory: str
+    partitions: int | None
+    shuffle_partitions: int | None
+    adaptive: bool
+    parallelism: int
+    conf: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What every engine is asked for: the same rows, folds, grid and objective."""
+
+    dataset: Dataset
+    cleaning: Cleaning
+    folds: Folds
+    grid: tuple[GridPoint, ...]
+    solver: Solver
+    spark: SparkSettings
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorSums:
+    """What an engine measured on the held-out rows.
+
+    `sse[f, g]`: sum of squared errors of grid point g on fold f, in squared units of the target;
+    `sst[f]`: sum of squared deviations of the target from its mean on fold f;
+    `n_train[f]`, `n_test[f]`: rows outside and inside fold f.
+    """
+
+    sse: Array
+    sst: Array
+    n_train: tuple[int, ...]
+    n_test: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LinearModel:
+    """y = intercept + sum_j coefficients[j] * x_j in raw units, after the fitted cleaning.
+
+    `means` fills missing cells of the imputed columns; `levels` holds each categorical column's
+    categories by index (descending frequency; None stands for missing). An unseen category gets
+    the index after the last. All keys are column names.
+    """
+
+    intercept: float
+    coefficients: Mapping[str, float]
+    means: Mapping[str, float]
+    levels: Mapping[str, tuple[str | None, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class SparkFacts:
+    """What Spark really used and did."""
+
+    version: str
+    conf: Mapping[str, str]
+    settings: Mapping[str, str]
+    jobs: int
+    tasks: int

@@ -1,0 +1,28 @@
+"""What one run found, as one frozen value: judged, timed, ready to be tracked and compared."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tandem.records import ErrorSums, GridPoint, Ledger, LinearModel, Plan, SparkFacts, Task
+from tandem.scores import Scores
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One engine on one dataset with one configuration. `times` holds the `time/*_s` metrics."""
+
+    engine: str
+    task: Task
+    plan: Plan
+    ledger: Ledger
+    sums: ErrorSums
+    scores: Scores
+    model: LinearModel
+    facts: SparkFacts | None
+    times: Mapping[str, float]
+    peak_mb: float
+
+    @property
+    def best(self) -> GridPoint:
+        """The grid point with the smallest mean held-out RMSE."""
+        return self.task.grid[self.scores.best]

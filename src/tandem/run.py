@@ -1,0 +1,100 @@
+"""One run: prepare the dataset, drive the engine through its stages, judge, record."""
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from tandem import tracking
+from tandem.cleaning import decide
+from tandem.config import Settings, config_hash, flatten, task
+from tandem.dataset import open_dataset
+from tandem.engines.base import create
+from tandem.errors import ConfigurationError
+from tandem.flights import flights_folder
+from tandem.progress import Display
+from tandem.records import Dataset, Task
+from tandem.result import Result
+from tandem.scores import judge
+from tandem.timing import MemorySampler, Stopwatch
+
+
+def prepare(settings: Settings) -> Dataset:
+    """The dataset of the configuration, as Parquet files that are there."""
+    keys = settings.dataset
+    rows = None if keys.rows is None else int(keys.rows)
+    if keys.name == "flights":
+        path = str(flights_folder(rows, keys.seed))
+    elif rows is not None:
+        raise ConfigurationError("dataset.rows: only dataset=flights draws rows -> leave it out")
+    else:
+        path = keys.path or ""
+    return open_dataset(keys.name, path, keys.target, keys.exclude, keys.missing)
+
+
+def run(settings: Settings, config: DictConfig) -> str:
+    """Run the configured engine as one MLflow run and send its record; the run's id.
+
+    The total time is the pipeline's; opening the run before and sending after are outside it.
+    """
+    engine = settings.engine.name
+    tags = {"engine": engine, "kind": "run", "config.hash": config_hash(config)}
+    store = tracking.Store(
+        settings.tracking.uri, settings.tracking.experiment, settings.tracking.parent_run_id
+    )
+    with tracking.tracked(store, f"{engine}-{settings.dataset.name}", tags) as run_id:
+        watch, display = Stopwatch(), Display(engine)
+        with display.stage("preparing the data"), watch.stage("convert"):
+            dataset = prepare(settings)
+        result = execute(task(settings, dataset), engine, watch, display)
+        with display.stage("tracking"), _folder(settings.tracking.record_dir) as folder:
+            begin = time.perf_counter()
+            record = tracking.describe(result, flatten(config), config_hash(config))
+            tracking.write_record(folder, result, record, OmegaConf.to_yaml(config, resolve=True))
+            tracking.send(run_id, folder, dataset, result.plan, begin)
+    return run_id
+
+
+def execute(task: Task, name: str, watch: Stopwatch, display: Display) -> Result:
+    """Drive the engine called `name` through its stages, each timed, and judge what it measured.
+
+    Raises ConfigurationError where the engine cannot do the task.
+    """
+    fits = task.folds.k * len(task.grid)
+    with MemorySampler() as memory:
+        with display.stage("starting"), watch.stage("session"):
+            engine = create(name, task)
+        if reason := engine.unsupported():
+            raise ConfigurationError(f"engine: {name}: {reason} -> choose another engine")
+        try:
+            with display.stage("starting"), watch.stage("session"):
+                engine.start()
+            with display.stage("loading"), watch.stage("load"):
+                engine.load()
+            with display.stage("cleaning"), watch.stage("clean"):
+                profile = engine.profile()
+                plan = decide(task.dataset.target, task.dataset.features, profile, task.cleaning)
+                ledger = engine.clean(plan)
+            with display.stage("cross-validating", fits) as advance, watch.stage("train"):
+                sums = engine.cross_validate(advance)
+                scores = judge(sums)
+            with display.stage("refitting the winner"), watch.stage("refit"):
+                model = engine.refit(task.grid[scores.best])
+            watch.stop()
+            facts = engine.facts()
+        finally:
+            engine.close()
+    times = watch.metrics()
+    return Result(name, task, plan, ledger, sums, scores, model, facts, times, memory.peak_mb)
+
+
+@contextmanager
+def _folder(kept: str | None) -> Iterator[Path]:
+    if kept:
+        yield Path(kept)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(folder)

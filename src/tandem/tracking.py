@@ -1,0 +1,255 @@
+"""The record of a run, and MLflow. First the record is complete on disk, then it is sent."""
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from getpass import getuser
+from importlib.metadata import version
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pyarrow.parquet as pq
+from mlflow.entities import Dataset as DatasetEntity
+from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.models import Model, ModelSignature
+from mlflow.types.schema import AnyType, ColSpec, DataType, Schema
+
+import tandem
+from tandem.errors import Terminated, TrackingError
+from tandem.model import to_json
+from tandem.records import Action, Dataset, Kind, Plan
+from tandem.report import COLORS, note, plot_grid, texts
+from tandem.result import Result
+
+SWEEP_RUN_ID = "TANDEM_SWEEP_RUN_ID"  # environment variable: the parent of a sweep's jobs
+_PARAM_LIMIT = 6000  # MLflow refuses longer values
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Where runs are recorded. `uri` None: MLflow's own default."""
+
+    uri: str | None
+    experiment: str
+    parent_run_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Everything that is logged of a run but its files: metrics are (key, value, step)."""
+
+    params: Mapping[str, str] = field(default_factory=dict)
+    metrics: tuple[tuple[str, float, int], ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def values(self) -> dict[str, float]:
+        """The last value of every metric by its key."""
+        return {key: value for key, value, _ in self.metrics}
+
+
+def describe(result: Result, params: Mapping[str, str], config_hash: str) -> Record:
+    """The record of a finished run. Pure: what it holds is what is logged."""
+    best = {
+        "best.reg_param": repr(result.best.reg_param),
+        "best.elastic_net_param": repr(result.best.elastic_net_param),
+    }
+    spark = result.facts.settings if result.facts else {}
+    tags = {
+        "engine": result.engine,
+        "kind": "run",
+        "data.fingerprint": result.task.dataset.fingerprint,
+        "config.hash": config_hash,
+        "mlflow.note.content": note(result),
+        "mlflow.runColor": COLORS.get(result.engine, "#555555"),
+    }
+    metrics = tuple(
+        (key, float(value), step) for key, value, step in _metrics(result) if value == value
+    )
+    return Record({**params, **spark, **best}, metrics, tags)
+
+
+def _metrics(result: Result) -> Iterator[tuple[str, float, int]]:
+    scores, ledger, best = result.scores, result.ledger, result.scores.best
+    yield "cv/rmse_mean", scores.rmse_mean[best], 0
+    yield "cv/rmse_std", scores.rmse_std[best], 0
+    yield "cv/r2_mean", scores.r2[:, best].mean(), 0
+    for fold in range(result.task.folds.k):
+        yield "fold/rmse", scores.rmse[fold, best], fold
+        yield "fold/r2", scores.r2[fold, best], fold
+    for index in range(len(result.task.grid)):
+        yield "grid/rmse_mean", scores.rmse_mean[index], index
+        yield "grid/rmse_std", scores.rmse_std[index], index
+    yield from ((key, value, 0) for key, value in result.times.items())
+    yield "data/rows", ledger.rows_in, 0
+    yield "data/rows_used", ledger.rows_used, 0
+    yield "data/rows_dropped_target", ledger.rows_dropped_target, 0
+    yield "data/rows_dropped_missing", ledger.rows_dropped_missing, 0
+    yield "data/rows_rejected", ledger.rows_rejected, 0
+    yield "data/cells_imputed", ledger.cells_imputed, 0
+    yield "data/columns_dropped", len(result.plan.columns(Action.DROP_COLUMN)), 0
+    yield "memory/peak_mb", result.peak_mb, 0
+    if result.facts:
+        yield "spark/jobs", result.facts.jobs, 0
+        yield "spark/tasks", result.facts.tasks, 0
+
+
+def write_record(folder: Path, result: Result, record: Record, config_yaml: str) -> None:
+    """Write the record and every artifact of the run below `folder`."""
+    for name, text in (*texts(result), ("config/resolved.yaml", config_yaml)):
+        path = folder / "artifacts" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    plot_grid(result, folder / "artifacts" / "plots" / "grid_rmse.png")
+    (folder / "model.json").write_text(to_json(result.model), encoding="utf-8")
+    (folder / "record.json").write_text(json.dumps(asdict(record), indent=1), encoding="utf-8")
+
+
+def read_record(folder: Path) -> Record:
+    """The record that `write_record` wrote."""
+    fields = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+    metrics = tuple((key, value, step) for key, value, step in fields["metrics"])
+    return Record(fields["params"], metrics, fields["tags"])
+
+
+@contextmanager
+def tracked(store: Store, name: str, tags: Mapping[str, str]) -> Iterator[str]:
+    """An MLflow run around the block; yields its id. Its status says what happened.
+
+    FINISHED; KILLED on SIGINT and SIGTERM; FAILED on any other exception, with its class and
+    message as tags. Where `mlflow run` has created a run (MLFLOW_RUN_ID), that one is used.
+    Raises TrackingError where the store does not answer.
+    """
+    run_id = _start(store, name, tags)
+    client = mlflow.MlflowClient()
+    try:
+        yield run_id
+    except BaseException as error:
+        killed = isinstance(error, (KeyboardInterrupt, Terminated))
+        client.set_tag(run_id, "failure.class", type(error).__name__)
+        client.set_tag(run_id, "failure.message", str(error)[:1000])
+        client.set_terminated(run_id, "KILLED" if killed else "FAILED")
+        raise
+    client.set_terminated(run_id, "FINISHED")
+
+
+def _start(store: Store, name: str, tags: Mapping[str, str]) -> str:
+    """The id of a run that is RUNNING. No run is made active: parent and child share a process."""
+    try:
+        if store.uri:
+            mlflow.set_tracking_uri(store.uri)
+        client = mlflow.MlflowClient()
+        if run_id := os.environ.get("MLFLOW_RUN_ID"):
+            for key, value in {"mlflow.runName": name, **tags}.items():
+                client.set_tag(run_id, key, value)
+            return run_id
+        own = {"mlflow.user": getuser(), "mlflow.source.name": "tandem", **tags}
+        parent = store.parent_run_id or os.environ.get(SWEEP_RUN_ID)
+        if parent:
+            own["mlflow.parentRunId"] = parent
+            experiment = client.get_run(parent).info.experiment_id
+        else:
+            experiment = mlflow.set_experiment(store.experiment).experiment_id
+        return str(client.create_run(experiment, run_name=name, tags=own).info.run_id)
+    except MlflowException as error:
+        text = " ".join(str(error).split())
+        raise TrackingError(f"tracking.uri: {tracking_uri()}: {text} -> check it") from error
+
+
+def send(run_id: str, folder: Path, dataset: Dataset, plan: Plan, begin: float) -> None:
+    """Send the record and artifacts in `folder`; the metrics go last, in one batch.
+
+    `time/log_s` counts from `begin` (a `time.perf_counter`) to that batch, which it is part of.
+    """
+    client = mlflow.MlflowClient()
+    client.log_artifacts(run_id, str(folder / "artifacts"))
+    _log_model(run_id, folder / "model.json", dataset, plan)
+    client.log_inputs(run_id, [_dataset_input(dataset)])
+    record = read_record(folder)
+    log_s = ("time/log_s", time.perf_counter() - begin, 0)
+    log_batch(run_id, Record(record.params, (*record.metrics, log_s), record.tags))
+
+
+def log_batch(run_id: str, record: Record) -> None:
+    """Send params, metrics and tags in one call; params that stand already are left alone.
+
+    `mlflow run` has logged each -P as a param before the program starts, and params never change.
+    """
+    client = mlflow.MlflowClient()
+    standing = client.get_run(run_id).data.params
+    now = int(time.time() * 1000)
+    client.log_batch(
+        run_id,
+        metrics=[Metric(key, value, now, step) for key, value, step in record.metrics],
+        params=[
+            Param(key, value[:_PARAM_LIMIT])
+            for key, value in record.params.items()
+            if key not in standing
+        ],
+        tags=[RunTag(key, value) for key, value in record.tags.items()],
+    )
+
+
+def _dataset_input(dataset: Dataset) -> DatasetInput:
+    source = json.dumps({"uri": dataset.files[0].path})
+    profile = json.dumps({"num_rows": dataset.rows, "num_files": len(dataset.files)})
+    entity = DatasetEntity(
+        dataset.name, dataset.fingerprint[:32], "local", source, profile=profile
+    )
+    return DatasetInput(entity, [InputTag("mlflow.data.context", "training")])
+
+
+def _log_model(run_id: str, model_json: Path, dataset: Dataset, plan: Plan) -> None:
+    Model.log(
+        artifact_path=None,
+        name="model",
+        flavor=mlflow.pyfunc,
+        run_id=run_id,
+        loader_module="tandem.model",
+        data_path=str(model_json),
+        code_paths=[str(Path(tandem.__file__).parent)],
+        signature=_signature(dataset, plan),
+        input_example=first_rows(dataset, plan),
+        pip_requirements=[f"{name}=={version(name)}" for name in ("numpy", "pandas")],
+    )
+
+
+def first_rows(dataset: Dataset, plan: Plan, rows: int = 5) -> pd.DataFrame:
+    """The first rows as they stand in the file, features of the model only."""
+    names = [column.name for column in plan.used]
+    batches = pq.ParquetFile(dataset.files[0].path).iter_batches(rows, columns=names)
+    frame: pd.DataFrame = next(batches).to_pandas()[names]
+    return frame
+
+
+def _signature(dataset: Dataset, plan: Plan) -> ModelSignature:
+    # MLflow refuses int64 where a double is declared, and float64 (integers with gaps) where a
+    # long is: only AnyType takes a number as it comes out of a file.
+    types = {Kind.NUMERIC: AnyType(), Kind.CATEGORICAL: DataType.string}
+    inputs = [ColSpec(types[c.kind], c.name, required=False) for c in plan.used]
+    return ModelSignature(Schema(inputs), Schema([ColSpec(DataType.double, dataset.target.name)]))
+
+
+def ui_hint(run_id: str) -> str:
+    """Where to look at the run: its address, or the command that serves a local store."""
+    run = mlflow.get_run(run_id)
+    page = f"/#/experiments/{run.info.experiment_id}/runs/{run_id}"
+    uri = mlflow.get_tracking_uri()
+    if uri.startswith("http"):
+        return f"{uri.rstrip('/')}{page}"
+    return f"http://127.0.0.1:5000{page}   (after: mlflow server --backend-store-uri {uri})"
+
+
+def tracking_uri() -> str:
+    """The address of the store in use."""
+    return str(mlflow.get_tracking_uri())
+
+
+
+def log_text(run_id: str, text: str, path: str) -> None:
+    """Keep `text` as the artifact `path` of a run."""
+    mlflow.MlflowClient().log_text(run_id, text, path)
