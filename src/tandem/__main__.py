@@ -20,9 +20,20 @@ from tandem.errors import ConfigurationError, IncompleteError, TandemError, Term
 from tandem.sweep import SweepParent
 
 _HYDRA_FLAGS = (
-    "--help", "--hydra-help", "--version", "--cfg", "--resolve", "--package", "--run",
-    "--multirun", "--shell-completion", "--config-path", "--config-name", "--config-dir",
-    "--experimental-rerun", "--info",
+    "--help",
+    "--hydra-help",
+    "--version",
+    "--cfg",
+    "--resolve",
+    "--package",
+    "--run",
+    "--multirun",
+    "--shell-completion",
+    "--config-path",
+    "--config-name",
+    "--config-dir",
+    "--experimental-rerun",
+    "--info",
 )  # fmt: skip - one list, read as one
 
 
@@ -74,9 +85,7 @@ def _search_path(arguments: Sequence[str]) -> list[str]:
 def _run_hydra() -> int:
     statuses: list[int] = []
 
-    @hydra.main(
-        version_base="1.3", config_path=str(configuration_folder()), config_name="config"
-    )
+    @hydra.main(version_base="1.3", config_path=str(configuration_folder()), config_name="config")
     def job(config: DictConfig) -> int:
         statuses.append(_job(config))
         return statuses[-1]

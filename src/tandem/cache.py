@@ -85,7 +85,7 @@ def _put_in_place(work: Path, folder: Path) -> None:
     try:
         work.rename(folder)
     except OSError:
-        # Another process was first (the same content), or a folder without a manifest is in the way.
+        # Another process was first, with the same content, or a folder without a manifest is there.
         if not (folder / MANIFEST).exists():
             shutil.rmtree(folder)
             work.rename(folder)

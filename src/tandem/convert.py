@@ -159,7 +159,11 @@ def _check_numbers(file: Path, batch: pa.RecordBatch) -> None:
         largest = pc.max(pc.abs(column)).as_py()
         whole = largest > _EXACT_INTEGER and pc.all(pc.equal(pc.round(column), column)).as_py()
         if largest == float("inf") or whole:
-            rule = "a number must be finite" if largest == float("inf") else "above 2^53 digits are lost"
+            rule = (
+                "a number must be finite"
+                if largest == float("inf")
+                else "above 2^53 digits are lost"
+            )
             raise DataError(
                 f"{file}: column '{field.name}': {largest:g}: {rule} -> correct it, or exclude the "
                 "column after storing it as text"
@@ -171,4 +175,6 @@ def _located(file: Path, error: Exception) -> DataError:
     text = " ".join(str(error).split())
     row = re.search(r"Row #(\d+)", text)
     place = f"{file}:{row.group(1)}" if row else str(file)
-    return DataError(f"{place}: {text} -> correct the file; every row must fit the header and its column")
+    return DataError(
+        f"{place}: {text} -> correct the file; every row must fit the header and its column"
+    )

@@ -1,4 +1,4 @@
-"""From the user's words to a Dataset: files in row-id order, typed columns, digest of the content."""
+"""From the user's words to a Dataset: files in row-id order, typed columns, content digest."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -28,7 +28,7 @@ def find_files(path: str) -> tuple[Path, ...]:
     if place.is_dir():
         candidates = [p for p in place.rglob("*") if not p.is_dir()]
     elif has_magic(str(place)) and not place.exists():
-        candidates = [Path(p) for p in glob(str(place), recursive=True) if not Path(p).is_dir()]
+        candidates = [Path(p) for p in glob(str(place), recursive=True) if not Path(p).is_dir()]  # noqa: PTH207 - an absolute pattern
     else:
         candidates = [place]
     found = sorted(p.absolute() for p in candidates if p.name[0] not in "_.")
@@ -90,7 +90,9 @@ def _read_footer(file: Path) -> pq.FileMetaData:
     try:
         return pq.read_metadata(file)
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{file}: not a readable Parquet file ({error}) -> write it again") from error
+        raise DataError(
+            f"{file}: not a readable Parquet file ({error}) -> write it again"
+        ) from error
 
 
 def _one_schema(footers: dict[Path, pq.FileMetaData]) -> pa.Schema:
@@ -103,7 +105,9 @@ def _one_schema(footers: dict[Path, pq.FileMetaData]) -> pa.Schema:
     for other in others:
         found = footers[other].schema.to_arrow_schema()
         for name in sorted({*schema.names} ^ {*found.names}):
-            raise DataError(f"{other}: column '{name}' is in only one of it and {first} -> align them")
+            raise DataError(
+                f"{other}: column '{name}' is in only one of it and {first} -> align them"
+            )
         for field in schema:
             if not found.field(field.name).type.equals(field.type):
                 raise DataError(

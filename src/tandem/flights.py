@@ -68,7 +68,9 @@ def _build_all(work: Path) -> dict[str, Any]:
 
 def _joined() -> pa.Table:
     """Flights left-joined with the weather at their origin and hour, and with their plane."""
-    flights, weather, planes = (_read(name) for name in ("flights.csv.zip", "weather.csv", "planes.csv"))
+    flights, weather, planes = (
+        _read(name) for name in ("flights.csv.zip", "weather.csv", "planes.csv")
+    )
     # Three hours of the change from summer time stand twice: the first is kept.
     weather = weather.drop_duplicates(_WEATHER_KEY).drop(columns="time_hour")
     planes = planes.rename(columns={"year": "plane_year"})

@@ -16,6 +16,10 @@ class Display:
         self._engine = engine
         self._console = Console(stderr=True)
 
+    def warn(self, text: str) -> None:
+        """One line of warning, on any standard error."""
+        self._console.print(f"tandem: {self._engine}: {text}", markup=False, soft_wrap=True)
+
     @contextmanager
     def stage(self, what: str, fits: int = 0) -> Iterator[Advance]:
         """Show `what` while the block runs, with a bar over `fits` if there are any."""

@@ -221,13 +221,15 @@ class ErrorSums:
 
     `sse[f, g]`: sum of squared errors of grid point g on fold f, in squared units of the target;
     `sst[f]`: sum of squared deviations of the target from its mean on fold f;
-    `n_train[f]`, `n_test[f]`: rows outside and inside fold f.
+    `n_train[f]`, `n_test[f]`: rows outside and inside fold f;
+    `unconverged`: fits that stopped at the iteration cap before the tolerance, where known.
     """
 
     sse: Array
     sst: Array
     n_train: tuple[int, ...]
     n_test: tuple[int, ...]
+    unconverged: int = 0
 
 
 @dataclass(frozen=True, slots=True)

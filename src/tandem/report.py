@@ -102,7 +102,8 @@ def note(result: Result) -> str:
     return (
         f"**{result.engine}** on {result.task.dataset.name}: {result.ledger.rows_used:,} of "
         f"{result.ledger.rows_in:,} rows used, {len(result.plan.used)} features "
-        f"({dropped} dropped), {result.task.folds.k} folds x {len(result.task.grid)} grid points.\n\n"
+        f"({dropped} dropped), {result.task.folds.k} folds, "
+        f"{len(result.task.grid)} grid points.\n\n"
         f"Held-out RMSE {scores.rmse_mean[scores.best]:.6g} at reg_param={best.reg_param:g}, "
         f"elastic_net_param={best.elastic_net_param:g}; "
         f"{result.times['time/total_s']:.1f} s in all, {result.times['time/train_s']:.1f} s of it "

@@ -87,6 +87,11 @@ def execute(task: Task, name: str, watch: Stopwatch, display: Display) -> Result
             facts = engine.facts()
         finally:
             engine.close()
+    if sums.unconverged:
+        display.warn(
+            f"{sums.unconverged} of {fits} fits stopped at the iteration cap before the tolerance "
+            "-> raise model.max_iter, or set model.precompute=true; the metrics are of these fits"
+        )
     times = watch.metrics()
     return Result(name, task, plan, ledger, sums, scores, model, facts, times, memory.peak_mb)
 

@@ -18,12 +18,14 @@ class Scores:
     @property
     def rmse_mean(self) -> Array:
         """Mean RMSE over folds for every grid point."""
-        return np.mean(self.rmse, axis=0)
+        mean: Array = self.rmse.mean(axis=0)
+        return mean
 
     @property
     def rmse_std(self) -> Array:
         """Population standard deviation of the RMSE over folds for every grid point."""
-        return np.std(self.rmse, axis=0)
+        deviation: Array = self.rmse.std(axis=0)
+        return deviation
 
 
 def judge(sums: ErrorSums) -> Scores:

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Self
 
 import psutil
 
@@ -48,7 +49,7 @@ class MemorySampler:
         self._thread = threading.Thread(target=self._run, name="memory-sampler", daemon=True)
         self.peak_mb = 0.0
 
-    def __enter__(self) -> "MemorySampler":
+    def __enter__(self) -> Self:
         self._sample()
         self._thread.start()
         return self

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from getpass import getuser
 from importlib.metadata import version
+from math import isfinite
 from pathlib import Path
 
 import mlflow
@@ -17,7 +18,7 @@ from mlflow.entities import Dataset as DatasetEntity
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
-from mlflow.types.schema import AnyType, ColSpec, DataType, Schema
+from mlflow.types.schema import AnyType, ColSpec, DataType, Schema, TensorSpec
 
 import tandem
 from tandem.errors import Terminated, TrackingError
@@ -68,7 +69,7 @@ def describe(result: Result, params: Mapping[str, str], config_hash: str) -> Rec
         "mlflow.runColor": COLORS.get(result.engine, "#555555"),
     }
     metrics = tuple(
-        (key, float(value), step) for key, value, step in _metrics(result) if value == value
+        (key, float(value), step) for key, value, step in _metrics(result) if isfinite(value)
     )
     return Record({**params, **spark, **best}, metrics, tags)
 
@@ -92,6 +93,7 @@ def _metrics(result: Result) -> Iterator[tuple[str, float, int]]:
     yield "data/rows_rejected", ledger.rows_rejected, 0
     yield "data/cells_imputed", ledger.cells_imputed, 0
     yield "data/columns_dropped", len(result.plan.columns(Action.DROP_COLUMN)), 0
+    yield "cv/unconverged_fits", result.sums.unconverged, 0
     yield "memory/peak_mb", result.peak_mb, 0
     if result.facts:
         yield "spark/jobs", result.facts.jobs, 0
@@ -197,9 +199,7 @@ def log_batch(run_id: str, record: Record) -> None:
 def _dataset_input(dataset: Dataset) -> DatasetInput:
     source = json.dumps({"uri": dataset.files[0].path})
     profile = json.dumps({"num_rows": dataset.rows, "num_files": len(dataset.files)})
-    entity = DatasetEntity(
-        dataset.name, dataset.fingerprint[:32], "local", source, profile=profile
-    )
+    entity = DatasetEntity(dataset.name, dataset.fingerprint[:32], "local", source, profile=profile)
     return DatasetInput(entity, [InputTag("mlflow.data.context", "training")])
 
 
@@ -229,8 +229,14 @@ def first_rows(dataset: Dataset, plan: Plan, rows: int = 5) -> pd.DataFrame:
 def _signature(dataset: Dataset, plan: Plan) -> ModelSignature:
     # MLflow refuses int64 where a double is declared, and float64 (integers with gaps) where a
     # long is: only AnyType takes a number as it comes out of a file.
-    types = {Kind.NUMERIC: AnyType(), Kind.CATEGORICAL: DataType.string}
-    inputs = [ColSpec(types[c.kind], c.name, required=False) for c in plan.used]
+    number = AnyType()  # type: ignore[no-untyped-call]  # MLflow's
+    types: dict[Kind, AnyType | DataType] = {
+        Kind.NUMERIC: number,
+        Kind.CATEGORICAL: DataType.string,
+    }
+    inputs: list[ColSpec | TensorSpec] = [
+        ColSpec(types[c.kind], c.name, required=False) for c in plan.used
+    ]
     return ModelSignature(Schema(inputs), Schema([ColSpec(DataType.double, dataset.target.name)]))
 
 
@@ -247,7 +253,6 @@ def ui_hint(run_id: str) -> str:
 def tracking_uri() -> str:
     """The address of the store in use."""
     return str(mlflow.get_tracking_uri())
-
 
 
 def log_text(run_id: str, text: str, path: str) -> None:

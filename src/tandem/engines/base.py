@@ -4,7 +4,16 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Protocol
 
-from tandem.records import ErrorSums, GridPoint, Ledger, LinearModel, Plan, Profile, SparkFacts, Task
+from tandem.records import (
+    ErrorSums,
+    GridPoint,
+    Ledger,
+    LinearModel,
+    Plan,
+    Profile,
+    SparkFacts,
+    Task,
+)
 
 # Called with the number of fits that are newly done.
 Advance = Callable[[int], None]
@@ -17,7 +26,7 @@ ENGINES = {
 
 
 class Engine(Protocol):
-    """One way to run the pipeline. The calls come once each, in this order, each timed as a stage."""
+    """One way to run the pipeline. The calls come once each, in this order, timed as stages."""
 
     def __init__(self, task: Task) -> None: ...
 
@@ -34,7 +43,7 @@ class Engine(Protocol):
         """Count rows and missing cells."""
 
     def clean(self, plan: Plan) -> Ledger:
-        """Drop what the plan drops and assign folds; fit the cleaning if it is fitted on all rows."""
+        """Drop what the plan drops, assign folds; fit the cleaning if it is fitted on all rows."""
 
     def cross_validate(self, advance: Advance) -> ErrorSums:
         """Held-out error sums of every fold and grid point."""

@@ -7,14 +7,14 @@ from unittest.mock import patch
 import narwhals as nw
 import numpy as np
 from pyspark.ml import Pipeline, PipelineModel
-from pyspark.ml.base import Estimator
+from pyspark.ml.base import Estimator, Transformer
 from pyspark.ml.evaluation import RegressionEvaluator
 from pyspark.ml.feature import Imputer, StandardScaler, StringIndexer, VectorAssembler
 from pyspark.ml.regression import LinearRegression
 from pyspark.ml.tuning import CrossValidator
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import functions as F  # noqa: N812 - its name in all of Spark's documentation
 
 from tandem.cleaning import MISSING, check_folds, take_ledger, valid_row
 from tandem.engines import spark_session
@@ -100,7 +100,7 @@ class Engine:
         rmse = np.array(fold_metrics(validator, self._frame))
         n_train = tuple(sum(n_test) - rows for rows in n_test)
         sse = rmse**2 * np.array(n_test, dtype=np.float64)[:, None]
-        return ErrorSums(sse=sse, sst=sst, n_train=n_train, n_test=tuple(n_test))
+        return ErrorSums(sse, sst, n_train, tuple(n_test))
 
     def refit(self, point: GridPoint) -> LinearModel:
         estimator, grid = self._search()
@@ -122,7 +122,8 @@ class Engine:
     def _row_id(self) -> SparkColumn:
         """Rows before the file plus the position in the file: stable however Spark splits it."""
         assert self._session is not None
-        path = self._session.sparkContext._jvm.org.apache.hadoop.fs.Path  # noqa: SLF001 - only Java spells a path as Java does
+        jvm: Any = self._session.sparkContext._jvm  # noqa: SLF001 - only Java spells a path as Java does
+        path = jvm.org.apache.hadoop.fs.Path
         offsets: list[SparkColumn] = []
         for file in self.task.dataset.files:
             offsets += [F.lit(path(f"file:{file.path}").toUri().toString()), F.lit(file.first_row)]
@@ -149,7 +150,10 @@ class Engine:
         """The estimator, and the grid as Spark's parameter maps in the order of the task's grid."""
         regression = self._regression()
         grid = [
-            {regression.regParam: point.reg_param, regression.elasticNetParam: point.elastic_net_param}
+            {
+                regression.regParam: point.reg_param,
+                regression.elasticNetParam: point.elastic_net_param,
+            }
             for point in self.task.grid
         ]
         if self._cleaning is not None:
@@ -157,7 +161,7 @@ class Engine:
         return Pipeline(stages=[*cleaning_stages(self._plan), regression]), grid
 
 
-def cleaning_stages(plan: Plan) -> list["Estimator[Any] | VectorAssembler"]:
+def cleaning_stages(plan: Plan) -> list["Estimator[Any] | Transformer"]:
     """Impute, index, assemble, scale: the fitted part of the cleaning as Spark ML stages."""
     stages: list[Any] = []
     source = {column.id: column.id for column in plan.used}
@@ -206,7 +210,7 @@ def portable_model(plan: Plan, stages: list[Any]) -> LinearModel:
     )
 
 
-class _Evaluator(RegressionEvaluator):  # type: ignore[misc] - pyspark leaves its bases untyped
+class _Evaluator(RegressionEvaluator):
     """RMSE, and a tick for the progress bar."""
 
     def __init__(self, target: str, advance: Advance) -> None:

@@ -1,5 +1,6 @@
 """pandas and scikit-learn, one fold after another, one fit after another, one thread."""
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet, LinearRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
@@ -48,6 +50,7 @@ class Engine:
         self._plan: Plan
         self._folds: np.ndarray[Any, np.dtype[np.int64]]
         self._on_all: Fitted | None = None
+        self._unconverged = 0
 
     def unsupported(self) -> str | None:
         return None
@@ -107,7 +110,7 @@ class Engine:
                 sse[fold, index] = np.sum((y_test - estimator.predict(x_test)) ** 2)
                 advance(1)
         n_train = tuple(sum(n_test) - rows for rows in n_test)
-        return ErrorSums(sse=sse, sst=sst, n_train=n_train, n_test=tuple(n_test))
+        return ErrorSums(sse, sst, n_train, tuple(n_test), self._unconverged)
 
     def refit(self, point: GridPoint) -> LinearModel:
         fitted = self._on_all or fit_cleaning(self._frame, self._plan)
@@ -141,7 +144,16 @@ class Engine:
 
     def _fit(self, point: GridPoint, x: Array, y: Array) -> ElasticNet | Ridge | LinearRegression:
         deviation = float(y.std()) or 1.0  # a constant target: every coefficient is 0 anyway
-        return sklearn_estimator(point, len(y), deviation, self.task.solver).fit(x, y)
+        estimator = sklearn_estimator(point, len(y), deviation, self.task.solver)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", ConvergenceWarning)
+            estimator.fit(x, y)
+        for warning in caught:
+            if issubclass(warning.category, ConvergenceWarning):
+                self._unconverged += 1  # told once, with the count, instead of once per fit
+            else:
+                warnings.warn(warning.message, warning.category, stacklevel=2)
+        return estimator
 
 
 def fit_cleaning(frame: pd.DataFrame, plan: Plan) -> Fitted:

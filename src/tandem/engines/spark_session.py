@@ -153,7 +153,7 @@ def shuffle_partitions(settings: SparkSettings) -> int:
 def facts(session: "SparkSession", settings: SparkSettings) -> SparkFacts:
     """The effective settings of `session`, and how many jobs and tasks it has run."""
     context = session.sparkContext
-    conf = dict(context.getConf().getAll())
+    conf = {key: value or "" for key, value in context.getConf().getAll()}
     conf |= {key: str(value) for key, value in configuration(settings).items()}
     jobs, tasks = _work_done(context)
     shown = {
@@ -170,7 +170,7 @@ def facts(session: "SparkSession", settings: SparkSettings) -> SparkFacts:
     return SparkFacts(
         version=session.version,
         conf=conf,
-        settings={f"spark.{key}": value for key, value in shown.items()},
+        settings={f"spark.{key}": str(value) for key, value in shown.items()},
         jobs=jobs,
         tasks=tasks,
     )

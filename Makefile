@@ -1,0 +1,37 @@
+# `make run` does the main job, `make test` runs the tests; each sets up what it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+export MLFLOW_DISABLE_TELEMETRY := true
+
+.PHONY: run test check ui lock clean
+
+run: $(VENV)/installed
+	PATH="$(BIN):$$PATH" mlflow run . -e compare --env-manager local --experiment-name tandem
+
+test: $(VENV)/installed
+	$(BIN)/python -m pytest
+
+check: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+ui: $(VENV)/installed
+	$(BIN)/mlflow server --host 127.0.0.1 --port 5000
+
+$(VENV)/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or later is needed -> make PYTHON=/path/to/python3.11" >&2; exit 4; }
+	$(PYTHON) -m venv $(VENV)
+	@echo "Installing the locked packages (a few minutes the first time) ..."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+lock:
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --custom-compile-command "make lock" --group dev pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf $(VENV)
