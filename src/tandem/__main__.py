@@ -1,6 +1,5 @@
 """The only place where things start: `tandem [run|compare] [key=value ...]`."""
 
-import logging
 import os
 import shlex
 import signal
@@ -62,6 +61,9 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _terminate)
     signal.signal(signal.SIGHUP, _terminate)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, not to the screen over many lines
+    os.environ.setdefault(
+        "MLFLOW_LOGGING_LEVEL", "WARNING"
+    )  # its notes are not about the user's run
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nothing is sent unasked
     try:
         sys.argv[1:] = [*words(sys.argv[1:]), *_search_path(sys.argv)]
@@ -104,7 +106,6 @@ def _run_hydra() -> int:
 def _job(config: DictConfig) -> int:
     """One job; its exit status. No exception leaves it, so that a sweep goes on after a failure."""
     debug = bool(OmegaConf.select(config, "debug"))
-    logging.getLogger("mlflow").setLevel(logging.INFO if debug else logging.WARNING)
     try:
         chosen = settings(config)
         # Heavy imports: after the configuration is known to be good.

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from omegaconf import DictConfig
 from rich.console import Console
@@ -15,6 +16,7 @@ from rich.table import Table
 from tandem import report, tracking
 from tandem.config import Settings, config_hash, flatten
 from tandem.errors import IncompleteError
+from tandem.records import Array
 from tandem.run import prepare
 from tandem.scores import largest_relative_difference
 
@@ -85,17 +87,20 @@ def parity_differences(folders: Mapping[str, Path]) -> dict[str, float]:
     """
     tables = [pd.read_csv(f / "artifacts" / "cv" / "fold_metrics.csv") for f in folders.values()]
     first, *others = tables
-    figures = {"rmse": lambda t: t["rmse"], "unexplained": lambda t: 1.0 - t["r2"]}
     return {
         f"{name}_max_rel": max(
             (
-                largest_relative_difference(figure(first).to_numpy(), figure(other).to_numpy())
+                largest_relative_difference(_figure(first, name), _figure(other, name))
                 for other in others
             ),
             default=0.0,
         )
-        for name, figure in figures.items()
+        for name in ("rmse", "unexplained")
     }
+
+
+def _figure(table: pd.DataFrame, name: str) -> Array:
+    return (table["rmse"] if name == "rmse" else 1.0 - table["r2"]).to_numpy(dtype=np.float64)
 
 
 def _record(

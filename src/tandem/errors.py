@@ -50,5 +50,5 @@ class Terminated(BaseException):
 
 def nearest(name: str, candidates: Iterable[str]) -> str:
     """The hint `; did you mean 'x'?` for the candidate closest to `name`, or an empty string."""
-    matches = get_close_matches(name, list(candidates), n=1, cutoff=0.5)
+    matches = get_close_matches(name, list(candidates), n=1, cutoff=0.6)
     return f"; did you mean '{matches[0]}'?" if matches else ""

@@ -125,7 +125,16 @@ def comparison_rows(
     for label, key, form in figures:
         values = [form.format(metrics[e][key]) if key in metrics[e] else "-" for e in engines]
         rows.append([label, *values])
-    rows.append(["largest relative difference", f"{parity:.1e}", *[""] * (len(engines) - 1)])
+    if any(metrics[engine].get("cv/unconverged_fits") for engine in engines):
+        counts = (metrics[engine].get("cv/unconverged_fits", 0.0) for engine in engines)
+        rows.append(["fits stopped at max_iter", *(f"{count:.0f}" for count in counts)])
+    rows.append(
+        [
+            "largest relative difference of RMSE and 1 - R2",
+            f"{parity:.1e}",
+            *[""] * (len(engines) - 1),
+        ]
+    )
     return rows
 
 

@@ -9,7 +9,6 @@ from hydra.core.utils import JobReturn
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from tandem.config import settings
 from tandem.errors import IncompleteError
 
 
@@ -30,11 +29,10 @@ class SweepParent(Callback):
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         from tandem import tracking  # noqa: PLC0415 - slow to import; a typo is answered before
 
-        chosen = settings(config)
-        store = tracking.Store(
-            chosen.tracking.uri, chosen.tracking.experiment, chosen.tracking.parent_run_id
-        )
-        self._tracked = tracking.tracked(store, f"sweep-{chosen.dataset.name}", {"kind": "sweep"})
+        # Not validated: swept keys still hold all their values.
+        keys = config.tracking
+        store = tracking.Store(keys.uri, keys.experiment, keys.parent_run_id)
+        self._tracked = tracking.tracked(store, "sweep", {"kind": "sweep"})
         self._run_id = self._tracked.__enter__()
         SweepParent.current = self
         os.environ.pop("MLFLOW_RUN_ID", None)

@@ -23,7 +23,7 @@ from mlflow.types.schema import AnyType, ColSpec, DataType, Schema, TensorSpec
 import tandem
 from tandem.errors import Terminated, TrackingError
 from tandem.model import to_json
-from tandem.records import Action, Dataset, Kind, Plan
+from tandem.records import Action, Dataset, Plan
 from tandem.report import COLORS, note, plot_grid, texts
 from tandem.result import Result
 
@@ -65,6 +65,7 @@ def describe(result: Result, params: Mapping[str, str], config_hash: str) -> Rec
         "kind": "run",
         "data.fingerprint": result.task.dataset.fingerprint,
         "config.hash": config_hash,
+        "mlflow.runName": _run_name(result),
         "mlflow.note.content": note(result),
         "mlflow.runColor": COLORS.get(result.engine, "#555555"),
     }
@@ -72,6 +73,11 @@ def describe(result: Result, params: Mapping[str, str], config_hash: str) -> Rec
         (key, float(value), step) for key, value, step in _metrics(result) if isfinite(value)
     )
     return Record({**params, **spark, **best}, metrics, tags)
+
+
+def _run_name(result: Result) -> str:
+    dataset = result.task.dataset
+    return f"{result.engine}-{dataset.name}-{dataset.rows}r-{result.task.folds.k}f"
 
 
 def _metrics(result: Result) -> Iterator[tuple[str, float, int]]:
@@ -227,16 +233,10 @@ def first_rows(dataset: Dataset, plan: Plan, rows: int = 5) -> pd.DataFrame:
 
 
 def _signature(dataset: Dataset, plan: Plan) -> ModelSignature:
-    # MLflow refuses int64 where a double is declared, and float64 (integers with gaps) where a
-    # long is: only AnyType takes a number as it comes out of a file.
-    number = AnyType()  # type: ignore[no-untyped-call]  # MLflow's
-    types: dict[Kind, AnyType | DataType] = {
-        Kind.NUMERIC: number,
-        Kind.CATEGORICAL: DataType.string,
-    }
-    inputs: list[ColSpec | TensorSpec] = [
-        ColSpec(types[c.kind], c.name, required=False) for c in plan.used
-    ]
+    # Raw cells come as files hold them. MLflow refuses int64 where a double is declared, float64
+    # (integers with gaps) where a long is, booleans and pandas categories where a string is.
+    cell = AnyType()  # type: ignore[no-untyped-call]  # MLflow's
+    inputs: list[ColSpec | TensorSpec] = [ColSpec(cell, c.name, required=False) for c in plan.used]
     return ModelSignature(Schema(inputs), Schema([ColSpec(DataType.double, dataset.target.name)]))
 
 

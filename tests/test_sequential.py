@@ -1,0 +1,118 @@
+"""The baseline engine against the slow truth."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from tandem.records import Task
+from tandem.result import Result
+from tests.oracle import OracleResult, cross_validate
+from tests.tasks import drive, make_task, synthetic
+
+# Iterate to the end, so that what is compared is the objective and no solver's tolerance.
+SOLVED = ("model.tol=1e-13", "model.max_iter=1000000", "model.precompute=true")
+# Two solvers at the end of their digits: the error of a metric is of second order in that of the
+# coefficients, which along nearly collinear columns (flights: sched_dep_time, hour) is larger.
+METRIC_RTOL = 1e-9
+COEFFICIENT_TOL = 1e-7
+
+LEDGER = ("rows_in", "rows_used", "rows_dropped_target", "rows_dropped_missing", "cells_imputed")
+
+protocols = pytest.mark.parametrize("fit_on", ["train", "all"])
+categories = pytest.mark.parametrize("missing_category", ["keep", "drop"])
+folds = pytest.mark.parametrize(("k", "block"), [(3, 1), (5, 7)])
+
+
+def protocol(
+    fit_on: str = "train", missing_category: str = "keep", k: int = 3, block: int = 1
+) -> tuple[str, ...]:
+    return (
+        f"cleaning.fit_on={fit_on}",
+        f"cleaning.missing_category={missing_category}",
+        f"folds.k={k}",
+        f"folds.block={block}",
+        *SOLVED,
+    )
+
+
+def table(folder: Path, *overrides: str) -> Task:
+    return make_task("dataset=files", f"dataset.path={folder}", "dataset.target=y", *overrides)
+
+
+def check(result: Result, truth: OracleResult) -> None:
+    """Same decisions, same rows, same metrics, same model."""
+    assert {d.column.name: d.action.value for d in result.plan.decisions} == truth.actions
+    ledger = asdict(result.ledger)
+    assert {name: ledger[name] for name in LEDGER} == {
+        name: getattr(truth, name) for name in LEDGER
+    }
+    assert ledger["rows_rejected"] == 0
+    assert_allclose(result.scores.rmse, truth.rmse, rtol=METRIC_RTOL)
+    assert_allclose(1.0 - result.scores.r2, 1.0 - truth.r2, rtol=METRIC_RTOL)
+    expected = truth.coefficients[result.scores.best]
+    assert [*result.model.coefficients] == [*expected]
+    slopes = np.array([*expected.values()])
+    assert_allclose(
+        [*result.model.coefficients.values()],
+        slopes,
+        rtol=0,
+        atol=COEFFICIENT_TOL * max(abs(slopes)),
+    )
+    assert result.model.intercept == pytest.approx(
+        truth.intercepts[result.scores.best], rel=COEFFICIENT_TOL
+    )
+
+
+@protocols
+@categories
+@folds
+def test_flights(fit_on: str, missing_category: str, k: int, block: int) -> None:
+    task = make_task("dataset.rows=2000", *protocol(fit_on, missing_category, k, block))
+    check(drive("sequential", task), cross_validate(task))
+
+
+@protocols
+@categories
+@folds
+def test_synthetic(tmp_path: Path, fit_on: str, missing_category: str, k: int, block: int) -> None:
+    synthetic(tmp_path, rows=400, seed=k, files=1 if k == 3 else 2)
+    task = table(tmp_path, *protocol(fit_on, missing_category, k, block))
+    check(drive("sequential", task), cross_validate(task))
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("reg_param", [0.0, 0.01, 3.0])
+def test_every_grid_point_alone(tmp_path: Path, reg_param: float, ratio: float) -> None:
+    """So that the refit of every estimator is compared, not of the winner only."""
+    synthetic(tmp_path, rows=300, seed=3)
+    grid = (f"model.reg_param=[{reg_param}]", f"model.elastic_net_param=[{ratio}]")
+    task = table(tmp_path, *grid, *protocol())
+    check(drive("sequential", task), cross_validate(task))
+
+
+def test_thresholds_and_seed(tmp_path: Path) -> None:
+    """Other decisions for the same table, and other folds."""
+    synthetic(tmp_path, rows=300, seed=4)
+    other = ("cleaning.drop_column_above=0.25", "cleaning.drop_rows_below=0.22", "folds.seed=12345")
+    task = table(tmp_path, *protocol(k=4), *other)
+    truth = cross_validate(task)
+    assert truth.actions["count with gaps"] == "drop column"
+    assert truth.actions["constant with gaps"] == "drop rows"
+    check(drive("sequential", task), truth)
+
+
+def test_constant_target(tmp_path: Path) -> None:
+    """R2 is NaN, the error 0, every coefficient 0."""
+    synthetic(tmp_path, rows=200, seed=5)
+    exclude = "dataset.exclude=[y]"
+    task = make_task(
+        "dataset=files", f"dataset.path={tmp_path}", "dataset.target=constant", exclude, *SOLVED
+    )
+    result = drive("sequential", task)
+    assert np.isnan(result.scores.r2).all()
+    assert result.scores.rmse.max() < 1e-12
+    assert max(abs(x) for x in result.model.coefficients.values()) < 1e-12
+    assert result.model.intercept == pytest.approx(7.0)
