@@ -56,10 +56,6 @@ class Line(NamedTuple):
     intercept: float
     slopes: list[float]
 
-    def predict(self, x: Sequence[float]) -> float:
-        """The value at one row of features."""
-        return self.intercept + math.fsum(map(mul, self.slopes, x))
-
 
 def read_rows(dataset: Dataset) -> list[Row]:
     """Every row as {column name: value} with its row id = rows before its file + place in it.
@@ -138,8 +134,8 @@ def cross_validate(task: Task) -> OracleResult:
         sst = math.fsum((y - mean(y_test)) ** 2 for y in y_test)
         lines = fit(clean(train, features, cleaner), numbers(train, target), task.grid)
         for index, line in enumerate(lines):
-            errors = [y - line.predict(x) for x, y in zip(x_test, y_test, strict=True)]
-            sse = math.fsum(error**2 for error in errors)
+            found = (line.intercept + math.fsum(map(mul, line.slopes, x)) for x in x_test)
+            sse = math.fsum((y - value) ** 2 for y, value in zip(y_test, found, strict=True))
             rmse[fold, index] = math.sqrt(sse / len(test))
             r2[fold, index] = 1.0 - sse / sst if sst > 0 else math.nan
 
@@ -176,16 +172,12 @@ def fit_cleaner(rows: Sequence[Row], features: Sequence[Column]) -> Cleaner:
         if column.kind is Kind.NUMERIC:
             means[column.name] = mean(numbers(rows, column.name))
         else:
-            counts = Counter(category(row[column.name]) for row in rows)
+            cells = (row[column.name] for row in rows)
+            counts = Counter(MISSING if cell is None else cell for cell in cells)
             ranked = sorted(counts, key=lambda level: level.encode("utf-16-be"))
             ranked.sort(key=lambda level: -counts[level])  # stable: ties stay in the order above
             indices[column.name] = {level: index for index, level in enumerate(ranked)}
     return Cleaner(means, indices)
-
-
-def category(cell: str | None) -> str:
-    """A category's text; missing is a category too."""
-    return MISSING if cell is None else cell
 
 
 def clean(rows: Iterable[Row], features: Sequence[Column], cleaner: Cleaner) -> list[list[float]]:
@@ -197,7 +189,7 @@ def number(column: Column, cell: Any, cleaner: Cleaner) -> float:
     """One feature of one row."""
     if column.kind is Kind.CATEGORICAL:
         index = cleaner.indices[column.name]
-        return float(index.get(category(cell), len(index)))
+        return float(index.get(MISSING if cell is None else cell, len(index)))
     return cleaner.means[column.name] if cell is None else float(cell)
 
 

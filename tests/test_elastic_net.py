@@ -80,7 +80,7 @@ def test_the_ridge_term_alone_is_divided_by_the_targets_deviation(
 @every_point
 @pytest.mark.parametrize("precompute", [False, True])
 def test_the_solution_is_that_of_slow_coordinate_descent(
-    point: GridPoint, precompute: bool
+    point: GridPoint, *, precompute: bool
 ) -> None:
     x, y = data()
     solver = Solver(EXACT.tol, EXACT.max_iter, precompute)

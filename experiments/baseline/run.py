@@ -140,6 +140,7 @@ def main() -> None:
         writer.writerows(table)
 
     print("\n" + ", ".join(f"{key} {value}" for key, value in machine().items()))
+    print(f"load average now {os.getloadavg()[1]:.1f}: above 1, other work shares the cores")
     print(f"{'median seconds':26}" + "".join(f"{stage:>9}" for stage in (*STAGES, "pipeline")))
     for precompute in variants:
         for name in PROGRAMS:
@@ -151,6 +152,8 @@ def main() -> None:
         plain, sequential = (runs[precompute, name] for name in PROGRAMS)
         ratio = median(one.total for one in sequential) / median(one.total for one in plain)
         apart = check(plain[0], sequential[0])
+        turns = (s.total / p.total for p, s in zip(plain, sequential, strict=True))
+        print("ratio by turn: " + ", ".join(f"{turn:.3f}" for turn in turns))
         print(f"ratio {ratio:.3f} (goal: at most {GOAL}); mean RMSEs within {apart:.3%}\n")
 
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tandem import report, tracking
+from tandem.cache import write_atomically
 from tandem.config import Settings, config_hash, flatten
 from tandem.errors import IncompleteError
 from tandem.records import Array
@@ -43,10 +44,14 @@ def compare(settings: Settings, config: DictConfig, overrides: Sequence[str]) ->
                 _run_child(engine, folder, run_id, settings, overrides)
             records = {engine: tracking.read_record(folder) for engine, folder in folders.items()}
             parity = parity_differences(folders)
-        metrics = {engine: record.values() for engine, record in records.items()}
-        rows = report.comparison_rows(engines, metrics, max(parity.values(), default=0.0))
-        tracking.log_batch(run_id, _record(metrics, parity, flatten(config), dataset.fingerprint))
-        tracking.log_text(run_id, report.markdown(rows), "report/report.md")
+            metrics = {engine: record.values() for engine, record in records.items()}
+            rows = report.comparison_rows(engines, metrics, max(parity.values(), default=0.0))
+            table = report.markdown(rows)
+            report.plot_stages(metrics, Path(place, "parent", "plots", "stages.png"))
+            write_atomically(Path(place, "parent", "report", "report.md"), table)
+            tracking.log_files(run_id, Path(place, "parent"))
+        tags = {"data.fingerprint": dataset.fingerprint, "mlflow.note.content": table}
+        tracking.log_batch(run_id, _record(metrics, parity, flatten(config), tags))
         _show(rows)
     return run_id
 
@@ -107,14 +112,14 @@ def _record(
     metrics: Mapping[str, Mapping[str, float]],
     parity: Mapping[str, float],
     params: Mapping[str, str],
-    fingerprint: str,
+    tags: Mapping[str, str],
 ) -> tracking.Record:
     totals = {engine: values["time/total_s"] for engine, values in metrics.items()}
     baseline = next(iter(totals.values()))
     logged = [(f"speedup/{engine}", baseline / total, 0) for engine, total in totals.items()]
     logged += [(f"parity/{name}", value, 0) for name, value in parity.items()]
     task = {key: value for key, value in params.items() if not key.startswith("engine.")}
-    return tracking.Record(task, tuple(logged), {"data.fingerprint": fingerprint})
+    return tracking.Record(task, tuple(logged), tags)
 
 
 def _show(rows: Sequence[Sequence[str]]) -> None:

@@ -138,6 +138,29 @@ def comparison_rows(
     return rows
 
 
+def plot_stages(metrics: Mapping[str, Mapping[str, float]], path: Path) -> None:
+    """A PNG: seconds of every engine, its stages stacked in the order they run in."""
+    from matplotlib.figure import Figure  # noqa: PLC0415 - only where a picture is drawn
+
+    figure = Figure(figsize=(7, 1.2 + 0.6 * len(metrics)), layout="constrained")
+    axes = figure.subplots()
+    engines = [*metrics][::-1]  # the first engine on top
+    left = dict.fromkeys(engines, 0.0)
+    for stage in STAGES:
+        widths = [metrics[engine].get(f"time/{stage}_s", 0.0) for engine in engines]
+        axes.barh(engines, widths, left=[*left.values()], label=stage)
+        left = {engine: left[engine] + width for engine, width in zip(engines, widths, strict=True)}
+    for engine, total in left.items():
+        axes.annotate(
+            f"{total:.1f} s", (total, engine), (4, 0), textcoords="offset points", va="center"
+        )
+    axes.set_xlim(0, 1.15 * max(left.values()))
+    axes.set_xlabel("seconds")
+    axes.legend(ncols=len(STAGES), loc="upper center", bbox_to_anchor=(0.5, 1.35), frameon=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110, bbox_inches="tight")
+
+
 def markdown(rows: Sequence[Sequence[str]]) -> str:
     """`rows` (the first is the header) as a Markdown table."""
     header, *body = ("| " + " | ".join(row) + " |" for row in rows)

@@ -243,7 +243,7 @@ def _signature(dataset: Dataset, plan: Plan) -> ModelSignature:
 def ui_hint(run_id: str) -> str:
     """Where to look at the run: its address, or the command that serves a local store."""
     run = mlflow.get_run(run_id)
-    page = f"/#/experiments/{run.info.experiment_id}/runs/{run_id}"
+    page = f"/#/experiments/{run.info.experiment_id}/runs/{run_id}?workflowType=machine_learning"
     uri = mlflow.get_tracking_uri()
     if uri.startswith("http"):
         return f"{uri.rstrip('/')}{page}"
@@ -255,6 +255,6 @@ def tracking_uri() -> str:
     return str(mlflow.get_tracking_uri())
 
 
-def log_text(run_id: str, text: str, path: str) -> None:
-    """Keep `text` as the artifact `path` of a run."""
-    mlflow.MlflowClient().log_text(run_id, text, path)
+def log_files(run_id: str, folder: Path) -> None:
+    """Keep the files below `folder` as artifacts of a run, under their relative paths."""
+    mlflow.MlflowClient().log_artifacts(run_id, str(folder))

@@ -1,0 +1,99 @@
+"""What the command line becomes before Hydra reads it."""
+
+import pytest
+
+from tandem.__main__ import words
+
+
+def read(*arguments: str) -> list[str]:
+    return [*words(arguments)]
+
+
+@pytest.mark.parametrize("command", ["run", "compare"])
+def test_a_leading_command_becomes_a_key(command: str) -> None:
+    assert read(command, "folds.k=3") == [f"command={command}", "folds.k=3"]
+
+
+def test_a_command_elsewhere_is_no_command() -> None:
+    assert read("folds.k=3", "run") == ["folds.k=3", "run"]
+    assert read("--dataset.target", "run") == ["dataset.target=run"]
+
+
+def test_a_word_that_is_no_command_is_left_to_hydra() -> None:
+    assert read("rum", "folds.k=3") == ["rum", "folds.k=3"]
+
+
+def test_no_words_are_no_words() -> None:
+    assert read() == []
+
+
+def test_overrides_are_untouched() -> None:
+    overrides = ["folds.k=3", "+a=b", "~c", "++d.e=[1,2]", "f='--g h'", "i=--overrides"]
+    assert read(*overrides) == overrides
+
+
+@pytest.mark.parametrize("value", ["scan", "-1", "a b.csv", "", "[0.1,0.01]", "a=b", "--x"])
+def test_a_dashed_key_takes_the_next_word_as_it_is(value: str) -> None:
+    assert read("--some.key", value, "folds.k=3") == [f"some.key={value}", "folds.k=3"]
+
+
+def test_a_dashed_key_with_its_value_is_one_word() -> None:
+    assert read("--folds.k=3", "--a=b=c", "x=y") == ["folds.k=3", "a=b=c", "x=y"]
+
+
+def test_what_mlflow_run_hands_over_is_understood() -> None:
+    overrides = "folds.k=10 model.reg_param=[0.1,0.01]"
+    assert read("run", "--engine", "scan", "--dataset", "flights", "--overrides", overrides) == [
+        *("command=run", "engine=scan", "dataset=flights"),
+        *("folds.k=10", "model.reg_param=[0.1,0.01]"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "split"),
+    [
+        ("", []),
+        ("  ", []),
+        ("a=1", ["a=1"]),
+        (" a=1   b=2 ", ["a=1", "b=2"]),
+        ("a='x y' b=2", ["a=x y", "b=2"]),
+        ('a="[0.1, 0.01]" b=2', ["a=[0.1, 0.01]", "b=2"]),
+        ("a=[0.1,0.01]", ["a=[0.1,0.01]"]),
+        ("\"a='x,y'\"", ["a='x,y'"]),
+        ("a=data/*.csv", ["a=data/*.csv"]),
+        ("a=$(touch x) b=`id`;c", ["a=$(touch", "x)", "b=`id`;c"]),
+        ("-m --cfg job", ["-m", "--cfg", "job"]),
+    ],
+)
+def test_overrides_are_split_like_a_shell_does_and_never_evaluated(
+    text: str, split: list[str]
+) -> None:
+    assert read("--overrides", text, "z=1") == [*split, "z=1"]
+
+
+def test_overrides_without_a_value_are_none() -> None:
+    assert read("--overrides") == []
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("-m",),
+        ("--multirun",),
+        ("--help",),
+        ("--hydra-help",),
+        ("--version",),
+        ("--cfg", "job"),
+        ("--cfg=job",),
+        ("--info=plugins",),
+        ("--resolve",),
+        ("--package", "model"),
+        ("--config-dir", "conf"),
+        ("--config-name=other",),
+        ("-cjob",),
+        ("--shell-completion",),
+    ],
+    ids=" ".join,
+)
+def test_flags_of_hydra_are_untouched(flags: tuple[str, ...]) -> None:
+    assert read("compare", *flags, "--folds.k", "3") == ["command=compare", *flags, "folds.k=3"]

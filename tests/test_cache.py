@@ -1,0 +1,177 @@
+"""What is published appears whole or not at all."""
+
+import errno
+import shutil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tandem.cache import MANIFEST, cache_folder, check_disk, published, write_atomically
+from tandem.errors import MachineError
+
+
+class Usage(NamedTuple):
+    total: int
+    used: int
+    free: int
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("TANDEM_CACHE", str(folder))
+    return folder
+
+
+def build(work: Path) -> dict[str, Any]:
+    (work / "data.txt").write_text("data", encoding="utf-8")
+    return {"rows": 4}
+
+
+def must_not_build(work: Path) -> dict[str, Any]:
+    pytest.fail(f"built again in {work}")
+
+
+def files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_what_is_published_is_built_once(own_cache: Path) -> None:
+    folder = published("some/key", 0, build)
+    assert folder == own_cache / "some" / "key"
+    assert files(own_cache) == {"some/key/data.txt", f"some/key/{MANIFEST}"}
+    assert (folder / MANIFEST).read_text(encoding="utf-8") == '{\n "rows": 4\n}'
+    assert published("some/key", 0, must_not_build) == folder
+
+
+def test_another_key_is_built_apart() -> None:
+    assert published("a", 0, build) != published("b", 0, build)
+
+
+def test_nothing_is_visible_before_all_is_there_and_the_manifest_comes_last(
+    own_cache: Path,
+) -> None:
+    def look(work: Path) -> dict[str, Any]:
+        assert not (own_cache / "key").exists()
+        assert not (work / MANIFEST).exists()
+        assert [*work.iterdir()] == []
+        assert work.parent == own_cache  # the same disk, so that a rename will do
+        assert work.name.startswith(".")  # no reader takes it for data
+        return build(work)
+
+    assert (published("key", 0, look) / MANIFEST).exists()
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt()])
+def test_nothing_is_left_of_a_build_that_fails(own_cache: Path, error: BaseException) -> None:
+    def fail(work: Path) -> dict[str, Any]:
+        build(work)
+        raise error
+
+    with pytest.raises(type(error)):
+        published("key", 0, fail)
+    assert [*own_cache.iterdir()] == []
+    published("key", 0, build)
+    assert files(own_cache) == {"key/data.txt", f"key/{MANIFEST}"}
+
+
+def test_a_manifest_that_cannot_be_written_leaves_nothing(own_cache: Path) -> None:
+    with pytest.raises(TypeError):
+        published("key", 0, lambda work: build(work) | {"path": work})
+    assert [*own_cache.iterdir()] == []
+
+
+def test_a_folder_without_manifest_is_replaced(own_cache: Path) -> None:
+    (own_cache / "key").mkdir(parents=True)
+    (own_cache / "key" / "half").touch()
+    published("key", 0, build)
+    assert files(own_cache) == {"key/data.txt", f"key/{MANIFEST}"}
+
+
+def test_the_first_of_two_builders_wins(own_cache: Path) -> None:
+    def second(work: Path) -> dict[str, Any]:
+        published("key", 0, build)
+        (work / "data.txt").write_text("second", encoding="utf-8")
+        return {}
+
+    folder = published("key", 0, second)
+    assert (folder / "data.txt").read_text(encoding="utf-8") == "data"
+    assert [path.name for path in own_cache.iterdir()] == ["key"]
+
+
+def test_a_disk_that_is_too_small_is_refused_with_both_numbers(
+    own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(9, 6, 3_000_000))
+    with pytest.raises(MachineError, match=r"5,000 MB needed.*, 3 MB free.*TANDEM_CACHE"):
+        published("key", 5_000_000_000, must_not_build)
+    assert files(own_cache) == set()
+    assert published("key", 3_000_000, build).exists()  # just enough
+
+
+def test_a_disk_without_a_byte_too_few_will_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(9, 6, 3))
+    check_disk(tmp_path, 3)
+    with pytest.raises(MachineError):
+        check_disk(tmp_path, 4)
+
+
+@pytest.mark.parametrize("below", ["", "deeper"])
+def test_a_place_that_cannot_be_written_is_refused_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, below: str
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TANDEM_CACHE", str(tmp_path / "file" / below))
+    with pytest.raises(MachineError, match=rf"{tmp_path}/file.*cannot write.*TANDEM_CACHE"):
+        published("some/key", 0, must_not_build)
+
+
+def test_a_disk_that_runs_full_is_a_fault_of_the_machine(own_cache: Path) -> None:
+    def fill(work: Path) -> dict[str, Any]:
+        build(work)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(MachineError, match="No space left"):
+        published("key", 0, fill)
+    assert [*own_cache.iterdir()] == []
+
+
+def test_the_folder_is_the_first_that_the_environment_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TANDEM_CACHE", "named")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "named"
+    monkeypatch.delenv("TANDEM_CACHE")
+    assert cache_folder() == Path("/xdg/tandem")
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    assert cache_folder() == tmp_path / ".cache" / "tandem"
+
+
+@pytest.mark.parametrize("home", [None, "", "/nowhere/at/all"])
+def test_without_a_home_the_working_directory_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: str | None
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TANDEM_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    if home is None:
+        monkeypatch.delenv("HOME")
+    else:
+        monkeypatch.setenv("HOME", home)
+    assert cache_folder() == tmp_path / ".cache" / "tandem"
+    assert published("key", 0, build).is_relative_to(tmp_path)
+
+
+def test_text_is_written_whole_with_its_mode_and_nothing_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "file"
+    write_atomically(path, "old")
+    write_atomically(path, "new \u20ac", mode=0o750)
+    assert path.read_bytes() == "new \u20ac".encode()
+    assert path.stat().st_mode & 0o777 == 0o750
+    assert [*path.parent.iterdir()] == [path]

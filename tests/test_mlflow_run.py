@@ -1,0 +1,80 @@
+"""`mlflow run` as a user types it, from the checkout."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SMALL = "dataset.rows=3000 model.reg_param=[0.1] folds.k=2"
+
+pytestmark = pytest.mark.slow
+
+
+def mlflow_run(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the project with the tracking store of `place`, no environment being active."""
+    scripts = Path(sys.executable).parent
+    return subprocess.run(
+        [str(scripts / "mlflow"), "run", str(ROOT), "--experiment-name", "t", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+        cwd=place,
+        env={
+            **os.environ,
+            "PATH": f"{scripts}:{os.environ['PATH']}",
+            "MLFLOW_TRACKING_URI": f"sqlite:///{place / 'mlflow.db'}",
+        },
+    )
+
+
+def runs(place: Path) -> list[mlflow.entities.Run]:
+    """All runs in the store of `place`, the newest last."""
+    client = mlflow.MlflowClient(f"sqlite:///{place / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("t")
+    assert experiment is not None
+    return list(client.search_runs([experiment.experiment_id], order_by=["start_time ASC"]))
+
+
+def test_overrides_with_lists_and_quoted_text_arrive(place: Path) -> None:
+    quoted = f"{SMALL} spark.driver_memory='1 g' dataset.exclude=[air_time,\"arr_delay\"]"
+    done = mlflow_run(place, "--env-manager", "local", "-P", f"overrides={quoted}",
+                      "-P", "folds.seed=5")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (run,) = runs(place)
+    assert run.info.status == "FINISHED"
+    assert run.data.params["spark.driver_memory"] == "1 g"
+    assert run.data.params["dataset.exclude"] == '["air_time", "arr_delay"]'
+    assert run.data.params["folds.seed"] == "5"
+    assert run.data.params["engine"] == "sequential"
+    assert run.data.metrics["cv/rmse_mean"] > 0
+
+
+def test_a_wrong_override_fails_with_hydras_message(place: Path) -> None:
+    done = mlflow_run(place, "--env-manager", "local", "-P", "overrides=folds.kk=3")
+    assert done.returncode != 0
+    assert "Could not override 'folds.kk'" in done.stderr
+    (run,) = runs(place)
+    assert run.info.status == "FAILED"
+
+
+def test_a_multirun_started_by_mlflow_run_has_one_parent(place: Path) -> None:
+    done = mlflow_run(place, "--env-manager", "local", "-P", f"overrides=-m {SMALL} folds.seed=1,2")
+    assert done.returncode == 0, done.stderr
+    parent, *children = runs(place)
+    assert parent.data.metrics["sweep/done"] == 2
+    assert parent.info.status == "FINISHED"
+    assert len(children) == 2
+    for child in children:
+        assert child.info.status == "FINISHED"
+        assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
+
+
+def test_the_uv_environment_works(place: Path) -> None:
+    done = mlflow_run(place, "--env-manager", "uv", "-P", f"overrides={SMALL}")
+    assert done.returncode == 0, done.stderr
+    assert runs(place)[-1].data.metrics["cv/rmse_mean"] > 0
