@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tandem.dataset import content_digest, find_files, open_dataset
+from tandem.dataset import Source, content_digest, find_files, open_dataset
 from tandem.errors import ConfigurationError, DataError
 from tandem.records import Column, Dataset, Kind
 
@@ -41,7 +41,7 @@ def put(folder: Path, *tables: dict[str, pa.Array | list[object]]) -> None:
 
 
 def opened(path: object, target: str | None = "y", exclude: tuple[str, ...] = ()) -> Dataset:
-    return open_dataset("mine", str(path), target, exclude, [""])
+    return open_dataset(Source("mine", str(path), target, tuple(exclude)))
 
 
 def test_files_of_a_folder_are_found_at_any_depth_in_order(data: Path) -> None:

@@ -14,8 +14,9 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from tandem.config import Command, configuration_folder, settings
+from tandem.config import configuration_folder, settings
 from tandem.errors import ConfigurationError, IncompleteError, TandemError, Terminated
+from tandem.rules import Command
 from tandem.sweep import SweepParent
 
 _HYDRA_FLAGS = (
@@ -47,8 +48,12 @@ def words(arguments: Sequence[str]) -> Iterator[str]:
     for position, word in enumerate(rest):
         if position == 0 and word in {*Command}:
             yield f"command={word}"
-        elif word == "--overrides":
-            yield from shlex.split(next(rest, ""))
+        elif word.split("=")[0] == "--overrides":
+            given = word.partition("=")[2] if "=" in word else next(rest, "")
+            try:
+                yield from shlex.split(given)
+            except ValueError as error:
+                raise ConfigurationError(f"overrides: {given}: {error} -> close it") from error
         elif word.startswith("--") and word.split("=")[0] not in _HYDRA_FLAGS:
             key = word.removeprefix("--")
             yield key if "=" in key else f"{key}={next(rest, '')}"
@@ -68,7 +73,7 @@ def main() -> None:
     try:
         sys.argv[1:] = [*words(sys.argv[1:]), *_search_path(sys.argv)]
         status = _run_hydra()
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, ConfigurationError) as error:
         status = _report(error, ConfigurationError.status, debug="debug=true" in sys.argv)
     except Terminated as error:
         status = error.status

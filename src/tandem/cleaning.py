@@ -55,10 +55,10 @@ def _decide_column(column: Column, cells: int, rows: int, cleaning: Cleaning) ->
         reason = f"categorical, {percent}"
     elif cells == 0:
         action, reason = Action.KEEP, "complete"
-    elif share > cleaning.drop_column_above:
-        action, reason = Action.DROP_COLUMN, f"{percent} > {cleaning.drop_column_above:.0%}"
+    elif share > cleaning.drop_column_above or cells == rows:
+        action, reason = Action.DROP_COLUMN, f"{percent}, above {cleaning.drop_column_above:.0%}"
     elif share <= cleaning.drop_rows_below:
-        action, reason = Action.DROP_ROWS, f"{percent} <= {cleaning.drop_rows_below:.0%}"
+        action, reason = Action.DROP_ROWS, f"{percent}, at most {cleaning.drop_rows_below:.0%}"
     else:
         action, reason = Action.IMPUTE, f"{percent}, between the thresholds"
     return Decision(column, action, cells, reason)

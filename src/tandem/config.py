@@ -5,14 +5,13 @@ Light on purpose: nothing heavy is imported before the configuration is known to
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
-from math import inf
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from tandem.errors import ConfigurationError
@@ -27,20 +26,16 @@ from tandem.records import (
     SparkSettings,
     Task,
 )
+from tandem.rules import RULES
 
 # Keys that change where or how a run is recorded, not what it computes.
 VOLATILE = ("tracking", "compare", "command", "debug")
 
 
-class Command(StrEnum):
-    """What to do with the configured task."""
-
-    RUN = "run"
-    COMPARE = "compare"
-
-
 @dataclass(frozen=True)
 class DatasetKeys:
+    """Which table, and which columns of it."""
+
     name: str = ""
     path: str | None = None
     target: str | None = None
@@ -48,10 +43,13 @@ class DatasetKeys:
     rows: float | None = None  # a float, so that 1e6 is a number of rows
     seed: int = 0
     missing: list[str] = field(default_factory=list)
+    text: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class CleaningKeys:
+    """Thresholds and protocol of the cleaning."""
+
     drop_column_above: float = 0.0
     drop_rows_below: float = 0.0
     fit_on: str = ""
@@ -60,6 +58,8 @@ class CleaningKeys:
 
 @dataclass(frozen=True)
 class FoldsKeys:
+    """How rows are put into folds."""
+
     k: int = 0
     seed: int = 0
     block: int = 1
@@ -67,6 +67,8 @@ class FoldsKeys:
 
 @dataclass(frozen=True)
 class ModelKeys:
+    """The grid, and how its points are solved."""
+
     reg_param: list[float] = field(default_factory=list)
     elastic_net_param: list[float] = field(default_factory=list)
     tol: float | None = None
@@ -76,11 +78,15 @@ class ModelKeys:
 
 @dataclass(frozen=True)
 class EngineKeys:
+    """Which engine."""
+
     name: str = ""
 
 
 @dataclass(frozen=True)
 class SparkKeys:
+    """How Spark is started and used."""
+
     master: str = ""
     driver_memory: str = ""
     executor_memory: str = ""
@@ -95,6 +101,8 @@ class SparkKeys:
 
 @dataclass(frozen=True)
 class TrackingKeys:
+    """Where the run is recorded."""
+
     uri: str | None = None
     experiment: str = ""
     parent_run_id: str | None = None
@@ -103,6 +111,8 @@ class TrackingKeys:
 
 @dataclass(frozen=True)
 class CompareKeys:
+    """What `compare` compares."""
+
     engines: list[str] = field(default_factory=list)
 
 
@@ -122,74 +132,11 @@ class Settings:
     compare: CompareKeys = field(default_factory=CompareKeys)
 
 
-@dataclass(frozen=True)
-class Rule:
-    """What the value of `key` (or every element of a list) must satisfy, and what else to write."""
-
-    key: str
-    holds: Callable[[Any], bool]
-    says: str
-
-    def check(self, value: Any) -> None:
-        """Raise ConfigurationError where `value` breaks the rule; null is always allowed."""
-        elements = value if isinstance(value, ListConfig) else [value]
-        for element in elements:
-            if element is not None and not self.holds(element):
-                raise ConfigurationError(f"{self.key}: {element}: {self.says}")
-
-
-def _one_of(key: str, options: Iterable[str]) -> Rule:
-    choices = tuple(options)
-    return Rule(key, lambda value: value in choices, f"must be one of {', '.join(choices)}")
-
-
-def _fraction(key: str, what: str) -> Rule:
-    return Rule(key, lambda value: 0 <= value <= 1, f"{what} lies between 0 and 1")
-
-
-def _at_least(key: str, least: float, next_step: str = "") -> Rule:
-    step = f" -> {next_step}" if next_step else ""
-    return Rule(key, lambda value: least <= value < inf, f"must be at least {least}{step}")
-
-
-def _not_empty(key: str, example: str) -> Rule:
-    return Rule(key, lambda value: value, f"needs a value -> {example}")
-
-
-RULES = (
-    _one_of("command", Command),
-    _at_least("dataset.rows", 1, "dataset.rows=100000, or leave it out for all rows"),
-    Rule("dataset.rows", lambda rows: rows == int(rows), "must be a whole number of rows"),
-    _at_least("dataset.seed", 0),
-    _fraction("cleaning.drop_column_above", "a fraction of rows"),
-    _fraction("cleaning.drop_rows_below", "a fraction of rows"),
-    _one_of("cleaning.fit_on", FitOn),
-    _one_of("cleaning.missing_category", MissingCategory),
-    _at_least("folds.k", 2, "folds.k=3"),
-    _at_least("folds.seed", 0),
-    _at_least("folds.block", 1),
-    _at_least("model.reg_param", 0, "model.reg_param=[0.1,0.01]"),
-    _fraction("model.elastic_net_param", "a ratio"),
-    Rule("model.tol", lambda tol: 0 < tol < 1, "must lie between 0 and 1 -> model.tol=1e-6"),
-    _at_least("model.max_iter", 1),
-    _at_least("spark.partitions", 1),
-    _at_least("spark.shuffle_partitions", 1),
-    _at_least("spark.parallelism", 1),
-    _at_least("spark.executor_cores", 1),
-    _at_least("spark.executor_instances", 1),
-)
-
-
 def configuration_folder() -> Path:
     """The folder conf/: beside the sources in a checkout, inside the package when installed."""
     package = Path(__file__).parent
     inside = package / "conf"
     return inside if inside.is_dir() else package.parents[1] / "conf"
-
-
-def engine_names() -> tuple[str, ...]:
-    """The engines that conf/engine offers."""
-    return tuple(sorted(path.stem for path in (configuration_folder() / "engine").glob("*.yaml")))
 
 
 def settings(config: DictConfig) -> Settings:
@@ -205,9 +152,9 @@ def settings(config: DictConfig) -> Settings:
     except OmegaConfBaseException as error:
         text = str(error.msg or error).splitlines()[0]
         raise ConfigurationError(f"{error.full_key}: {text} -> correct this key") from error
-    for rule in RULES:
-        rule.check(OmegaConf.select(typed, rule.key))
     assert isinstance(checked, Settings)
+    for rule in RULES:
+        rule.check(attrgetter(rule.key)(checked))
     return checked
 
 
@@ -221,6 +168,7 @@ def _schema() -> DictConfig:
 
 def task(chosen: Settings, dataset: Dataset) -> Task:
     """What the engine named in `chosen` is asked for."""
+    conf = {key: _text(value) for key, value in _leaves("", chosen.spark.conf) if key}
     return Task(
         dataset=dataset,
         cleaning=Cleaning(
@@ -236,7 +184,7 @@ def task(chosen: Settings, dataset: Dataset) -> Task:
             for ratio in chosen.model.elastic_net_param
         ),
         solver=Solver(chosen.model.tol, chosen.model.max_iter, chosen.model.precompute),
-        spark=SparkSettings(**vars(chosen.spark)),
+        spark=SparkSettings(**{**vars(chosen.spark), "conf": conf}),
     )
 
 
@@ -255,7 +203,16 @@ def config_hash(config: DictConfig) -> str:
 def _task_values(config: DictConfig) -> dict[str, Any]:
     values = OmegaConf.to_container(config, resolve=True)
     assert isinstance(values, dict)
-    return {str(key): value for key, value in values.items() if key not in VOLATILE}
+    return {str(key): _plain(value) for key, value in values.items() if key not in VOLATILE}
+
+
+def _plain(value: Any) -> Any:
+    """1e5 and 100000 are one value: whole numbers as integers, all the way down."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _leaves(prefix: str, value: object) -> Iterator[tuple[str, object]]:

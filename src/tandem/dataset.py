@@ -2,10 +2,13 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tandem.convert import to_parquet
@@ -31,7 +34,7 @@ def find_files(path: str) -> tuple[Path, ...]:
         candidates = [Path(p) for p in glob(str(place), recursive=True) if not Path(p).is_dir()]  # noqa: PTH207 - an absolute pattern
     else:
         candidates = [place]
-    found = sorted(p.absolute() for p in candidates if p.name[0] not in "_.")
+    found = sorted(p.absolute() for p in candidates if not _hidden(p, place))
     if not found:
         raise DataError(f"{path}: no data file here (looked for *.parquet and *.csv) -> check it")
     for file in found:
@@ -46,24 +49,40 @@ def find_files(path: str) -> tuple[Path, ...]:
     return tuple(found)
 
 
-def open_dataset(
-    name: str, path: str, target: str | None, exclude: Iterable[str], missing: Sequence[str]
-) -> Dataset:
-    """The dataset of the files at `path`; CSV is first converted to Parquet, once.
+def _hidden(file: Path, place: Path) -> bool:
+    """Whether the file, or a folder on the way to it from `place`, begins with `_` or `.`."""
+    parts = file.relative_to(place).parts if file.is_relative_to(place) else ()
+    return any(part[0] in "_." for part in (*parts, file.name))
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What the user says of a table; `missing` and `text` are about CSV files only."""
+
+    name: str
+    path: str
+    target: str | None
+    exclude: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ("",)
+    text: tuple[str, ...] = ()
+
+
+def open_dataset(source: Source) -> Dataset:
+    """The dataset of the files at `source.path`; CSV is first converted to Parquet, once.
 
     Raises DataError or ConfigurationError where files, target or excluded columns are not there.
     """
-    files = find_files(path)
+    files = find_files(source.path)
     digest = content_digest(files)
     if files[0].suffix.lower() == ".csv":
-        files = to_parquet(files, digest, missing)
+        files = to_parquet(files, digest, source.missing, source.text)
     schemas = {file: _read_footer(file) for file in files}
     schema = _one_schema(schemas)
-    named = _check_names(schema, target, exclude)
+    named = _check_names(schema, source.target, source.exclude)
     columns = [Column(f"c{i}", name, _kind(schema.field(name))) for i, name in enumerate(named)]
     if columns[0].kind is not Kind.NUMERIC:
         raise DataError(
-            f"dataset.target: column '{target}' holds {schema.field(named[0]).type}, "
+            f"dataset.target: column '{source.target}' holds {schema.field(named[0]).type}, "
             "a regression needs a number -> choose a numeric column"
         )
     for file, footer in schemas.items():
@@ -73,16 +92,19 @@ def open_dataset(
         records.append(File(str(file), footer.num_rows, first))
         first += footer.num_rows
     if first == 0:
-        raise DataError(f"{path}: the files hold no row -> check the data")
-    return Dataset(name, tuple(records), columns[0], tuple(columns[1:]), digest)
+        raise DataError(f"{source.path}: the files hold no row -> check the data")
+    return Dataset(source.name, tuple(records), columns[0], tuple(columns[1:]), digest)
 
 
 def content_digest(files: Iterable[Path]) -> str:
     """SHA-256 over the SHA-256 of every file, in order, as 64 hexadecimal digits."""
     digest = hashlib.sha256()
     for path in files:
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+        try:
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        except OSError as error:
+            raise DataError(f"{path}: cannot be read ({error.strerror}) -> check it") from error
     return digest.hexdigest()
 
 
@@ -97,13 +119,13 @@ def _read_footer(file: Path) -> pq.FileMetaData:
 
 def _one_schema(footers: dict[Path, pq.FileMetaData]) -> pa.Schema:
     """The schema of the first file, which every other must share by name and type."""
-    first, *others = footers
-    schema = footers[first].schema.to_arrow_schema()
-    twice = [name for name in schema.names if schema.names.count(name) > 1]
-    if twice:
-        raise DataError(f"{first}: two columns are named '{twice[0]}' -> rename one of them")
-    for other in others:
-        found = footers[other].schema.to_arrow_schema()
+    schemas = {file: footer.schema.to_arrow_schema() for file, footer in footers.items()}
+    for file, found in schemas.items():
+        twice = [name for name in found.names if found.names.count(name) > 1]
+        if twice:
+            raise DataError(f"{file}: two columns are named '{twice[0]}' -> rename one of them")
+    (first, schema), *others = schemas.items()
+    for other, found in others:
         for name in sorted({*schema.names} ^ {*found.names}):
             raise DataError(
                 f"{other}: column '{name}' is in only one of it and {first} -> align them"
@@ -117,7 +139,7 @@ def _one_schema(footers: dict[Path, pq.FileMetaData]) -> pa.Schema:
     return schema
 
 
-def _check_names(schema: pa.Schema, target: str | None, exclude: Iterable[str]) -> list[str]:
+def _check_names(schema: pa.Schema, target: str | None, exclude: Sequence[str]) -> list[str]:
     names = schema.names
     if not target:
         raise ConfigurationError(f"dataset.target: no target is given -> one of {', '.join(names)}")
@@ -156,20 +178,25 @@ def _kind(field: pa.Field) -> Kind:
 
 
 def _check_integers(file: Path, footer: pq.FileMetaData, names: Iterable[str]) -> None:
-    """Refuse integers that float64 would round, by the footer's statistics."""
-    wanted = {*names}
-    for group in range(footer.num_row_groups):
-        row_group = footer.row_group(group)
-        for index in range(row_group.num_columns):
-            column = row_group.column(index)
-            if column.path_in_schema not in wanted or column.physical_type != "INT64":
-                continue
-            statistics = column.statistics
-            if statistics is None or not statistics.has_min_max:
-                continue
-            for value in (statistics.min, statistics.max):
-                if isinstance(value, int) and abs(value) > _EXACT_INTEGER:
-                    raise DataError(
-                        f"{file}: column '{column.path_in_schema}': {value}: above 2^53 a number "
-                        "loses digits -> exclude the column, or store it as text if it is a name"
-                    )
+    """Refuse integers and decimals that float64 would round, by the footer or else the values."""
+    schema = footer.schema.to_arrow_schema()
+    for name in names:
+        kind = schema.field(name).type
+        if not (pa.types.is_int64(kind) or pa.types.is_uint64(kind) or pa.types.is_decimal(kind)):
+            continue
+        for value in _extremes(file, footer, name):
+            if value is not None and abs(value) > _EXACT_INTEGER:
+                raise DataError(
+                    f"{file}: column '{name}': {value}: above 2^53 a number "
+                    "loses digits -> exclude the column, or store it as text if it is a name"
+                )
+
+
+def _extremes(file: Path, footer: pq.FileMetaData, name: str) -> list[Any]:
+    index = [column.path for column in footer.schema].index(name)
+    groups = range(footer.num_row_groups)
+    statistics = [footer.row_group(group).column(index).statistics for group in groups]
+    if all(found is not None and found.has_min_max for found in statistics):
+        return [value for found in statistics for value in (found.min, found.max)]
+    extremes = pc.min_max(pq.read_table(file, columns=[name]).column(0)).as_py()
+    return [*extremes.values()]

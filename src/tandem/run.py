@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from tandem import tracking
 from tandem.cleaning import decide
 from tandem.config import Settings, config_hash, flatten, task
-from tandem.dataset import open_dataset
+from tandem.dataset import Source, open_dataset
 from tandem.engines.base import create
 from tandem.errors import ConfigurationError
 from tandem.flights import flights_folder
@@ -32,7 +32,8 @@ def prepare(settings: Settings) -> Dataset:
         raise ConfigurationError("dataset.rows: only dataset=flights draws rows -> leave it out")
     else:
         path = keys.path or ""
-    return open_dataset(keys.name, path, keys.target, keys.exclude, keys.missing)
+    words = (tuple(keys.exclude), tuple(keys.missing), tuple(keys.text))
+    return open_dataset(Source(keys.name, path, keys.target, *words))
 
 
 def run(settings: Settings, config: DictConfig) -> str:

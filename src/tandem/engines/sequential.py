@@ -8,6 +8,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet, LinearRegression, Ridge
 from sklearn.preprocessing import StandardScaler
@@ -16,6 +17,7 @@ from threadpoolctl import threadpool_limits
 from tandem.cleaning import MISSING, check_folds, frequency_order, take_ledger, valid_row
 from tandem.elastic_net import sklearn_estimator
 from tandem.engines.base import Advance
+from tandem.errors import DataError
 from tandem.folds import FOLD, ROW_ID, fold_expression
 from tandem.model import as_text
 from tandem.profile import measure
@@ -63,9 +65,8 @@ class Engine:
         columns = self.task.dataset.columns
         names = [column.name for column in columns]
         frame = pd.concat(
-            [pd.read_parquet(file.path, columns=names) for file in self.task.dataset.files],
-            ignore_index=True,
-        )[names].set_axis([column.id for column in columns], axis="columns")
+            [_read(file.path, names) for file in self.task.dataset.files], ignore_index=True
+        ).set_axis([column.id for column in columns], axis="columns")
         for column in columns:
             cells = frame[column.id]
             if column.kind is Kind.NUMERIC:
@@ -104,7 +105,8 @@ class Engine:
             x_train = _scaled(scaler, self._design(train, fitted), fit=True)
             x_test = _scaled(scaler, self._design(test, fitted))
             y_train, y_test = self._target(train), self._target(test)
-            sst[fold] = np.sum((y_test - y_test.mean()) ** 2)
+            # exactly 0 for a constant target, whose mean may be off by a rounding
+            sst[fold] = np.sum((y_test - y_test.mean()) ** 2) if np.ptp(y_test) else 0.0
             for index, point in enumerate(self.task.grid):
                 estimator = self._fit(point, x_train, y_train)
                 sse[fold, index] = np.sum((y_test - estimator.predict(x_test)) ** 2)
@@ -164,7 +166,14 @@ def fit_cleaning(frame: pd.DataFrame, plan: Plan) -> Fitted:
         counts = np.bincount(cells.codes, minlength=len(cells.categories))
         names = [str(level) for level in cells.categories]
         levels[column.id] = [names[i] for i in frequency_order(names, counts)]
-    return Fitted(means={c.id: float(frame[c.id].mean()) for c in plan.numeric}, levels=levels)
+    means = {c.id: float(frame[c.id].mean()) for c in plan.numeric}
+    for column in plan.numeric:
+        if np.isnan(means[column.id]):
+            raise DataError(
+                f"column '{column.name}': none of {len(frame)} training rows has a value to impute "
+                "the mean of -> exclude the column, or choose fewer folds"
+            )
+    return Fitted(means, levels)
 
 
 def design_matrix(frame: pd.DataFrame, plan: Plan, fitted: Fitted) -> Array:
@@ -187,6 +196,13 @@ def _scaled(scaler: StandardScaler, matrix: Array, *, fit: bool = False) -> Arra
         # A constant column gets coefficient 0, so its rounding noise must not enter the fit.
         scaler.scale_[np.ptp(matrix, axis=0) == 0.0] = np.inf
     return np.asfortranarray(scaler.transform(matrix))
+
+
+def _read(path: str, names: list[str]) -> pd.DataFrame:
+    # Without the metadata of pandas, which would turn a column back into the index it once was.
+    table = pq.read_table(path, columns=names).replace_schema_metadata(None)
+    frame: pd.DataFrame = table.to_pandas()
+    return frame
 
 
 def _text(cells: "pd.Series[Any]") -> "pd.Series[Any]":
