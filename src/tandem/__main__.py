@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from tandem.config import configuration_folder, settings
 from tandem.errors import ConfigurationError, IncompleteError, TandemError, Terminated
+from tandem.progress import Display
 from tandem.rules import Command
 from tandem.sweep import SweepParent
 
@@ -35,6 +36,8 @@ _HYDRA_FLAGS = (
     "--experimental-rerun",
     "--info",
 )  # fmt: skip - one list, read as one
+
+_MULTIRUN = ("-m", "--multirun")
 
 
 def words(arguments: Sequence[str]) -> Iterator[str]:
@@ -71,7 +74,9 @@ def main() -> None:
     )  # its notes are not about the user's run
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nothing is sent unasked
     try:
-        sys.argv[1:] = [*words(sys.argv[1:]), *_search_path(sys.argv)]
+        given = [*words(sys.argv[1:]), *_search_path(sys.argv)]
+        # Hydra's parser takes no flag between two overrides.
+        sys.argv[1:] = sorted(given, key=lambda word: word not in _MULTIRUN)
         status = _run_hydra()
     except (HydraException, OmegaConfBaseException, ConfigurationError) as error:
         status = _report(error, ConfigurationError.status, debug="debug=true" in sys.argv)
@@ -113,10 +118,11 @@ def _job(config: DictConfig) -> int:
     debug = bool(OmegaConf.select(config, "debug"))
     try:
         chosen = settings(config)
-        # Heavy imports: after the configuration is known to be good.
-        from tandem.compare import compare  # noqa: PLC0415
-        from tandem.run import run  # noqa: PLC0415
-        from tandem.tracking import ui_hint  # noqa: PLC0415
+        with Display("tandem").stage("starting"):
+            # Heavy imports: after the configuration is known to be good.
+            from tandem.compare import compare  # noqa: PLC0415
+            from tandem.run import run  # noqa: PLC0415
+            from tandem.tracking import ui_hint  # noqa: PLC0415
 
         if chosen.command == Command.COMPARE:
             run_id = compare(chosen, config, HydraConfig.get().overrides.task)

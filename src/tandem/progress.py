@@ -18,7 +18,9 @@ class Display:
 
     def warn(self, text: str) -> None:
         """One line of warning, on any standard error."""
-        self._console.print(f"tandem: {self._engine}: {text}", markup=False, soft_wrap=True)
+        self._console.print(
+            f"tandem: {self._engine}: {text}", markup=False, highlight=False, soft_wrap=True
+        )
 
     @contextmanager
     def stage(self, what: str, fits: int = 0) -> Iterator[Advance]:
