@@ -77,6 +77,7 @@ class ModelKeys:
 @dataclass(frozen=True)
 class EngineKeys:
     name: str = ""
+    threads: int | None = None
 
 
 @dataclass(frozen=True)
@@ -172,6 +173,7 @@ RULES = (
     _fraction("model.elastic_net_param", "a ratio"),
     Rule("model.tol", lambda tol: 0 < tol < 1, "must lie between 0 and 1 -> model.tol=1e-6"),
     _at_least("model.max_iter", 1),
+    _at_least("engine.threads", 1),
     _at_least("spark.partitions", 1),
     _at_least("spark.shuffle_partitions", 1),
     _at_least("spark.parallelism", 1),
@@ -237,6 +239,7 @@ def task(chosen: Settings, dataset: Dataset) -> Task:
         ),
         solver=Solver(chosen.model.tol, chosen.model.max_iter, chosen.model.precompute),
         spark=SparkSettings(**vars(chosen.spark)),
+        threads=chosen.engine.threads,
     )
 
 
