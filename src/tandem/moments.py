@@ -108,12 +108,15 @@ def add(left: Moments, right: Moments) -> Moments:
 
 def total(parts: Iterable[Moments]) -> Moments:
     """The sum of `parts` (at least one), added in their order."""
+    waiting = iter(parts)
+    first = next(waiting)
     accumulator: Accumulator | None = None
-    for part in parts:
-        accumulator = accumulator or Accumulator(part.gram.shape, len(part.categories))
+    for part in waiting:
+        if accumulator is None:
+            accumulator = Accumulator(first.gram.shape, len(first.categories))
+            accumulator.add(first)
         accumulator.add(part)
-    assert accumulator is not None  # noqa: S101 - the caller has at least one row group
-    return accumulator.moments()
+    return accumulator.moments() if accumulator else first
 
 
 def sum_of_others(parts: Array) -> Array:
@@ -218,7 +221,9 @@ class _Counts:
         if self._table is not None:
             self._grow(self._table, *sizes)
         if self._table is not None:
-            self._table[left, right, fold] += counts
+            _, rights, folds = self._table.shape
+            cells = (left * rights + right) * folds + fold
+            self._table.ravel()[cells] += counts
             return
         self._waiting.append(Pair(pair_keys(left, right, fold), counts))
         if sum(len(pair.keys) for pair in self._waiting) > 2 * self._compacted + DENSE_CELLS:
@@ -237,8 +242,10 @@ class _Counts:
 
     def pair(self) -> Pair:
         if self._table is not None:
-            left, right, fold = np.nonzero(self._table)
-            return Pair(pair_keys(left, right, fold), self._table[left, right, fold])
+            table, (_, right, folds) = self._table.ravel(), self._table.shape
+            cells = np.flatnonzero(table)
+            rest, fold = np.divmod(cells, max(folds, 1))
+            return Pair(pair_keys(*np.divmod(rest, max(right, 1)), fold), table[cells])
         keys = np.concatenate([pair.keys for pair in self._waiting])
         counts = np.concatenate([pair.counts for pair in self._waiting])
         order = np.argsort(keys, kind="stable")

@@ -147,8 +147,8 @@ def _descend(gram: Array, xy: Array, yy: float, grid: Sequence[Penalty]) -> Iter
                 alphas=[p.l1 + p.l2 for p in strongest_first],
                 precompute=np.ascontiguousarray(gram * rows),
                 Xy=xy * rows,
-                tol=1e-8,
-                max_iter=1000,
+                tol=1e-4,
+                max_iter=100,
                 check_input=False,
             )
         found |= dict(zip(strongest_first, path.T, strict=True))

@@ -172,16 +172,17 @@ class _LevelSums:
         self._k = k
         sizes = [len(levels) * k for levels in self._levels]
         self._offsets = np.concatenate([[0], np.cumsum(sizes)])
-        folds = batch.folds.astype(np.int64)
-        keys = np.empty((len(folds), len(sizes)), dtype=np.int64)
-        for c, (codes, offset) in enumerate(zip(batch.categorical, self._offsets, strict=False)):
-            keys[:, c] = codes.codes * k + folds + offset
-        self._seen = np.zeros(self._offsets[-1], dtype=bool)
-        self._seen[keys] = True
-        self._occurring = np.flatnonzero(self._seen)
+        seen = np.zeros(self._offsets[-1], dtype=bool)
+        keys = []
+        for codes, offset in zip(batch.categorical, self._offsets[:-1].tolist(), strict=True):
+            keys.append(codes.codes * k + batch.folds)
+            seen[offset:][keys[-1]] = True
+        self._occurring = np.flatnonzero(seen)
         place = np.empty(self._offsets[-1], dtype=np.int32)
         place[self._occurring] = np.arange(len(self._occurring), dtype=np.int32)
-        self._places = place[keys]
+        self._places = np.empty((len(batch.folds), len(sizes)), dtype=np.int32)
+        for c, offset in enumerate(self._offsets[:-1].tolist()):
+            self._places[:, c] = place[offset:].take(keys[c])
         self._sums = np.zeros((len(self._occurring), width))
         self._seen = np.zeros(len(self._occurring), dtype=bool)
         self._short = np.empty(len(self._occurring), dtype=np.int32)
