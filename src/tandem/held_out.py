@@ -37,8 +37,9 @@ def fit(train: Normal, grid: Sequence[GridPoint]) -> Fitted:
     varies = np.flatnonzero(~constant[:-1])
     scale = deviation[varies]
     signal = 0.0 if constant[-1] else 1.0
-    xx = gram[np.ix_(varies, varies)] / (rows * np.outer(scale, scale))
-    xy = gram[varies, -1] / (rows * scale) * signal
+    # One exact division after the other: a rounded divisor would be another matrix.
+    xx = gram[np.ix_(varies, varies)] / scale[:, None] / scale[None, :] / rows
+    xy = gram[varies, -1] / scale / rows * signal
     points = [penalty(point, float(deviation[-1])) for point in grid]
     solution = solve(xx, xy, float(variance[-1]) * signal, points)
     slopes = np.zeros((len(points), len(constant) - 1))
