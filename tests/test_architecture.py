@@ -33,6 +33,8 @@ LAYERS = (
         "tandem.folds",
         "tandem.folding",
         "tandem.held_out",
+        "tandem.columns",
+        "tandem.residuals",
         "tandem.tiles",
         "tandem.row_groups",
     ),

@@ -162,9 +162,7 @@ def test_levels_are_united() -> None:
     table = Table(200, 3, whole=True)
     first, second = table.take(np.arange(100)), table.take(np.arange(100, 200))
     left, right = first.moments(), second.moments()
-    renamed = [
-        type(c)(("b", "a", "only here", "rare"), c.keys, c.sums) for c in right.categories
-    ]
+    renamed = [type(c)(("b", "a", "only here", "rare"), c.keys, c.sums) for c in right.categories]
     joined = add(left, Moments(right.gram, tuple(renamed), right.pairs))
     assert joined.categories[0].levels == ("b", "a", "z", "rare", "only here")
     rows = joined.categories[0].sums[:, 0].sum()

@@ -63,46 +63,59 @@ class Workplace:
         self.gram = np.empty((width, width))
 
 
-def moments_of(batch: Batch, form: Form, k: int, workplace: Workplace) -> Moments:
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """Row vectors [width, rows], the rows of the batch that they are, and (fold, first, last)."""
+
+    vectors: Array
+    rows: Integers | slice
+    slices: tuple[tuple[int, int, int], ...]
+
+
+def moments_of(batch: Batch, form: Form, k: int, work: Workplace) -> Moments:
     """The moments of the used rows of `batch`."""
     gram = np.zeros((k, form.width, form.width))
+    sums = _LevelSums(batch, k, form.width) if batch.categorical else None
+    for tile in tiles(batch, form, k, work):
+        for fold, first, last in tile.slices:
+            vectors = tile.vectors[:, first:last]
+            np.matmul(vectors, vectors.T, out=work.gram)
+            gram[fold] += work.gram
+        if sums is not None:
+            sums.add(tile.vectors, tile.rows)
+    categories = sums.categories() if sums is not None else ()
+    return Moments(gram, categories, tuple(_pairs(batch, k)))
+
+
+def tiles(batch: Batch, form: Form, k: int, work: Workplace) -> Iterator[Tile]:
+    """The used rows of `batch` tile by tile, each valid until the next.
+
+    Rows that are not used are left out, or, where rows stay in place, are all 0.
+    """
     rows = len(batch.folds)
     folds = batch.folds.astype(np.uint8 if k < 256 else np.uint16)
     in_place = np.count_nonzero(np.diff(batch.folds)) * _LONG_RUN < rows
     if not in_place:
         folds[batch.dropped] = k
-    sums = _LevelSums(batch, k, form.width) if batch.categorical else None
-    for begin in range(0, rows, workplace.rows):
-        end = min(begin + workplace.rows, rows)
-        tile = _Tile(batch, form, workplace, begin, end)
+    for begin in range(0, rows, work.rows):
+        end = min(begin + work.rows, rows)
+        here, fill = folds[begin:end], _Fill(batch, form, work, begin, end)
         if in_place:
-            used = tile.fill(None)
-            bounds = _runs(folds[begin:end])
-            order: Integers | slice = slice(begin, end)
+            yield Tile(fill.run(None), slice(begin, end), tuple(_runs(here)))
         else:
-            local = np.argsort(folds[begin:end], kind="stable")
-            counts = np.bincount(folds[begin:end], minlength=k + 1)[:k]
-            used = tile.fill(local[: counts.sum()])
-            bounds = _slices(counts)
-            order = local[: counts.sum()] + begin
-        for fold, first, last in bounds:
-            rows_of_fold = used[:, first:last]
-            np.matmul(rows_of_fold, rows_of_fold.T, out=workplace.gram)
-            gram[fold] += workplace.gram
-        if sums is not None:
-            sums.add(used, order)
-    categories = sums.categories() if sums is not None else ()
-    return Moments(gram, categories, tuple(_pairs(batch, k)))
+            counts = np.bincount(here, minlength=k + 1)[:k]
+            order = np.argsort(here, kind="stable")[: counts.sum()]
+            yield Tile(fill.run(order), order + begin, tuple(_slices(counts)))
 
 
-class _Tile:
+class _Fill:
     """Fills the workplace with the row vectors of rows `begin` to `end` of a batch."""
 
     def __init__(self, batch: Batch, form: Form, work: Workplace, begin: int, end: int) -> None:
         self._batch, self._form, self._work = batch, form, work
         self._begin, self._end = begin, end
 
-    def fill(self, order: Integers | None) -> Array:
+    def run(self, order: Integers | None) -> Array:
         """The row vectors [1, u, o, y] in `order` of the tile; None: in place, dropped rows 0."""
         work, form = self._work, self._form
         size = self._end - self._begin if order is None else len(order)

@@ -8,7 +8,7 @@ small against the target that the moments have lost its digits: then the errors 
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -16,12 +16,14 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from tandem.cleaning import MISSING, check_folds, check_ledger, decide
+from tandem.columns import NotFiniteError, batch, common_shift, is_floating
 from tandem.engines.base import Advance
 from tandem.folding import Folding, Form, Split, canonical
-from tandem.held_out import errors, fit, intercepts
+from tandem.held_out import LOST, errors, fit, intercepts
 from tandem.moments import MAXIMUM_FOLDS, Moments, total
 from tandem.profile import refuse_infinite
 from tandem.records import (
+    Action,
     Array,
     Column,
     ErrorSums,
@@ -33,18 +35,10 @@ from tandem.records import (
     Profile,
     Task,
 )
-from tandem.row_groups import (
-    Footers,
-    NotFiniteError,
-    Reader,
-    RowGroup,
-    batch,
-    common_shift,
-    count_missing,
-    is_floating,
-)
+from tandem.residuals import Residual, residual, squared_errors
+from tandem.row_groups import Footers, Reader, RowGroup, count_missing
 from tandem.solve import KKT_TOLERANCE
-from tandem.tiles import Workplace, moments_of
+from tandem.tiles import Batch, Workplace, moments_of
 
 T = TypeVar("T")
 
@@ -61,7 +55,6 @@ class Engine:
         self._scanned: tuple[Plan, Form, Moments] | None = None
         self._plan: Plan
         self._folding: Folding
-        self.scans = 0
 
     def unsupported(self) -> str | None:
         if self.task.folds.k > MAXIMUM_FOLDS:
@@ -114,14 +107,18 @@ class Engine:
         on_all = self.task.cleaning.fit_on is FitOn.ALL
         self._folding = Folding(canonical(moments), form, fit_on_all=on_all)
         sse = np.empty((self.task.folds.k, len(self.task.grid)))
-        sst, unsolved = np.empty(self.task.folds.k), 0
+        sst, share = np.empty(self.task.folds.k), np.empty_like(sse)
+        residuals, unsolved = [], 0
         for fold, split in enumerate(self._folding.splits()):
             assert split.test is not None
             fitted = fit(split.train, self.task.grid)
-            sse[fold], _ = errors(split.test, fitted.slopes)
+            sse[fold], share[fold] = errors(split.test, fitted.slopes)
             sst[fold] = split.sst
             unsolved += int(np.count_nonzero(fitted.solution.kkt > KKT_TOLERANCE))
+            residuals.append(residual(split, fitted.slopes, form))
             advance(len(self.task.grid))
+        if np.any(share < LOST):
+            sse = np.where(share < LOST, self._sum_errors(residuals), sse)
         n_train = tuple(sum(n_test) - rows for rows in n_test)
         return ErrorSums(sse, sst, n_train, tuple(n_test), unsolved)
 
@@ -155,34 +152,44 @@ class Engine:
     def _scan(self, plan: Plan) -> None:
         groups = self._footers.row_groups
         numeric = (*plan.numeric, plan.target)
-        used = (*numeric, *plan.categorical)
         form = Form.of(plan, common_shift(self._reader.sample(groups[0], numeric), numeric))
-        columns = (*used, *self._only_checked(used))
+        columns = (*_read(plan), *self._only_checked(plan))
 
         def moments(group: RowGroup) -> Moments:
             work = Workplace(form.width)
-            return total(
-                moments_of(
-                    batch(table, first, plan, self.task.folds, self._with_nan),
-                    form,
-                    self.task.folds.k,
-                    work,
-                )
-                for first, table in self._reader.batches(group, columns)
-            )
+            batches = self._batches(group, columns, plan)
+            return total(moments_of(rows, form, self.task.folds.k, work) for rows in batches)
 
         self._scanned = (plan, form, total(in_order(moments, groups, self._threads)))
 
-    def _only_checked(self, used: tuple[Column, ...]) -> tuple[Column, ...]:
+    def _sum_errors(self, residuals: Sequence[Residual]) -> Array:
+        """One more scan: the errors of every row under the models of its fold."""
+        assert self._scanned is not None
+        plan, form, _ = self._scanned
+        places = [{level: i for i, level in enumerate(names)} for names in self._folding.levels]
+
+        def sums(group: RowGroup) -> Array:
+            work = Workplace(form.width)
+            batches = self._batches(group, _read(plan), plan)
+            parts = [squared_errors(rows, form, work, residuals, places) for rows in batches]
+            summed: Array = np.sum(parts, axis=0)
+            return summed
+
+        found = np.zeros((len(residuals), len(self.task.grid)))
+        for part in in_order(sums, self._footers.row_groups, self._threads):
+            found += part
+        return found
+
+    def _batches(self, group: RowGroup, columns: tuple[Column, ...], plan: Plan) -> Iterator[Batch]:
+        for first, table in self._reader.batches(group, columns):
+            yield batch(table, first, plan, self.task.folds, self._with_nan)
+
+    def _only_checked(self, plan: Plan) -> tuple[Column, ...]:
         """Dropped columns that may hold NaN: how much of them is missing is reported."""
         if self._with_nan is not None:
             return ()
-        types, known = self._footers.types, {column.id for column in used}
-        return tuple(
-            column
-            for column in self.task.dataset.features
-            if column.id not in known and is_floating(types[column.name])
-        )
+        dropped = plan.columns(Action.DROP_COLUMN)
+        return tuple(c for c in dropped if is_floating(self._footers.types[c.name]))
 
 
 def in_order(
@@ -204,6 +211,10 @@ def in_order(
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def _read(plan: Plan) -> tuple[Column, ...]:
+    return (*plan.numeric, plan.target, *plan.categorical)
 
 
 def _model(
