@@ -88,12 +88,17 @@ def take_ledger(frame: nw.LazyFrame[Any], plan: Plan) -> Ledger:
         rows_rejected=0,
         cells_imputed=sum(values[column.id] for column in plan.imputed),
     )
+    check_ledger(ledger)
+    return ledger
+
+
+def check_ledger(ledger: Ledger) -> None:
+    """Raise DataError where no row is left."""
     if ledger.rows_used == 0:
         raise DataError(
             f"nothing left after cleaning: {ledger.rows_dropped_target} rows have no target, "
             f"{ledger.rows_dropped_missing} miss a required value -> lower cleaning.drop_rows_below"
         )
-    return ledger
 
 
 def check_folds(n_test: Sequence[int], folds: Folds) -> None:

@@ -81,6 +81,7 @@ class EngineKeys:
     """Which engine."""
 
     name: str = ""
+    threads: int | None = None
 
 
 @dataclass(frozen=True)
@@ -185,6 +186,7 @@ def task(chosen: Settings, dataset: Dataset) -> Task:
         ),
         solver=Solver(chosen.model.tol, chosen.model.max_iter, chosen.model.precompute),
         spark=SparkSettings(**{**vars(chosen.spark), "conf": conf}),
+        threads=chosen.engine.threads,
     )
 
 

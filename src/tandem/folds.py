@@ -1,6 +1,10 @@
 """Which fold a row is in: a function of row id, k and seed, written once for every frame."""
 
+from typing import TypeVar
+
 import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
 
 from tandem.records import Folds
 
@@ -14,17 +18,55 @@ ROW_ID = "row_id"
 FOLD = "fold"
 
 
+class _Rows:
+    """Unsigned integers of numpy, with the remainder by a quotient: twice as fast as its own."""
+
+    def __init__(self, values: NDArray[np.uint64]) -> None:
+        self.values = values
+
+    def __add__(self, other: int) -> "_Rows":
+        return _Rows(self.values + np.uint64(other))
+
+    def __mul__(self, other: "_Rows | int") -> "_Rows":
+        factor = other.values if isinstance(other, _Rows) else np.uint64(other)
+        return _Rows(self.values * factor)
+
+    def __mod__(self, other: int) -> "_Rows":
+        divisor = np.uint64(other)
+        whole = self.values // divisor
+        whole *= divisor
+        return _Rows(np.subtract(self.values, whole, out=whole))
+
+
 def fold_expression(folds: Folds) -> nw.Expr:
-    """fold = h(row_id - row_id % block, seed) % k as an integer column named `fold`.
+    """The fold of every row of a frame, as an integer column named `fold`."""
+    row = nw.col(ROW_ID)
+    return _fold(row - row % folds.block, folds).alias(FOLD)
+
+
+def fold_numbers(first: int, rows: int, folds: Folds) -> NDArray[np.uint16]:
+    """The fold of each of `rows` consecutive row ids from `first`."""
+    block = first // folds.block
+    count = (first + rows - 1) // folds.block - block + 1
+    starts = np.arange(block, block + count, dtype=np.uint64) * np.uint64(folds.block)
+    found = _fold(_Rows(starts), folds).values.astype(np.uint16)
+    skip = first - block * folds.block
+    return np.repeat(found, folds.block)[skip : skip + rows]
+
+
+T = TypeVar("T", nw.Expr, _Rows)
+
+
+def _fold(row: T, folds: Folds) -> T:
+    """fold = h(row, seed) % k, where `row` is the row id of the first row of the block.
 
     h alternates affine maps and cubes modulo a prime, both permutations, so that folds are of
     equal size to within sampling noise, whatever the order of the rows, and so that the fold for
     a k that divides K is the fold for K modulo k.
     """
-    row = nw.col(ROW_ID) - nw.col(ROW_ID) % folds.block
     mixed = row % _PRIME
     for number in range(_ROUNDS):
         offset = (folds.seed % _PRIME + 1) * (number + 7) * 1_013_904_223 % _PRIME
         mixed = (mixed * _MULTIPLIER + offset) % _PRIME
         mixed = mixed * mixed % _PRIME * mixed % _PRIME
-    return (mixed % folds.k).alias(FOLD)
+    return mixed % folds.k

@@ -43,17 +43,22 @@ def measure(frame: nw.LazyFrame[Any], dataset: Dataset) -> Profile:
     counts |= {f"inf_{column.id}": count(_infinite(column)) for column in numeric}
     values = evaluate(frame, counts)
     for column in numeric:
-        if infinite := values[f"inf_{column.id}"]:
-            raise DataError(
-                f"column '{column.name}': {infinite} infinite value(s): a numeric column must be "
-                f"finite -> replace them by missing values, or exclude the column"
-            )
+        refuse_infinite(column, values[f"inf_{column.id}"])
     if values["rows"] != dataset.rows:
         raise DataError(
             f"{dataset.name}: {values['rows']} rows read, {dataset.rows} expected: "
             "a file changed during the run -> run again"
         )
     return Profile(dataset.rows, {column.id: values[column.id] for column in dataset.columns})
+
+
+def refuse_infinite(column: Column, cells: int) -> None:
+    """Raise DataError if `cells`, the infinite cells of a numeric `column`, is not 0."""
+    if cells:
+        raise DataError(
+            f"column '{column.name}': {cells} infinite value(s): a numeric column must be "
+            f"finite -> replace them by missing values, or exclude the column"
+        )
 
 
 def _infinite(column: Column) -> nw.Expr:

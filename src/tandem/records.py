@@ -205,7 +205,10 @@ class SparkSettings:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What every engine is asked for: the same rows, folds, grid and objective."""
+    """What every engine is asked for: the same rows, folds, grid and objective.
+
+    `threads`: of an engine that has threads of its own; None is one per core.
+    """
 
     dataset: Dataset
     cleaning: Cleaning
@@ -213,6 +216,7 @@ class Task:
     grid: tuple[GridPoint, ...]
     solver: Solver
     spark: SparkSettings
+    threads: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,7 @@ RULES = (
     _fraction("model.elastic_net_param", "a ratio"),
     Rule("model.tol", lambda tol: 0 < tol < 1, "must lie between 0 and 1 -> model.tol=1e-6"),
     _at_least("model.max_iter", 1),
+    _at_least("engine.threads", 1),
     _one_of("engine.name", ENGINES),
     _one_of("compare.engines", ENGINES),
     _not_empty("tracking.experiment", "tracking.experiment=tandem"),

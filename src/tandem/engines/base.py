@@ -22,6 +22,7 @@ Advance = Callable[[int], None]
 ENGINES = {
     "sequential": "tandem.engines.sequential",
     "distributed": "tandem.engines.distributed",
+    "scan": "tandem.engines.scan",
 }
 
 

@@ -1,0 +1,163 @@
+"""Arrow columns as numpy: numbers with their gaps, categories as codes, rows with their folds."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tandem.cleaning import MISSING
+from tandem.folds import fold_numbers
+from tandem.moments import Integers
+from tandem.records import Array, Column, Folds, Kind, Plan
+from tandem.tiles import Batch, Cells, Codes
+
+_NOTHING: Integers = np.empty(0, dtype=np.int64)
+
+
+class NotFiniteError(Exception):
+    """A column of floating-point numbers holds NaN or an infinity, which the footer cannot tell."""
+
+
+def batch(
+    table: pa.RecordBatch | pa.Table,
+    first_row: int,
+    plan: Plan,
+    folds: Folds,
+    with_nan: frozenset[str] | None,
+) -> Batch:
+    """The columns of `plan` in `table`, with the fold of every row and the rows to drop.
+
+    `with_nan`: ids of the columns in which NaN stands for missing; None: not known yet, then
+    raises NotFiniteError where any column of floating-point numbers holds NaN or an infinity.
+    """
+    if with_nan is None:
+        check_finite(table)
+    nan = with_nan or frozenset()
+    wanted = (*plan.numeric, plan.target)
+    cells = {c.id: numbers(table.column(c.name), nan=c.id in nan) for c in wanted}
+    codes, missing = {}, {column.id: cells[column.id].missing for column in wanted}
+    for column in plan.categorical:
+        codes[column.id], missing[column.id] = categories(table.column(column.name))
+    absent = [missing[column.id] for column in (plan.target, *plan.required)]
+    absent = [positions for positions in absent if len(positions)]
+    dropped = _NOTHING
+    if absent:
+        gone = np.zeros(table.num_rows, dtype=bool)
+        gone[np.concatenate(absent)] = True
+        dropped = np.flatnonzero(gone)
+    return Batch(
+        tuple(cells[column.id] for column in wanted),
+        tuple(codes[column.id] for column in plan.categorical),
+        fold_numbers(first_row, table.num_rows, folds),
+        dropped,
+    )
+
+
+def check_finite(table: pa.RecordBatch | pa.Table) -> None:
+    """Raise NotFiniteError where a floating-point column holds NaN or an infinity."""
+    for column in table.columns:
+        if pa.types.is_floating(column.type):
+            values, _ = _values(one_array(column))
+            # One pass at the speed of memory: NaN and infinity survive any sum.
+            if not math.isfinite(float(np.add.reduce(values, dtype=np.float64))):
+                raise NotFiniteError
+
+
+def numbers(column: pa.Array | pa.ChunkedArray, *, nan: bool) -> Cells:
+    """A numeric column; with `nan`, NaN is missing too."""
+    array = one_array(column)
+    if pa.types.is_decimal(array.type):
+        array = array.cast(pa.float64())
+    values, missing = _values(array)
+    if nan:
+        absent = np.isnan(values)
+        absent[missing] = True
+        missing = np.flatnonzero(absent)
+    return Cells(values, missing)
+
+
+def categories(column: pa.Array | pa.ChunkedArray) -> tuple[Codes, Integers]:
+    """A categorical column as codes, and where it is missing; missing is the level MISSING."""
+    if not pa.types.is_dictionary(column.type):
+        column = column.cast(pa.string()).dictionary_encode()
+    elif isinstance(column, pa.ChunkedArray) and column.num_chunks > 1:
+        column = column.unify_dictionaries()
+    array = one_array(column)
+    values, missing = _values(array.indices)
+    places: dict[str, int] = {}
+    texts = array.dictionary.to_pylist()
+    code = np.empty(len(texts) + 1, dtype=np.int64)
+    for i, text in enumerate(texts):
+        code[i] = places.setdefault(MISSING if text is None else text, len(places))
+    if len(missing):
+        code[-1] = places.setdefault(MISSING, len(places))
+        values = values.astype(np.int64)
+        values[missing] = len(texts)
+    codes = code[values]
+    if None in texts:
+        missing = np.flatnonzero(codes == places[MISSING])
+    return Codes(tuple(places), codes), missing
+
+
+def one_array(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """The column in one piece."""
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def common_shift(sample: pa.RecordBatch, columns: Sequence[Column]) -> Array:
+    """A constant near the mean of every column, for all parts of the data, in raw units.
+
+    Rounded to a power of two near the deviation, and at least to 1 for integers: subtracting it
+    is exact then. A constant column is its own shift.
+    """
+    shifts = []
+    for column in columns:
+        cells = numbers(sample.column(column.name), nan=False)
+        values = np.delete(cells.values, cells.missing).astype(np.float64)
+        values = values[np.isfinite(values)]
+        mean, deviation = (values.mean(), values.std()) if len(values) else (0.0, 0.0)
+        if len(values) and np.ptp(values) == 0.0:
+            shifts.append(float(values[0]))
+            continue
+        step = 2.0 ** math.floor(math.log2(deviation)) if deviation > 0 else 1.0
+        if np.all(values == np.rint(values)):
+            step = max(step, 1.0)
+        shift = round(mean / step) * step
+        shifts.append(shift if math.isfinite(shift) else 0.0)
+    return np.array(shifts)
+
+
+def is_floating(kind: pa.DataType) -> bool:
+    """Whether a column of this type can hold NaN."""
+    return bool(pa.types.is_floating(kind))
+
+
+def count_cells(column: pa.Array | pa.ChunkedArray, kind: Kind) -> tuple[int, int, int]:
+    """Missing cells, of them NaN; and infinite cells."""
+    if kind is Kind.CATEGORICAL:
+        return len(categories(column)[1]), 0, 0
+    cells = numbers(column, nan=False)
+    if not np.issubdtype(cells.values.dtype, np.floating):
+        return len(cells.missing), 0, 0
+    there = np.ones(len(cells.values), dtype=bool)
+    there[cells.missing] = False
+    nan = int(np.count_nonzero(np.isnan(cells.values) & there))
+    infinite = int(np.count_nonzero(np.isinf(cells.values) & there))
+    return len(cells.missing) + nan, nan, infinite
+
+
+def _values(array: pa.Array) -> tuple[NDArray[Any], Integers]:
+    """The values without a copy, whatever stands in place of nulls; positions of the nulls."""
+    validity, data = array.buffers()
+    kind = np.dtype(array.type.to_pandas_dtype())
+    end = array.offset + len(array)
+    values = np.frombuffer(data, kind, end)[array.offset :] if len(array) else np.empty(0, kind)
+    if array.null_count == 0:
+        return values, _NOTHING
+    bits = np.unpackbits(np.frombuffer(validity, np.uint8), count=end, bitorder="little")
+    return values, np.flatnonzero(bits[array.offset :] == 0)

@@ -1,0 +1,232 @@
+"""One pass over the Parquet row groups: per-fold moments, from which every fit follows.
+
+Where the time is: `load` reads footers only; `profile` scans, because only the rows tell whether
+a number is NaN, with the plan that the footers' missing counts lead to; `clean` scans again only
+if NaN changed the plan; `cross_validate` and `refit` solve, without rows, unless an error is so
+small against the target that the moments have lost its digits: then the errors take one more scan.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from tandem.cleaning import MISSING, check_folds, check_ledger, decide
+from tandem.columns import NotFiniteError, batch, common_shift, is_floating
+from tandem.engines.base import Advance
+from tandem.folding import Folding, Form, Split, canonical
+from tandem.held_out import LOST, errors, fit, intercepts
+from tandem.moments import MAXIMUM_FOLDS, Moments, total
+from tandem.profile import refuse_infinite
+from tandem.records import (
+    Action,
+    Array,
+    Column,
+    ErrorSums,
+    FitOn,
+    GridPoint,
+    Ledger,
+    LinearModel,
+    Plan,
+    Profile,
+    Task,
+)
+from tandem.residuals import Residual, residual, squared_errors
+from tandem.row_groups import Footers, Reader, RowGroup, count_missing
+from tandem.solve import KKT_TOLERANCE
+from tandem.tiles import Batch, Workplace, moments_of
+
+T = TypeVar("T")
+
+
+class Engine:
+    """One machine at the speed of reading the file."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self._threads = task.threads or os.cpu_count() or 1
+        self._reader = Reader(task.dataset)
+        self._footers: Footers
+        self._with_nan: frozenset[str] | None = None  # not known before a scan
+        self._scanned: tuple[Plan, Form, Moments] | None = None
+        self._plan: Plan
+        self._folding: Folding
+
+    def unsupported(self) -> str | None:
+        if self.task.folds.k > MAXIMUM_FOLDS:
+            return f"folds.k: at most {MAXIMUM_FOLDS} folds"
+        return None
+
+    def start(self) -> None:
+        threadpool_limits(1)  # the threads are ours: one per row group
+
+    def load(self) -> None:
+        self._footers = self._reader.footers()
+
+    def profile(self) -> Profile:
+        nulls = self._footers.nulls
+        columns = self.task.dataset.columns
+        if all(column.name in nulls for column in columns):
+            profile = Profile(self.task.dataset.rows, {c.id: nulls[c.name] for c in columns})
+            try:
+                self._scan(self._decide(profile))
+            except NotFiniteError:
+                pass
+            else:
+                return profile
+        return self._count()
+
+    def clean(self, plan: Plan) -> Ledger:
+        if self._scanned is None or self._scanned[0] != plan:
+            self._scan(plan)
+        assert self._scanned is not None
+        self._plan, form, moments = self._scanned
+        used = int(moments.rows.sum())
+        indicators = moments.gram[:, 0, 1 + form.numeric : -1]
+        rows, no_target = self.task.dataset.rows, self._no_target
+        ledger = Ledger(
+            rows_in=rows,
+            rows_used=used,
+            rows_dropped_target=no_target,
+            rows_dropped_missing=rows - used - no_target,
+            rows_rejected=0,
+            cells_imputed=used * len(form.imputed) - int(np.rint(indicators.sum())),
+        )
+        check_ledger(ledger)
+        return ledger
+
+    def cross_validate(self, advance: Advance) -> ErrorSums:
+        assert self._scanned is not None
+        _, form, moments = self._scanned
+        n_test = moments.rows.tolist()
+        check_folds(n_test, self.task.folds)
+        on_all = self.task.cleaning.fit_on is FitOn.ALL
+        self._folding = Folding(canonical(moments), form, fit_on_all=on_all)
+        sse = np.empty((self.task.folds.k, len(self.task.grid)))
+        sst, share = np.empty(self.task.folds.k), np.empty_like(sse)
+        residuals, unsolved = [], 0
+        for fold, split in enumerate(self._folding.splits()):
+            assert split.test is not None
+            fitted = fit(split.train, self.task.grid)
+            sse[fold], share[fold] = errors(split.test, fitted.slopes)
+            sst[fold] = split.sst
+            unsolved += int(np.count_nonzero(fitted.solution.kkt > KKT_TOLERANCE))
+            residuals.append(residual(split, fitted.slopes, form))
+            advance(len(self.task.grid))
+        if np.any(share < LOST):
+            sse = np.where(share < LOST, self._sum_errors(residuals), sse)
+        n_train = tuple(sum(n_test) - rows for rows in n_test)
+        return ErrorSums(sse, sst, n_train, tuple(n_test), unsolved)
+
+    def refit(self, point: GridPoint) -> LinearModel:
+        split = self._folding.whole()
+        slopes = fit(split.train, [point]).slopes
+        return _model(self._plan, split, slopes[0], self._folding.levels)
+
+    def facts(self) -> None:
+        return None
+
+    def close(self) -> None:
+        self._scanned = None
+
+    def _decide(self, profile: Profile) -> Plan:
+        dataset = self.task.dataset
+        self._no_target = profile.missing[dataset.target.id]
+        return decide(dataset.target, dataset.features, profile, self.task.cleaning)
+
+    def _count(self) -> Profile:
+        """The profile from a pass over the rows: some footer or some number was not enough."""
+        dataset = self.task.dataset
+        columns = dataset.columns
+        counts = count_missing(self._reader, self._footers.row_groups, columns)
+        for column in columns:
+            refuse_infinite(column, counts[column.id][2])
+        self._with_nan = frozenset(id_ for id_, (_, nan, _) in counts.items() if nan)
+        self._no_target = counts[dataset.target.id][0]
+        return Profile(dataset.rows, {id_: missing for id_, (missing, _, _) in counts.items()})
+
+    def _scan(self, plan: Plan) -> None:
+        groups = self._footers.row_groups
+        numeric = (*plan.numeric, plan.target)
+        form = Form.of(plan, common_shift(self._reader.sample(groups[0], numeric), numeric))
+        columns = (*_read(plan), *self._only_checked(plan))
+
+        def moments(group: RowGroup) -> Moments:
+            work = Workplace(form.width)
+            batches = self._batches(group, columns, plan)
+            return total(moments_of(rows, form, self.task.folds.k, work) for rows in batches)
+
+        self._scanned = (plan, form, total(in_order(moments, groups, self._threads)))
+
+    def _sum_errors(self, residuals: Sequence[Residual]) -> Array:
+        """One more scan: the errors of every row under the models of its fold."""
+        assert self._scanned is not None
+        plan, form, _ = self._scanned
+        places = [{level: i for i, level in enumerate(names)} for names in self._folding.levels]
+
+        def sums(group: RowGroup) -> Array:
+            work = Workplace(form.width)
+            batches = self._batches(group, _read(plan), plan)
+            parts = [squared_errors(rows, form, work, residuals, places) for rows in batches]
+            summed: Array = np.sum(parts, axis=0)
+            return summed
+
+        found = np.zeros((len(residuals), len(self.task.grid)))
+        for part in in_order(sums, self._footers.row_groups, self._threads):
+            found += part
+        return found
+
+    def _batches(self, group: RowGroup, columns: tuple[Column, ...], plan: Plan) -> Iterator[Batch]:
+        for first, table in self._reader.batches(group, columns):
+            yield batch(table, first, plan, self.task.folds, self._with_nan)
+
+    def _only_checked(self, plan: Plan) -> tuple[Column, ...]:
+        """Dropped columns that may hold NaN: how much of them is missing is reported."""
+        if self._with_nan is not None:
+            return ()
+        dropped = plan.columns(Action.DROP_COLUMN)
+        return tuple(c for c in dropped if is_floating(self._footers.types[c.name]))
+
+
+def in_order(
+    work: Callable[[RowGroup], T], groups: tuple[RowGroup, ...], threads: int
+) -> Iterator[T]:
+    """work(group) for every group in their order, on `threads` threads, few results ahead."""
+    if threads == 1:
+        yield from map(work, groups)
+        return
+    waiting: deque[Future[T]] = deque()
+    with ThreadPoolExecutor(threads, "scan") as pool:
+        try:
+            for group in groups:
+                waiting.append(pool.submit(work, group))
+                if len(waiting) > threads + 1:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _read(plan: Plan) -> tuple[Column, ...]:
+    return (*plan.numeric, plan.target, *plan.categorical)
+
+
+def _model(
+    plan: Plan, split: Split, slopes: Array, levels: tuple[tuple[str, ...], ...]
+) -> LinearModel:
+    ordered = (
+        tuple(None if names[i] == MISSING else names[i] for i in order.tolist())
+        for names, order in zip(levels, split.orders, strict=True)
+    )
+    return LinearModel(
+        intercept=float(intercepts(split, slopes[None, :])[0]),
+        coefficients={c.name: float(b) for c, b in zip(plan.used, slopes, strict=True)},
+        means={c.name: float(mean) for c, mean in zip(plan.numeric, split.means, strict=True)},
+        levels={c.name: names for c, names in zip(plan.categorical, ordered, strict=True)},
+    )

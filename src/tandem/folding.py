@@ -1,0 +1,253 @@
+"""From moments to normal equations of every training set, the cleaning fitted on it alone.
+
+A cleaned row is linear in the row vector of the moments, given the means mu and the indices kappa:
+x_j - mu_j = u_j - mu_j o_j for a numeric column (0 where it is missing), kappa_c[level] for a
+categorical one. So the fitted cleaning of any set of folds, and what it does to the rows of any
+other set, follow from their moments. Centring is done in double-double: it is where digits go.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tandem.cleaning import frequency_order
+from tandem.double_double import DoubleDouble
+from tandem.moments import Integers, Moments, ordered, sum_of_others
+from tandem.records import Array, Plan
+
+Mask = NDArray[np.bool_]
+
+# A column whose variance is below this share of its mean square about the shift is constant: what
+# is left of it is the rounding of the sums.
+CONSTANT = 1e-13
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What the row vector [1, u, o, y] of the moments holds.
+
+    `shift`: of every numeric feature, then of the target; `imputed`: which numeric features have
+    an indicator, by position; `design[j]`: feature j of the regression as its position among
+    [numeric features, categorical features].
+    """
+
+    shift: Array
+    imputed: tuple[int, ...]
+    design: tuple[int, ...]
+
+    @classmethod
+    def of(cls, plan: Plan, shift: Array) -> "Form":
+        """The form for the numeric, imputed and categorical features of `plan`."""
+        numeric, categorical = plan.numeric, plan.categorical
+        place = {column.id: j for j, column in enumerate((*numeric, *categorical))}
+        imputed = tuple(place[column.id] for column in plan.imputed)
+        return cls(shift, imputed, tuple(place[column.id] for column in plan.used))
+
+    @property
+    def numeric(self) -> int:
+        """Number of numeric features."""
+        return len(self.shift) - 1
+
+    @property
+    def width(self) -> int:
+        """Length of the row vector."""
+        return len(self.shift) + 1 + len(self.imputed)
+
+
+@dataclass(frozen=True, slots=True)
+class Normal:
+    """Sums over `rows` rows of (z - centre)(z - centre)', z = [features, target] after cleaning.
+
+    `gram`: shape (p + 1, p + 1), centred at the means of the training set; `square`: the sums of
+    squares about the shift, which tell how many digits centring has cost.
+    """
+
+    rows: int
+    gram: DoubleDouble
+    square: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """One training set with its fitted cleaning, and the rows that are held out of it (or None).
+
+    `centre`: means of [features, target] over the training set, in raw units and after cleaning;
+    `means`: of every numeric feature where it is there; `orders`: for every categorical feature
+    the positions of its levels by index. `sst`: of the target about its mean, held-out rows.
+    """
+
+    train: Normal
+    test: Normal | None
+    sst: float
+    centre: DoubleDouble
+    means: Array
+    indices: tuple[Array, ...]
+    orders: tuple[Integers, ...]
+
+
+def canonical(moments: Moments) -> Moments:
+    """The same moments with every category's levels in the order that breaks ties of frequency."""
+    orders = [
+        frequency_order(category.levels, np.ones(len(category.levels), dtype=np.int64))
+        for category in moments.categories
+    ]
+    return ordered(moments, orders)
+
+
+class Folding:
+    """The splits of `moments` (canonical) into training and held-out rows."""
+
+    def __init__(self, moments: Moments, form: Form, *, fit_on_all: bool) -> None:
+        self._moments, self._form = moments, form
+        self._folds = len(moments.gram)
+        self._others = sum_of_others(moments.gram)
+        self._all = self._others[0] + moments.gram[0]
+        self._by_level = [self._dense(c) for c in range(len(moments.categories))]
+        everything = np.ones(self._folds, dtype=bool)
+        self._on_all = (self._all, everything) if fit_on_all else None
+
+    def splits(self) -> Iterator[Split]:
+        """One split per fold, in order."""
+        for fold in range(self._folds):
+            train = np.arange(self._folds) != fold
+            yield self._split(self._others[fold], train, self._moments.gram[fold])
+
+    def whole(self) -> Split:
+        """All rows as the training set, nothing held out."""
+        return self._split(self._all, np.ones(self._folds, dtype=bool), None)
+
+    @property
+    def levels(self) -> tuple[tuple[str, ...], ...]:
+        """The levels of every category, in the order that `Split.orders` counts in."""
+        return tuple(category.levels for category in self._moments.categories)
+
+    def _dense(self, position: int) -> Array:
+        category = self._moments.categories[position]
+        table = np.zeros((len(category.levels), self._folds, self._form.width))
+        table[category.level, category.fold] = category.sums
+        return table
+
+    def _split(self, gram: Array, train: Mask, held_out: Array | None) -> Split:
+        fit_gram, fit_folds = self._on_all or (gram, train)
+        orders = tuple(self._order(table, fit_folds) for table in self._by_level)
+        kappa = tuple(
+            _ranks(order, len(table)) for order, table in zip(orders, self._by_level, strict=True)
+        )
+        borders = self._borders(kappa)
+        whole = _bordered(gram, *(part[train].sum(axis=0) for part in borders))
+        means = self._means(whole)
+        if self._on_all:
+            imputed = list(self._form.imputed)
+            on_all = self._means(_bordered(fit_gram, *(part.sum(axis=0) for part in borders)))
+            places = [j for j, at in enumerate(self._form.design) if at in imputed]
+            means.hi[places], means.lo[places] = on_all.hi[places], on_all.lo[places]
+        left_out = None
+        if held_out is not None:
+            left_out = _bordered(held_out, *(part[~train].sum(axis=0) for part in borders))
+        rest = self._sums(whole, means) / whole[0, 0]
+        return Split(
+            train=self._normal(whole, means, rest),
+            test=None if left_out is None else self._normal(left_out, means, rest),
+            sst=0.0 if left_out is None else _variation(left_out, self._value[-1]),
+            centre=means + rest + self._shift(),
+            means=self._numeric_means(fit_gram),
+            indices=kappa,
+            orders=orders,
+        )
+
+    @property
+    def _value(self) -> Integers:
+        """Row of the bordered matrix that holds every feature, then the target."""
+        form, numeric = self._form, self._form.numeric
+        at = [1 + j if j < numeric else form.width + j - numeric for j in form.design]
+        return np.array([*at, form.width - 1], dtype=np.int64)
+
+    @property
+    def _there(self) -> Integers:
+        """Row that tells where it is observed: the constant 1 unless it is imputed."""
+        form = self._form
+        indicator = {j: 1 + form.numeric + i for i, j in enumerate(form.imputed)}
+        return np.array([*(indicator.get(j, 0) for j in form.design), 0], dtype=np.int64)
+
+    def _shift(self) -> Array:
+        form = self._form
+        shift = [form.shift[j] if j < form.numeric else 0.0 for j in form.design]
+        return np.array([*shift, form.shift[-1]])
+
+    def _numeric_means(self, gram: Array) -> Array:
+        """Mean of every numeric feature where it is there, in raw units."""
+        there = np.zeros(self._form.numeric, dtype=np.int64)
+        for i, j in enumerate(self._form.imputed):
+            there[j] = 1 + self._form.numeric + i
+        sums = DoubleDouble.of(gram[0, 1 : 1 + self._form.numeric])
+        means: Array = (sums / gram[0, there] + self._form.shift[:-1]).rounded()
+        return means
+
+    def _means(self, matrix: Array) -> DoubleDouble:
+        means: DoubleDouble = DoubleDouble.of(matrix[0, self._value]) / matrix[0, self._there]
+        return means
+
+    def _sums(self, matrix: Array, means: DoubleDouble) -> DoubleDouble:
+        """Sums of the cleaned values less `means`."""
+        sums: DoubleDouble = DoubleDouble.of(matrix[0, self._value]) - (
+            means * matrix[0, self._there]
+        )
+        return sums
+
+    def _normal(self, matrix: Array, means: DoubleDouble, rest: DoubleDouble) -> Normal:
+        """Sum of (v - rest)(v - rest)' with v = u - means * o."""
+        value, there, rows = self._value, self._there, matrix[0, 0]
+        across, down = means[None, :], means[:, None]
+        square = DoubleDouble.of(matrix[np.ix_(value, value)])
+        mixed = DoubleDouble.of(matrix[np.ix_(value, there)])
+        half = square - down * matrix[np.ix_(there, value)]
+        gram = half - across * (mixed - down * matrix[np.ix_(there, there)])
+        if np.any(rest.hi):
+            sums = self._sums(matrix, means)
+            gram = gram - sums[:, None] * rest[None, :] - rest[:, None] * sums[None, :]
+            gram = gram + rest[:, None] * rest[None, :] * rows
+        return Normal(int(rows), gram, np.diag(square.hi).copy())
+
+    def _order(self, table: Array, folds: Mask) -> Integers:
+        """Levels that occur by descending count; ties stay in the canonical order."""
+        counts = table[:, folds, 0].sum(axis=1)
+        order = np.argsort(-counts, kind="stable")
+        return order[: np.count_nonzero(counts)]
+
+    def _borders(self, kappa: Sequence[Array]) -> tuple[Array, Array]:
+        """Per fold: sums of index times row vector (k, c, d), of index times index (k, c, c)."""
+        count = len(kappa)
+        rows = np.zeros((self._folds, count, self._form.width))
+        corner = np.zeros((self._folds, count, count))
+        for c, (index, table) in enumerate(zip(kappa, self._by_level, strict=True)):
+            rows[:, c] = np.tensordot(index, table, axes=1)
+            corner[:, c, c] = index**2 @ table[:, :, 0]
+        for (left, right), pair in zip(
+            combinations(range(count), 2), self._moments.pairs, strict=True
+        ):
+            products = kappa[left][pair.left] * kappa[right][pair.right] * pair.counts
+            sums = np.bincount(pair.fold, weights=products, minlength=self._folds)
+            corner[:, left, right] = corner[:, right, left] = sums
+        return rows, corner
+
+
+def _ranks(order: Integers, levels: int) -> Array:
+    """Index of every level: its rank, or the number of seen levels if it is unseen."""
+    ranks = np.full(levels, float(len(order)))
+    ranks[order] = np.arange(len(order))
+    return ranks
+
+
+def _bordered(gram: Array, rows: Array, corner: Array) -> Array:
+    """[[gram, rows'], [rows, corner]]."""
+    return np.block([[gram, rows.T], [rows, corner]])
+
+
+def _variation(matrix: Array, at: int) -> float:
+    """Sum of squares about the mean."""
+    total = DoubleDouble.of(matrix[0, at])
+    variation = DoubleDouble.of(matrix[at, at]) - total * total / matrix[0, 0]
+    return max(float(variation.rounded()), 0.0)

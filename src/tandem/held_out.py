@@ -1,0 +1,74 @@
+"""From one split to the errors on its held-out rows, at every grid point, and to a model.
+
+SSE = yy - 2 w'q + w'Qw, with the held-out rows' moments centred at the training means.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tandem.double_double import DoubleDouble
+from tandem.elastic_net import penalty
+from tandem.folding import CONSTANT, Normal, Split
+from tandem.records import Array, GridPoint
+from tandem.solve import Solution, solve
+
+# Below this share of the sums that cancel in an SSE, it is summed again in double-double ...
+_SUM_AGAIN = 1e-3
+# ... and below this one the moments of arbitrary floats no longer hold ten digits of it.
+LOST = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """`slopes[g]`: coefficients of grid point g in raw units, shape (points, p); its solution."""
+
+    slopes: Array
+    solution: Solution
+
+
+def fit(train: Normal, grid: Sequence[GridPoint]) -> Fitted:
+    """Every grid point fitted on one training set."""
+    gram, rows = train.gram, float(train.rows)
+    variance = gram.hi.diagonal() / rows
+    constant = variance <= CONSTANT * train.square / rows
+    deviation = np.sqrt(np.where(constant, 1.0, variance))
+    varies = np.flatnonzero(~constant[:-1])
+    scale = deviation[varies]
+    signal = 0.0 if constant[-1] else 1.0
+    # One exact division after the other: a rounded divisor would be another matrix.
+    xx = gram[np.ix_(varies, varies)] / scale[:, None] / scale[None, :] / rows
+    xy = gram[varies, -1] / scale / rows * signal
+    points = [penalty(point, float(deviation[-1])) for point in grid]
+    solution = solve(xx, xy, float(variance[-1]) * signal, points)
+    slopes = np.zeros((len(points), len(constant) - 1))
+    slopes[:, varies] = solution.weights / scale
+    return Fitted(slopes, solution)
+
+
+def errors(test: Normal, slopes: Array) -> tuple[Array, Array]:
+    """Sum of squared errors of every row of `slopes`, and that sum's share of what cancels in it.
+
+    A share below LOST says that the sum holds fewer than ten digits.
+    """
+    residual = np.column_stack([-slopes, np.ones(len(slopes))])
+    gram = test.gram.hi
+    sse = np.sum(residual @ gram * residual, axis=1)
+    size = np.sum(np.abs(residual) @ np.abs(gram) * np.abs(residual), axis=1)
+    share = np.divide(sse, size, out=np.ones_like(sse), where=size > 0)
+    for index in np.flatnonzero(share < _SUM_AGAIN):
+        sse[index] = _exact(test.gram, residual[index])
+    return np.maximum(sse, 0.0), share
+
+
+def intercepts(split: Split, slopes: Array) -> Array:
+    """b0 = mean of y - slopes' mean of x, over the training set, for every row of `slopes`."""
+    centre = split.centre
+    products = (centre[None, :-1] * slopes).sum(axis=1)
+    return (centre[-1:] - products).rounded()
+
+
+def _exact(gram: DoubleDouble, residual: Array) -> float:
+    inner = (gram * residual[None, :]).sum(axis=1) * residual
+    return float(inner.sum(axis=0).rounded())

@@ -1,0 +1,154 @@
+"""Parquet row groups as batches of columns, read with pyarrow by one thread each."""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tandem.columns import count_cells
+from tandem.errors import DataError
+from tandem.records import Column, Dataset, File
+from tandem.tiles import TILE
+
+# Decoded cells that one thread holds; a larger row group is read in pieces of whole tiles.
+BATCH_CELLS = 6_000_000
+
+_SAMPLE_ROWS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class RowGroup:
+    """One row group of a file, and the row id of its first row."""
+
+    file: File
+    index: int
+    rows: int
+    first_row: int
+
+
+@dataclass(frozen=True, slots=True)
+class Footers:
+    """What the files say of themselves: row groups in order, and missing cells by column name.
+
+    A column without complete statistics is absent from `nulls`.
+    """
+
+    row_groups: tuple[RowGroup, ...]
+    nulls: Mapping[str, int]
+    types: Mapping[str, pa.DataType]
+
+
+class Reader:
+    """Reads row groups of `dataset`; any number of threads may call it."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+        self._metadata: dict[str, pq.FileMetaData] = {}
+        self._open = threading.local()
+        self._text: list[str] = []
+
+    def footers(self) -> Footers:
+        """Read the footers. Raises DataError where a file holds other rows than expected."""
+        groups: list[RowGroup] = []
+        names = {column.name for column in self._dataset.columns}
+        nulls: dict[str, int] = dict.fromkeys(names, 0)
+        for file in self._dataset.files:
+            footer = self._metadata[file.path] = _footer(file)
+            first = file.first_row
+            for index in range(footer.num_row_groups):
+                group = footer.row_group(index)
+                groups.append(RowGroup(file, index, group.num_rows, first))
+                first += group.num_rows
+                _count_nulls(group, nulls)
+        schema = self._metadata[self._dataset.files[0].path].schema.to_arrow_schema()
+        types = {name: schema.field(name).type for name in names}
+        self._text = [name for name, kind in types.items() if _is_text(kind)]
+        return Footers(tuple(group for group in groups if group.rows), nulls, types)
+
+    def batches(
+        self, group: RowGroup, columns: Sequence[Column], cells: int = BATCH_CELLS
+    ) -> Iterator[tuple[int, pa.RecordBatch | pa.Table]]:
+        """(row id of the first row, columns) of the pieces of `group`, of about `cells` cells."""
+        names = [column.name for column in columns]
+        rows = max(cells // max(len(names), 1) // TILE, 1) * TILE
+        try:
+            file = self._file(group.file)
+            if group.rows <= rows:
+                yield group.first_row, file.read_row_group(group.index, names, use_threads=False)
+                return
+            first = group.first_row
+            pieces = file.iter_batches(rows, [group.index], names, use_threads=False)
+            for piece in pieces:
+                yield first, piece
+                first += piece.num_rows
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(
+                f"{group.file.path}: row group {group.index} cannot be read ({error}) -> "
+                "write the file again"
+            ) from error
+
+    def sample(self, group: RowGroup, columns: Sequence[Column]) -> pa.RecordBatch:
+        """The first rows of `group`."""
+        names = [column.name for column in columns]
+        rows = self._file(group.file).iter_batches(
+            _SAMPLE_ROWS, [group.index], names, use_threads=False
+        )
+        return next(rows)
+
+    def _file(self, file: File) -> pq.ParquetFile:
+        opened: tuple[str, pq.ParquetFile] | None = getattr(self._open, "file", None)
+        if opened is None or opened[0] != file.path:
+            parquet = pq.ParquetFile(
+                file.path,
+                metadata=self._metadata[file.path],
+                read_dictionary=self._text,
+                pre_buffer=False,
+            )
+            self._open.file = opened = (file.path, parquet)
+        return opened[1]
+
+
+def count_missing(
+    reader: Reader, groups: Sequence[RowGroup], columns: Sequence[Column]
+) -> dict[str, tuple[int, int, int]]:
+    """(missing, of them NaN, infinite) cells of every column by id, from one pass over the rows."""
+    found = {column.id: (0, 0, 0) for column in columns}
+    for group in groups:
+        for _, table in reader.batches(group, columns):
+            for column in columns:
+                missing, nan, infinite = found[column.id]
+                more = count_cells(table.column(column.name), column.kind)
+                found[column.id] = (missing + more[0], nan + more[1], infinite + more[2])
+    return found
+
+
+def _footer(file: File) -> pq.FileMetaData:
+    try:
+        footer = pq.read_metadata(file.path)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(
+            f"{file.path}: not a readable Parquet file ({error}) -> write it again"
+        ) from error
+    if footer.num_rows != file.rows:
+        raise DataError(
+            f"{file.path}: {footer.num_rows} rows read, {file.rows} expected: "
+            "a file changed during the run -> run again"
+        )
+    return footer
+
+
+def _count_nulls(group: pq.RowGroupMetaData, nulls: dict[str, int]) -> None:
+    for index in range(group.num_columns):
+        column = group.column(index)
+        name, statistics = column.path_in_schema, column.statistics
+        if name in nulls:
+            if statistics is None or not statistics.has_null_count:
+                del nulls[name]
+            else:
+                nulls[name] += statistics.null_count
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))

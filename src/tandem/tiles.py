@@ -1,0 +1,266 @@
+"""Rows to moments, tile by tile: the loop that every row passes through once.
+
+A tile is a buffer [row vector, rows] that stays in the cache. Its rows are brought into fold
+order by one `take` per column, so that one matrix product per fold gives the Gram matrices; where
+neighbouring rows share a fold they stay in place, and every run of them gives one product.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csc_matrix
+
+from tandem.folding import Form
+from tandem.moments import Category, Integers, Moments, Pair, level_keys, pair_keys
+from tandem.records import Array
+
+TILE = 8192
+_LONG_RUN = 64  # rows in a run of one fold, on average, from which runs stay in place
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """Values of a numeric column, any number type, and the positions where they are missing."""
+
+    values: NDArray[Any]
+    missing: Integers
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """Values of a categorical column as positions in `levels`; every position is valid."""
+
+    levels: tuple[str, ...]
+    codes: Integers
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some rows: the numeric features, then the target; categorical features; folds; drops.
+
+    `folds`: of every row; `dropped`: positions of the rows that are not used, ascending.
+    """
+
+    numeric: tuple[Cells, ...]
+    categorical: tuple[Codes, ...]
+    folds: NDArray[np.uint16]
+    dropped: Integers
+
+
+class Workplace:
+    """The buffers of one thread."""
+
+    def __init__(self, width: int, tile: int = TILE) -> None:
+        self.rows = tile
+        self.tile = np.empty((width, tile))
+        self.column = np.empty(tile)
+        self.place = np.empty(tile, dtype=np.int64)
+        self.count = np.arange(tile)
+        self.gram = np.empty((width, width))
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """Row vectors [width, rows], the rows of the batch that they are, and (fold, first, last)."""
+
+    vectors: Array
+    rows: Integers | slice
+    slices: tuple[tuple[int, int, int], ...]
+
+
+def moments_of(batch: Batch, form: Form, k: int, work: Workplace) -> Moments:
+    """The moments of the used rows of `batch`."""
+    gram = np.zeros((k, form.width, form.width))
+    sums = _LevelSums(batch, k, form.width) if batch.categorical else None
+    for tile in tiles(batch, form, k, work):
+        for fold, first, last in tile.slices:
+            vectors = tile.vectors[:, first:last]
+            np.matmul(vectors, vectors.T, out=work.gram)
+            gram[fold] += work.gram
+        if sums is not None:
+            sums.add(tile.vectors, tile.rows)
+    categories = sums.categories() if sums is not None else ()
+    return Moments(gram, categories, tuple(_pairs(batch, k)))
+
+
+def tiles(batch: Batch, form: Form, k: int, work: Workplace) -> Iterator[Tile]:
+    """The used rows of `batch` tile by tile, each valid until the next.
+
+    Rows that are not used are left out, or, where rows stay in place, are all 0.
+    """
+    rows = len(batch.folds)
+    folds = batch.folds.astype(np.uint8 if k < 256 else np.uint16)
+    in_place = np.count_nonzero(np.diff(batch.folds)) * _LONG_RUN < rows
+    if not in_place:
+        folds[batch.dropped] = k
+    for begin in range(0, rows, work.rows):
+        end = min(begin + work.rows, rows)
+        here, fill = folds[begin:end], _Fill(batch, form, work, begin, end)
+        if in_place:
+            yield Tile(fill.run(None), slice(begin, end), tuple(_runs(here)))
+        else:
+            counts = np.bincount(here, minlength=k + 1)[:k]
+            order = np.argsort(here, kind="stable")[: counts.sum()]
+            yield Tile(fill.run(order), order + begin, tuple(_slices(counts)))
+
+
+class _Fill:
+    """Fills the workplace with the row vectors of rows `begin` to `end` of a batch."""
+
+    def __init__(self, batch: Batch, form: Form, work: Workplace, begin: int, end: int) -> None:
+        self._batch, self._form, self._work = batch, form, work
+        self._begin, self._end = begin, end
+
+    def run(self, order: Integers | None) -> Array:
+        """The row vectors [1, u, o, y] in `order` of the tile; None: in place, dropped rows 0."""
+        work, form = self._work, self._form
+        size = self._end - self._begin if order is None else len(order)
+        tile = work.tile[:, :size]
+        tile[0] = 1.0
+        tile[1 + form.numeric : -1] = 1.0
+        if order is not None:
+            # Rows that are not taken fall on the place after the last and are written nowhere.
+            work.place[: self._end - self._begin] = size
+            work.place[order] = work.count[:size]
+        indicators = {j: 1 + form.numeric + i for i, j in enumerate(form.imputed)}
+        for j, cells in enumerate(self._batch.numeric):
+            row = 1 + j if j < form.numeric else -1
+            self._column(cells.values, form.shift[j], tile[row], order)
+            holes = self._local(cells.missing, order, size)
+            if len(holes):
+                tile[row, holes] = 0.0
+                if j in indicators:
+                    tile[indicators[j], holes] = 0.0
+        if order is None:
+            tile[:, self._local(self._batch.dropped, None, size)] = 0.0
+        return tile
+
+    def _column(
+        self, values: NDArray[Any], shift: float, out: Array, order: Integers | None
+    ) -> None:
+        source = values[self._begin : self._end]
+        if order is None:
+            np.subtract(source, shift, out=out, dtype=np.float64)
+            return
+        column = self._work.column[: len(source)]
+        np.subtract(source, shift, out=column, dtype=np.float64)
+        np.take(column, order, out=out, mode="clip")  # `raise` would copy first
+
+    def _local(self, positions: Integers, order: Integers | None, size: int) -> Integers:
+        """Where in the tile the rows at ascending `positions` of the batch are."""
+        first, last = np.searchsorted(positions, (self._begin, self._end))
+        local = positions[first:last] - self._begin
+        if order is None or len(local) == 0:
+            return local
+        places = self._work.place[local]
+        return places[places < size]
+
+
+def _slices(counts: Integers) -> Iterator[tuple[int, int, int]]:
+    """(fold, first, last) of every fold that has rows, in fold order."""
+    first = 0
+    for fold, count in enumerate(counts.tolist()):
+        if count:
+            yield fold, first, first + count
+        first += count
+
+
+def _runs(folds: NDArray[Any]) -> Iterator[tuple[int, int, int]]:
+    """(fold, first, last) of every run of one fold."""
+    cuts = np.flatnonzero(np.diff(folds)) + 1
+    edges = [0, *cuts.tolist(), len(folds)]
+    for first, last in pairwise(edges):
+        yield int(folds[first]), first, last
+
+
+class _LevelSums:
+    """Sums of row vectors by (category, level, fold) over one batch."""
+
+    def __init__(self, batch: Batch, k: int, width: int) -> None:
+        self._levels = [codes.levels for codes in batch.categorical]
+        self._k = k
+        sizes = [len(levels) * k for levels in self._levels]
+        self._offsets = np.concatenate([[0], np.cumsum(sizes)])
+        seen = np.zeros(self._offsets[-1], dtype=bool)
+        keys = []
+        for codes, offset in zip(batch.categorical, self._offsets[:-1].tolist(), strict=True):
+            keys.append(codes.codes * k + batch.folds)
+            seen[offset:][keys[-1]] = True
+        self._occurring = np.flatnonzero(seen)
+        place = np.empty(self._offsets[-1], dtype=np.int32)
+        place[self._occurring] = np.arange(len(self._occurring), dtype=np.int32)
+        self._places = np.empty((len(batch.folds), len(sizes)), dtype=np.int32)
+        for c, offset in enumerate(self._offsets[:-1].tolist()):
+            self._places[:, c] = place[offset:].take(keys[c])
+        self._sums = np.zeros((len(self._occurring), width))
+        self._seen = np.zeros(len(self._occurring), dtype=bool)
+        self._short = np.empty(len(self._occurring), dtype=np.int32)
+
+    def add(self, tile: Array, order: Integers | slice) -> None:
+        """Add the row vectors of `tile`, which are the rows `order` of the batch."""
+        places = self._places[order]
+        rows, categories = places.shape
+        ends = np.arange(0, rows * categories + 1, categories, dtype=np.int32)
+        ones = np.ones(rows * categories)
+        vectors = np.ascontiguousarray(tile.T)
+        if len(self._sums) <= rows * categories // 4:
+            shape = (len(self._sums), rows)
+            self._sums += csc_matrix((ones, places.ravel(), ends), shape=shape) @ vectors
+            return
+        self._seen[places] = True
+        here = np.flatnonzero(self._seen)
+        self._seen[here] = False
+        self._short[here] = np.arange(len(here), dtype=np.int32)
+        indices = self._short[places.ravel()]
+        self._sums[here] += csc_matrix((ones, indices, ends), shape=(len(here), rows)) @ vectors
+
+    def categories(self) -> tuple[Category, ...]:
+        """The sums as parts of moments."""
+        edges = np.searchsorted(self._occurring, self._offsets)
+        found = []
+        for c, levels in enumerate(self._levels):
+            part = slice(edges[c], edges[c + 1])
+            level, fold = np.divmod(self._occurring[part] - self._offsets[c], self._k)
+            found.append(Category(levels, level_keys(level, fold), self._sums[part]))
+        return tuple(found)
+
+
+def _pairs(batch: Batch, k: int) -> Iterator[Pair]:
+    """Rows by (level, level, fold), for every pair of categories."""
+    if len(batch.categorical) < 2:
+        return
+    used = np.ones(len(batch.folds), dtype=bool)
+    used[batch.dropped] = False
+    everything = len(batch.dropped) == 0
+    sizes = [len(c.levels) for c in batch.categorical]
+    largest, second, *_ = sorted(sizes, reverse=True)
+    narrow = np.int32 if k * largest * second < 2**31 else np.int64  # half the bytes to move
+    folds: NDArray[Any] = (batch.folds if everything else batch.folds[used]).astype(narrow)
+    columns: list[NDArray[Any]] = [c.codes.astype(narrow) for c in batch.categorical]
+    columns = columns if everything else [column[used] for column in columns]
+    for c, size in enumerate(sizes):
+        base = folds * size + columns[c]
+        for other in range(c + 1, len(sizes)):
+            yield _pair(base * sizes[other] + columns[other], size, sizes[other], k)
+
+
+def _pair(combined: NDArray[Any], left: int, right: int, k: int) -> Pair:
+    """Count (fold * left + level) * right + level."""
+    cells = k * left * right
+    if cells <= 4 * len(combined) + TILE:
+        table = np.bincount(combined, minlength=cells)
+        keys = np.flatnonzero(table)
+        counts = table[keys]
+    else:
+        ordered = np.sort(combined)
+        first = np.flatnonzero(np.diff(ordered, prepend=-1))
+        keys = ordered[first].astype(np.int64)
+        counts = np.diff(first, append=len(ordered))
+    rest, level_right = np.divmod(keys, right)
+    fold, level_left = np.divmod(rest, left)
+    keys = pair_keys(level_left, level_right, fold)
+    return Pair(keys, counts)
