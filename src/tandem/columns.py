@@ -43,7 +43,11 @@ def batch(
         codes[column.id], missing[column.id] = categories(table.column(column.name))
     absent = [missing[column.id] for column in (plan.target, *plan.required)]
     absent = [positions for positions in absent if len(positions)]
-    dropped = np.unique(np.concatenate(absent)) if absent else _NOTHING
+    dropped = _NOTHING
+    if absent:
+        gone = np.zeros(table.num_rows, dtype=bool)
+        gone[np.concatenate(absent)] = True
+        dropped = np.flatnonzero(gone)
     return Batch(
         tuple(cells[column.id] for column in wanted),
         tuple(codes[column.id] for column in plan.categorical),

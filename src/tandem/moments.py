@@ -9,6 +9,7 @@ that no sum over observed rows is ever taken as total minus missing, which would
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -206,7 +207,9 @@ class _Counts:
     """A growing dense table (level, level, fold) while it is small, sorted keys beyond."""
 
     def __init__(self, folds: int) -> None:
-        self._table: Integers | None = np.zeros((0, 0, folds), dtype=np.int64)
+        # Half the bytes to touch while no count can reach 2**31.
+        self._table: NDArray[Any] | None = np.zeros((0, 0, folds), dtype=np.int32)
+        self._rows = 0
         self._waiting: list[Pair] = []
         self._compacted = 0
 
@@ -221,6 +224,9 @@ class _Counts:
         if self._table is not None:
             self._grow(self._table, *sizes)
         if self._table is not None:
+            self._rows += int(counts.sum())
+            if self._rows >= 2**31:
+                self._table = self._table.astype(np.int64, copy=False)
             _, rights, folds = self._table.shape
             cells = (left * rights + right) * folds + fold
             self._table.ravel()[cells] += counts
@@ -230,14 +236,14 @@ class _Counts:
             self._waiting = [self.pair()]
             self._compacted = len(self._waiting[0].keys)
 
-    def _grow(self, table: Integers, left: int, right: int) -> None:
+    def _grow(self, table: NDArray[Any], left: int, right: int) -> None:
         if left <= table.shape[0] and right <= table.shape[1]:
             return
         shape = (_capacity(left), _capacity(right), table.shape[2])
         if np.prod(shape, dtype=np.float64) > DENSE_CELLS:
             self._waiting, self._table = [self.pair()], None
             return
-        self._table = np.zeros(shape, dtype=np.int64)
+        self._table = np.zeros(shape, dtype=table.dtype)
         self._table[: table.shape[0], : table.shape[1]] = table
 
     def pair(self) -> Pair:
@@ -245,7 +251,9 @@ class _Counts:
             table, (_, right, folds) = self._table.ravel(), self._table.shape
             cells = np.flatnonzero(table)
             rest, fold = np.divmod(cells, max(folds, 1))
-            return Pair(pair_keys(*np.divmod(rest, max(right, 1)), fold), table[cells])
+            return Pair(
+                pair_keys(*np.divmod(rest, max(right, 1)), fold), table[cells].astype(np.int64)
+            )
         keys = np.concatenate([pair.keys for pair in self._waiting])
         counts = np.concatenate([pair.counts for pair in self._waiting])
         order = np.argsort(keys, kind="stable")

@@ -204,15 +204,19 @@ class _LevelSums:
         """Add the row vectors of `tile`, which are the rows `order` of the batch."""
         places = self._places[order]
         rows, categories = places.shape
+        ends = np.arange(0, rows * categories + 1, categories, dtype=np.int32)
+        ones = np.ones(rows * categories)
+        vectors = np.ascontiguousarray(tile.T)
+        if len(self._sums) <= rows * categories // 4:
+            shape = (len(self._sums), rows)
+            self._sums += csc_matrix((ones, places.ravel(), ends), shape=shape) @ vectors
+            return
         self._seen[places] = True
         here = np.flatnonzero(self._seen)
         self._seen[here] = False
         self._short[here] = np.arange(len(here), dtype=np.int32)
-        ends = np.arange(0, rows * categories + 1, categories, dtype=np.int32)
-        ones = np.ones(rows * categories)
         indices = self._short[places.ravel()]
-        which = csc_matrix((ones, indices, ends), shape=(len(here), rows), copy=False)
-        self._sums[here] += which @ np.ascontiguousarray(tile.T)
+        self._sums[here] += csc_matrix((ones, indices, ends), shape=(len(here), rows)) @ vectors
 
     def categories(self) -> tuple[Category, ...]:
         """The sums as parts of moments."""
@@ -232,16 +236,19 @@ def _pairs(batch: Batch, k: int) -> Iterator[Pair]:
     used = np.ones(len(batch.folds), dtype=bool)
     used[batch.dropped] = False
     everything = len(batch.dropped) == 0
-    folds = (batch.folds if everything else batch.folds[used]).astype(np.int64)
-    columns = [c.codes if everything else c.codes[used] for c in batch.categorical]
     sizes = [len(c.levels) for c in batch.categorical]
+    largest, second, *_ = sorted(sizes, reverse=True)
+    narrow = np.int32 if k * largest * second < 2**31 else np.int64  # half the bytes to move
+    folds: NDArray[Any] = (batch.folds if everything else batch.folds[used]).astype(narrow)
+    columns: list[NDArray[Any]] = [c.codes.astype(narrow) for c in batch.categorical]
+    columns = columns if everything else [column[used] for column in columns]
     for c, size in enumerate(sizes):
         base = folds * size + columns[c]
         for other in range(c + 1, len(sizes)):
             yield _pair(base * sizes[other] + columns[other], size, sizes[other], k)
 
 
-def _pair(combined: Integers, left: int, right: int, k: int) -> Pair:
+def _pair(combined: NDArray[Any], left: int, right: int, k: int) -> Pair:
     """Count (fold * left + level) * right + level."""
     cells = k * left * right
     if cells <= 4 * len(combined) + TILE:
@@ -249,7 +256,7 @@ def _pair(combined: Integers, left: int, right: int, k: int) -> Pair:
         keys = np.flatnonzero(table)
         counts = table[keys]
     else:
-        ordered = np.sort(combined.astype(np.int32) if cells < 2**31 else combined)
+        ordered = np.sort(combined)
         first = np.flatnonzero(np.diff(ordered, prepend=-1))
         keys = ordered[first].astype(np.int64)
         counts = np.diff(first, append=len(ordered))
