@@ -68,7 +68,7 @@ def test_help_names_the_choices_quickly() -> None:
     done = tandem("--help")
     assert time.perf_counter() - begin < 4  # 2 s on a quiet machine
     assert done.returncode == 0
-    assert "engine: distributed, sequential" in done.stdout
+    assert "engine: distributed, distributed_scan, scan, sequential" in done.stdout
 
 
 @pytest.mark.parametrize(

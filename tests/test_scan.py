@@ -200,7 +200,7 @@ def test_a_large_row_group_is_read_in_pieces(
         pieces.append(table.num_rows)
         return original(table, *rest)
 
-    monkeypatch.setattr("tandem.engines.scan.batch", counted)
+    monkeypatch.setattr("tandem.group_work.batch", counted)
     parts = drive("scan", table_task(tmp_path))
     assert sum(pieces) == 30_000
     assert len(pieces) == -(-30_000 // tiles.TILE)

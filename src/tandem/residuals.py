@@ -4,7 +4,7 @@ Where the residuals are so small against the target that the moments have lost t
 has them: the error of a row is computed before it is squared.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,7 +55,7 @@ def squared_errors(
     form: Form,
     work: Workplace,
     residuals: Sequence[Residual],
-    places: Sequence[dict[str, int]],
+    places: Sequence[Mapping[str, int]],
 ) -> Array:
     """Sums of squared errors of the used rows of `batch`, shape (folds, points).
 

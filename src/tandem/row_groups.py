@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tandem.columns import count_cells
 from tandem.errors import DataError
 from tandem.records import Column, Dataset, File
 from tandem.tiles import TILE
@@ -41,13 +40,19 @@ class Footers:
 
 
 class Reader:
-    """Reads row groups of `dataset`; any number of threads may call it."""
+    """Reads row groups of `dataset`; any number of threads may call it.
 
-    def __init__(self, dataset: Dataset) -> None:
+    A pickled copy opens the files anew, and reads their footers, where it is used.
+    """
+
+    def __init__(self, dataset: Dataset, text: tuple[str, ...] = ()) -> None:
         self._dataset = dataset
         self._metadata: dict[str, pq.FileMetaData] = {}
         self._open = threading.local()
-        self._text: list[str] = []
+        self._text = text
+
+    def __reduce__(self) -> tuple[type["Reader"], tuple[Dataset, tuple[str, ...]]]:
+        return Reader, (self._dataset, self._text)
 
     def footers(self) -> Footers:
         """Read the footers. Raises DataError where a file holds other rows than expected."""
@@ -64,7 +69,7 @@ class Reader:
                 _count_nulls(group, nulls)
         schema = self._metadata[self._dataset.files[0].path].schema.to_arrow_schema()
         types = {name: schema.field(name).type for name in names}
-        self._text = [name for name, kind in types.items() if _is_text(kind)]
+        self._text = tuple(name for name, kind in types.items() if _is_text(kind))
         return Footers(tuple(group for group in groups if group.rows), nulls, types)
 
     def batches(
@@ -100,28 +105,16 @@ class Reader:
     def _file(self, file: File) -> pq.ParquetFile:
         opened: tuple[str, pq.ParquetFile] | None = getattr(self._open, "file", None)
         if opened is None or opened[0] != file.path:
+            if file.path not in self._metadata:
+                self._metadata[file.path] = _footer(file)
             parquet = pq.ParquetFile(
                 file.path,
                 metadata=self._metadata[file.path],
-                read_dictionary=self._text,
+                read_dictionary=[*self._text],
                 pre_buffer=False,
             )
             self._open.file = opened = (file.path, parquet)
         return opened[1]
-
-
-def count_missing(
-    reader: Reader, groups: Sequence[RowGroup], columns: Sequence[Column]
-) -> dict[str, tuple[int, int, int]]:
-    """(missing, of them NaN, infinite) cells of every column by id, from one pass over the rows."""
-    found = {column.id: (0, 0, 0) for column in columns}
-    for group in groups:
-        for _, table in reader.batches(group, columns):
-            for column in columns:
-                missing, nan, infinite = found[column.id]
-                more = count_cells(table.column(column.name), column.kind)
-                found[column.id] = (missing + more[0], nan + more[1], infinite + more[2])
-    return found
 
 
 def _footer(file: File) -> pq.FileMetaData:

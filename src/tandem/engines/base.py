@@ -23,6 +23,7 @@ ENGINES = {
     "sequential": "tandem.engines.sequential",
     "distributed": "tandem.engines.distributed",
     "scan": "tandem.engines.scan",
+    "distributed_scan": "tandem.engines.distributed_scan",
 }
 
 

@@ -16,9 +16,10 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from tandem.cleaning import MISSING, check_folds, check_ledger, decide
-from tandem.columns import NotFiniteError, batch, common_shift, is_floating
+from tandem.columns import NotFiniteError, common_shift, is_floating
 from tandem.engines.base import Advance
 from tandem.folding import Folding, Form, Split, canonical
+from tandem.group_work import GroupCounts, GroupErrors, GroupMoments, Rows
 from tandem.held_out import LOST, errors, fit, intercepts
 from tandem.moments import MAXIMUM_FOLDS, Moments, total
 from tandem.profile import refuse_infinite
@@ -33,12 +34,12 @@ from tandem.records import (
     LinearModel,
     Plan,
     Profile,
+    SparkFacts,
     Task,
 )
-from tandem.residuals import Residual, residual, squared_errors
-from tandem.row_groups import Footers, Reader, RowGroup, count_missing
+from tandem.residuals import Residual, residual
+from tandem.row_groups import Footers, Reader, RowGroup
 from tandem.solve import KKT_TOLERANCE
-from tandem.tiles import Batch, Workplace, moments_of
 
 T = TypeVar("T")
 
@@ -127,7 +128,7 @@ class Engine:
         slopes = fit(split.train, [point]).slopes
         return _model(self._plan, split, slopes[0], self._folding.levels)
 
-    def facts(self) -> None:
+    def facts(self) -> SparkFacts | None:
         return None
 
     def close(self) -> None:
@@ -142,47 +143,43 @@ class Engine:
         """The profile from a pass over the rows: some footer or some number was not enough."""
         dataset = self.task.dataset
         columns = dataset.columns
-        counts = count_missing(self._reader, self._footers.row_groups, columns)
+        missing, nan, infinite = (dict.fromkeys((c.id for c in columns), 0) for _ in range(3))
+        for counts in self._map(GroupCounts(self._reader, columns)):
+            for id_, more in counts.items():
+                missing[id_] += more[0]
+                nan[id_] += more[1]
+                infinite[id_] += more[2]
         for column in columns:
-            refuse_infinite(column, counts[column.id][2])
-        self._with_nan = frozenset(id_ for id_, (_, nan, _) in counts.items() if nan)
-        self._no_target = counts[dataset.target.id][0]
-        return Profile(dataset.rows, {id_: missing for id_, (missing, _, _) in counts.items()})
+            refuse_infinite(column, infinite[column.id])
+        self._with_nan = frozenset(id_ for id_, cells in nan.items() if cells)
+        self._no_target = missing[dataset.target.id]
+        return Profile(dataset.rows, missing)
 
     def _scan(self, plan: Plan) -> None:
         groups = self._footers.row_groups
         numeric = (*plan.numeric, plan.target)
         form = Form.of(plan, common_shift(self._reader.sample(groups[0], numeric), numeric))
-        columns = (*_read(plan), *self._only_checked(plan))
-
-        def moments(group: RowGroup) -> Moments:
-            work = Workplace(form.width)
-            batches = self._batches(group, columns, plan)
-            return total(moments_of(rows, form, self.task.folds.k, work) for rows in batches)
-
-        self._scanned = (plan, form, total(in_order(moments, groups, self._threads)))
+        rows = self._rows(plan, *self._only_checked(plan))
+        self._scanned = (plan, form, total(self._map(GroupMoments(rows, form))))
 
     def _sum_errors(self, residuals: Sequence[Residual]) -> Array:
         """One more scan: the errors of every row under the models of its fold."""
         assert self._scanned is not None
         plan, form, _ = self._scanned
-        places = [{level: i for i, level in enumerate(names)} for names in self._folding.levels]
-
-        def sums(group: RowGroup) -> Array:
-            work = Workplace(form.width)
-            batches = self._batches(group, _read(plan), plan)
-            parts = [squared_errors(rows, form, work, residuals, places) for rows in batches]
-            summed: Array = np.sum(parts, axis=0)
-            return summed
-
+        levels = self._folding.levels
+        places = tuple({level: i for i, level in enumerate(names)} for names in levels)
         found = np.zeros((len(residuals), len(self.task.grid)))
-        for part in in_order(sums, self._footers.row_groups, self._threads):
+        for part in self._map(GroupErrors(self._rows(plan), form, tuple(residuals), places)):
             found += part
         return found
 
-    def _batches(self, group: RowGroup, columns: tuple[Column, ...], plan: Plan) -> Iterator[Batch]:
-        for first, table in self._reader.batches(group, columns):
-            yield batch(table, first, plan, self.task.folds, self._with_nan)
+    def _map(self, work: Callable[[RowGroup], T]) -> Iterator[T]:
+        """work(group) for every row group, in their order; `distributed_scan` has its own."""
+        return in_order(work, self._footers.row_groups, self._threads)
+
+    def _rows(self, plan: Plan, *only_checked: Column) -> Rows:
+        columns = (*plan.numeric, plan.target, *plan.categorical, *only_checked)
+        return Rows(self._reader, columns, plan, self.task.folds, self._with_nan)
 
     def _only_checked(self, plan: Plan) -> tuple[Column, ...]:
         """Dropped columns that may hold NaN: how much of them is missing is reported."""
@@ -211,10 +208,6 @@ def in_order(
         finally:
             for future in waiting:
                 future.cancel()
-
-
-def _read(plan: Plan) -> tuple[Column, ...]:
-    return (*plan.numeric, plan.target, *plan.categorical)
 
 
 def _model(

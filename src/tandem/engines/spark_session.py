@@ -6,16 +6,23 @@ import shutil
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
+from zipfile import ZipFile, ZipInfo
 
-from tandem.cache import cache_folder, write_atomically
+import tandem
+from tandem.cache import cache_folder, published, write_atomically
 from tandem.errors import MachineError
 from tandem.records import SparkFacts, SparkSettings
 
 if TYPE_CHECKING:
     from pyspark import SparkContext
     from pyspark.sql import SparkSession
+
+S = TypeVar("S")
+T = TypeVar("T")
 
 MINIMUM_JAVA = 17
 
@@ -104,6 +111,45 @@ def start(settings: SparkSettings, name: str) -> "SparkSession":
     for key, value in configuration(settings).items():
         builder = builder.config(key, value)
     return builder.getOrCreate()
+
+
+def ship_package(session: "SparkSession") -> None:
+    """Make the workers import tandem from a copy of these sources, installed there or not."""
+    package = Path(tandem.__file__).parent
+    names = (path.relative_to(package) for path in sorted(package.rglob("*.py")))
+    # The wheel carries conf/ and experiments/ along; no task needs them.
+    wanted = [name for name in names if name.parts[0] not in {"conf", "experiments"}]
+    sources = {f"tandem/{name.as_posix()}": (package / name).read_bytes() for name in wanted}
+    digest = sha256(repr(sources).encode()).hexdigest()[:16]
+
+    def build(folder: Path) -> dict[str, Any]:
+        with ZipFile(folder / f"tandem-{digest}.zip", "w") as archive:
+            for name, content in sources.items():
+                archive.writestr(ZipInfo(name), content)  # no date: equal sources, equal bytes
+        return {"files": [*sources]}
+
+    folder = published(f"code-{digest}", sum(map(len, sources.values())), build)
+    session.sparkContext.addPyFile(str(folder / f"tandem-{digest}.zip"))
+
+
+def results_in_order(
+    session: "SparkSession", work: Callable[[Iterable[S]], Iterable[T]], slices: Sequence[S]
+) -> Iterator[T]:
+    """The results of work([slice]) of every slice, in their order, one task each.
+
+    All tasks run first and leave their results with the executors, on disk where memory is
+    short; the driver then holds those of one task at a time.
+    """
+    from pyspark import StorageLevel  # noqa: PLC0415 - heavy
+
+    tasks = session.sparkContext.parallelize(slices, len(slices)).mapPartitions(work)
+    results = tasks.persist(StorageLevel.MEMORY_AND_DISK)
+    try:
+        # toLocalIterator runs one task after another. Only Java counts without Python workers.
+        results._jrdd.count()  # noqa: SLF001
+        yield from results.toLocalIterator()
+    finally:
+        results.unpersist()
 
 
 def configuration(settings: SparkSettings) -> dict[str, str]:

@@ -1,0 +1,230 @@
+"""distributed_scan against scan: the same bits, for any partitions, on workers without tandem."""
+
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from numpy.testing import assert_array_equal
+
+import tandem
+from tandem.engines.distributed_scan import ranges
+from tandem.errors import DataError
+from tandem.records import File, Task
+from tandem.result import Result
+from tandem.row_groups import Reader, RowGroup
+from tests.tasks import drive, make_task, synthetic
+
+PARTITIONS = (1, 2, 7)
+
+
+@pytest.fixture(scope="module")
+def _one_session() -> Iterator[None]:
+    """Every engine of this module uses the Spark session that the first one starts."""
+    from pyspark.sql import SparkSession
+
+    stop = SparkSession.stop
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SparkSession, "stop", lambda _: None)
+        yield
+    if session := SparkSession.getActiveSession():
+        stop(session)
+
+
+slow = pytest.mark.slow
+on_spark = pytest.mark.usefixtures("_one_session")
+
+
+def identical(left: Result, right: Result) -> None:
+    """Bit for bit."""
+    assert_array_equal(left.sums.sse, right.sums.sse)
+    assert_array_equal(left.sums.sst, right.sums.sst)
+    assert left.sums.n_test == right.sums.n_test
+    assert left.sums.unconverged == right.sums.unconverged
+    assert left.model == right.model
+    assert left.ledger == right.ledger
+    assert left.plan == right.plan
+
+
+def on_partitions(task: Task, partitions: int) -> Result:
+    spark = replace(task.spark, partitions=partitions)
+    return drive("distributed_scan", replace(task, spark=spark))
+
+
+def files_task(folder: Path, *overrides: str) -> Task:
+    return make_task("dataset=files", f"dataset.path={folder}", "dataset.target=y", *overrides)
+
+
+def many_row_groups(folder: Path) -> None:
+    synthetic(folder, rows=3000, seed=1, files=3)
+    for path in sorted(folder.glob("*.parquet")):
+        pq.write_table(pq.read_table(path), path, row_group_size=170)
+
+
+@slow
+@on_spark
+@pytest.mark.parametrize("fit_on", ["train", "all"])
+def test_a_dirty_table_of_many_files(tmp_path: Path, fit_on: str) -> None:
+    many_row_groups(tmp_path)
+    task = files_task(tmp_path, f"cleaning.fit_on={fit_on}", "folds.k=5")
+    expected = drive("scan", task)
+    for partitions in PARTITIONS:
+        found = on_partitions(task, partitions)
+        identical(found, expected)
+        assert found.facts is not None
+        assert found.facts.settings["spark.repartition"] == str(partitions)
+        assert found.facts.tasks >= partitions
+
+
+@slow
+@on_spark
+@pytest.mark.parametrize("fit_on", ["train", "all"])
+def test_flights(tmp_path: Path, fit_on: str) -> None:
+    task = make_task("dataset.rows=20000", f"cleaning.fit_on={fit_on}")
+    path = tmp_path / "flights.parquet"
+    table = pa.concat_tables(pq.read_table(file.path) for file in task.dataset.files)
+    pq.write_table(table, path, row_group_size=1500)
+    file = File(str(path), table.num_rows, 0)
+    task = replace(task, dataset=replace(task.dataset, files=(file,)))
+    expected = drive("scan", task)
+    for partitions in PARTITIONS:
+        identical(on_partitions(task, partitions), expected)
+
+
+@slow
+@on_spark
+def test_the_second_scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    many_row_groups(tmp_path)
+    monkeypatch.setattr("tandem.engines.scan.LOST", np.inf)
+    task = files_task(tmp_path)
+    identical(on_partitions(task, 4), drive("scan", task))
+
+
+@slow
+@on_spark
+def test_data_at_fault_on_a_worker_is_one_clear_error(tmp_path: Path) -> None:
+    infinite = {"x": [1.0, np.inf, 2.0, 5.0], "y": [1.0, 2.0, 3.0, 4.0]}
+    pq.write_table(pa.table(infinite), tmp_path / "a.parquet", row_group_size=1)
+    with pytest.raises(DataError, match="column 'x': 1 infinite value"):
+        on_partitions(files_task(tmp_path), 2)
+
+
+WORKER = """
+import sys
+from pathlib import Path
+
+import tandem
+from tandem.engines import distributed_scan, spark_session
+from tests.test_distributed_scan import files_task, identical
+from tests.tasks import drive
+
+def where(_):
+    import tandem.tiles
+    yield tandem.tiles.__file__
+
+folder, poison = sys.argv[1:]
+task = files_task(
+    folder,
+    "spark.master='local-cluster[2,1,1024]'",
+    "spark.executor_memory=1g",
+    "spark.partitions=4",
+    f"+spark.conf={{spark.executorEnv.PYTHONPATH:'{poison}'}}",
+)
+session = spark_session.start(task.spark, "test")
+spark_session.ship_package(session)
+found = session.sparkContext.parallelize(range(4), 4).mapPartitions(where).collect()
+assert all(".zip/tandem/" in path for path in found), found
+identical(drive("distributed_scan", task), drive("scan", task))
+print("identical")
+"""
+
+
+@slow
+def test_on_a_cluster_whose_workers_lack_the_package(tmp_path: Path) -> None:
+    """The workers' own path holds a tandem that cannot be imported."""
+    data, poison = tmp_path / "data", tmp_path / "path"
+    many_row_groups(data)
+    (poison / "tandem").mkdir(parents=True)
+    (poison / "tandem" / "__init__.py").write_text("raise ImportError('not the shipped one')\n")
+    done = python(WORKER, str(data), str(poison))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "identical"
+
+
+def python(code: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run `code` with these sources and these tests in the path of the driver."""
+    path = os.pathsep.join([str(Path(tandem.__file__).parents[1]), str(Path(__file__).parents[1])])
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+ALONE = """
+import pickle, sys
+from tandem.cleaning import decide
+from tandem.engines import base
+
+with open(sys.argv[1], "rb") as file:
+    task = pickle.load(file)
+engine = base.create("scan", task)
+engine.start()
+engine.load()
+data = task.dataset
+engine.clean(decide(data.target, data.features, engine.profile(), task.cleaning))
+engine.cross_validate(lambda _: None)
+engine.refit(task.grid[0])
+assert not {"pyspark", "py4j"} & sys.modules.keys()
+"""
+
+
+def test_scan_never_imports_pyspark(tmp_path: Path) -> None:
+    """The engine by itself: MLflow, which records its run, imports pyspark's types."""
+    synthetic(tmp_path, rows=300, seed=1)
+    pickled = tmp_path / "task"
+    pickled.write_bytes(pickle.dumps(files_task(tmp_path)))
+    done = python(ALONE, str(pickled))
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_reader_is_created_where_it_is_unpickled(tmp_path: Path) -> None:
+    synthetic(tmp_path, rows=300, seed=1, files=2)
+    dataset = files_task(tmp_path).dataset
+    reader = Reader(dataset)
+    groups = reader.footers().row_groups
+
+    def read(by: Reader) -> list[tuple[int, str]]:
+        pairs = (pair for group in groups for pair in by.batches(group, dataset.columns))
+        return [(first, f"{piece.schema} {piece.to_pydict()}") for first, piece in pairs]
+
+    assert read(pickle.loads(pickle.dumps(reader))) == read(reader)  # noqa: S301 - our own
+
+
+def groups_of(*rows: int) -> tuple[RowGroup, ...]:
+    return tuple(RowGroup(File("a", 0, 0), i, n, 0) for i, n in enumerate(rows))
+
+
+@pytest.mark.parametrize("slices", [1, 2, 3, 7, 100])
+def test_ranges_are_all_row_groups_in_order(slices: int) -> None:
+    groups = groups_of(5, 1, 1, 900, 3, 50, 50, 50, 1, 1)
+    cut = ranges(groups, slices)
+    assert [group for part in cut for group in part] == [*groups]
+    assert all(cut)
+    assert len(cut) <= slices
+
+
+def test_ranges_hold_about_equally_many_rows() -> None:
+    parts = ranges(groups_of(*[10] * 12, *[40] * 3), 4)
+    assert [sum(group.rows for group in part) for part in parts] == [60, 60, 40, 80]
+    assert [len(part) for part in ranges(groups_of(*[7] * 12), 4)] == [3, 3, 3, 3]
