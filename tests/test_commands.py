@@ -224,7 +224,7 @@ def test_without_java_the_next_step_is_told(place: Path) -> None:
 
 
 @pytest.mark.slow
-def test_compare_runs_both_engines_with_java_hidden(place: Path) -> None:
+def test_compare_runs_every_engine_with_java_hidden(place: Path) -> None:
     tools = place / "tools"
     tools.mkdir()
     for folder in ("/usr/bin", "/bin"):
@@ -236,7 +236,7 @@ def test_compare_runs_both_engines_with_java_hidden(place: Path) -> None:
     assert done.returncode == 0, done.stderr
     (parent,) = runs("comparison")
     children = {run.data.tags["engine"]: run for run in runs("run")}
-    assert children.keys() == {"sequential", "distributed"}
+    assert children.keys() == {"sequential", "distributed", "scan", "distributed_scan"}
     for run in children.values():
         assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
         assert run.info.status == "FINISHED"
