@@ -130,7 +130,7 @@ def comparison_rows(
         rows.append(["fits stopped at max_iter", *(f"{count:.0f}" for count in counts)])
     rows.append(
         [
-            "largest relative difference of RMSE and 1 - R2",
+            "largest rel. difference",
             f"{parity:.1e}",
             *[""] * (len(engines) - 1),
         ]
