@@ -248,7 +248,7 @@ def test_compare_runs_every_engine_with_java_hidden(place: Path) -> None:
     assert children["distributed"].data.params["spark.sql.shuffle.partitions"]
     assert parent.data.metrics["parity/rmse_max_rel"] < 1e-3
     assert parent.data.metrics["speedup/sequential"] == 1.0
-    assert "largest rel. difference" in done.stdout
+    assert "largest rel. diff." in done.stdout
     assert "/#/experiments/" in done.stdout
     assert "spark.app.id" in Path(
         mlflow.MlflowClient(f"sqlite:///{place / 'mlflow.db'}").download_artifacts(

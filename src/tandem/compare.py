@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from omegaconf import DictConfig
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -124,9 +125,10 @@ def _record(
 
 def _show(rows: Sequence[Sequence[str]]) -> None:
     header, *body = rows
-    table = Table(*header)
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = Table(*header, box=SIMPLE_HEAD)  # four engines fit in 80 characters
+    for column in table.columns:
+        column.no_wrap = True
+        column.justify = "right" if column.header else "left"
     for row in body:
         table.add_row(*row)
     Console().print(table)

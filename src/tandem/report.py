@@ -130,7 +130,7 @@ def comparison_rows(
         rows.append(["fits stopped at max_iter", *(f"{count:.0f}" for count in counts)])
     rows.append(
         [
-            "largest rel. difference",
+            "largest rel. diff.",
             f"{parity:.1e}",
             *[""] * (len(engines) - 1),
         ]
