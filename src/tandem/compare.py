@@ -125,10 +125,13 @@ def _record(
 
 def _show(rows: Sequence[Sequence[str]]) -> None:
     header, *body = rows
-    table = Table(*header, box=SIMPLE_HEAD)  # four engines fit in 80 characters
+    table = Table(
+        *header, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
+    )  # four engines fit in 80 characters
     for column in table.columns:
         column.no_wrap = True
         column.justify = "right" if column.header else "left"
     for row in body:
         table.add_row(*row)
-    Console().print(table)
+    console = Console()
+    (console if console.is_terminal else Console(width=100)).print(table)

@@ -119,7 +119,7 @@ def comparison_rows(
     figures += [
         ("peak memory MB", "memory/peak_mb", "{:.0f}"),
         ("RMSE", "cv/rmse_mean", "{:.8g}"),
-        ("R2", "cv/r2_mean", "{:.8g}"),
+        ("R2", "cv/r2_mean", "{:.6g}"),
     ]
     rows = [["", *engines]]
     for label, key, form in figures:
@@ -127,7 +127,7 @@ def comparison_rows(
         rows.append([label, *values])
     if any(metrics[engine].get("cv/unconverged_fits") for engine in engines):
         counts = (metrics[engine].get("cv/unconverged_fits", 0.0) for engine in engines)
-        rows.append(["fits stopped at max_iter", *(f"{count:.0f}" for count in counts)])
+        rows.append(["unconverged fits", *(f"{count:.0f}" for count in counts)])
     rows.append(
         [
             "largest rel. diff.",
