@@ -35,3 +35,16 @@ def place(tmp_path: Path, migrated_store: Path, monkeypatch: pytest.MonkeyPatch)
     shutil.copy(migrated_store, tmp_path / "mlflow.db")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def one_session() -> Iterator[None]:
+    """Every engine of this module uses the Spark session that the first one starts."""
+    from pyspark.sql import SparkSession
+
+    stop = SparkSession.stop
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SparkSession, "stop", lambda _: None)
+        yield
+    if session := SparkSession.getActiveSession():
+        stop(session)

@@ -4,7 +4,6 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,21 +24,8 @@ from tests.tasks import drive, make_task, synthetic
 PARTITIONS = (1, 2, 7)
 
 
-@pytest.fixture(scope="module")
-def _one_session() -> Iterator[None]:
-    """Every engine of this module uses the Spark session that the first one starts."""
-    from pyspark.sql import SparkSession
-
-    stop = SparkSession.stop
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(SparkSession, "stop", lambda _: None)
-        yield
-    if session := SparkSession.getActiveSession():
-        stop(session)
-
-
 slow = pytest.mark.slow
-on_spark = pytest.mark.usefixtures("_one_session")
+on_spark = pytest.mark.usefixtures("one_session")
 
 
 def identical(left: Result, right: Result) -> None:

@@ -1,7 +1,5 @@
 """The same answer from every engine: per fold and grid point, in both protocols."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 
@@ -29,20 +27,7 @@ ASKED = {
     "tight": ("model.tol=1e-12", "model.max_iter=100000", INDEPENDENT),
 }
 
-pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_session() -> Iterator[None]:
-    """Every engine of this module uses the Spark session that the first one starts."""
-    from pyspark.sql import SparkSession
-
-    stop = SparkSession.stop
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(SparkSession, "stop", lambda _: None)
-        yield
-    if session := SparkSession.getActiveSession():
-        stop(session)
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_session")]
 
 
 def differences(left: Result, right: Result) -> np.ndarray:
