@@ -193,7 +193,7 @@ def test_a_large_row_group_is_read_in_pieces(
     write(tmp_path, whole_numbers(30_000), 30_000)
     pieces: list[int] = []
     whole = drive("scan", table_task(tmp_path))
-    monkeypatch.setattr(row_groups.Reader.batches, "__defaults__", (1,))
+    monkeypatch.setattr(row_groups, "BATCH_CELLS", 1)
     original = columns_module.batch
 
     def counted(table: pa.Table, *rest: Any) -> tiles.Batch:

@@ -109,7 +109,7 @@ def one_array(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
-def common_shift(sample: pa.RecordBatch, columns: Sequence[Column]) -> Array:
+def common_shift(sample: pa.Table, columns: Sequence[Column]) -> Array:
     """A constant near the mean of every column, for all parts of the data, in raw units.
 
     Rounded to a power of two near the deviation, and at least to 1 for integers: subtracting it

@@ -4,18 +4,27 @@ Everything here is a frozen value that can be pickled and called with a row grou
 different row groups are combined by the caller, in the order of the row groups.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
+from itertools import starmap
+from typing import TypeVar
 
 import numpy as np
+import pyarrow as pa
+import scipy
+from threadpoolctl import threadpool_limits
 
-from tandem.columns import batch, count_cells
+from tandem.columns import NotFiniteError, batch, count_cells
+from tandem.errors import DataError
 from tandem.folding import Form
 from tandem.moments import Moments, total
 from tandem.records import Array, Column, Folds, Plan
 from tandem.residuals import Residual, squared_errors
 from tandem.row_groups import Reader, RowGroup
 from tandem.tiles import Batch, Workplace, moments_of
+
+T = TypeVar("T")
 
 # Missing cells, of them NaN, and infinite cells, of every column by its id.
 Counts = dict[str, tuple[int, int, int]]
@@ -36,8 +45,11 @@ class Rows:
 
     def batches(self, group: RowGroup) -> Iterator[Batch]:
         """The rows of `group` in pieces. Raises NotFiniteError as `columns.batch` does."""
-        for first, table in self.reader.batches(group, self.columns):
-            yield batch(table, first, self.plan, self.folds, self.with_nan)
+        # starmap and map hold no piece while the next one is decoded, as a loop's variable would.
+        return starmap(self._batch, self.reader.batches(group, self.columns))
+
+    def _batch(self, first: int, table: pa.RecordBatch | pa.Table) -> Batch:
+        return batch(table, first, self.plan, self.folds, self.with_nan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +61,8 @@ class GroupMoments:
 
     def __call__(self, group: RowGroup) -> Moments:
         work, k = Workplace(self.form.width), self.rows.folds.k
-        return total(moments_of(rows, self.form, k, work) for rows in self.rows.batches(group))
+        part = partial(moments_of, form=self.form, k=k, work=work)
+        return total(map(part, self.rows.batches(group)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +102,24 @@ class GroupCounts:
                 missing, nan, infinite = found[column.id]
                 found[column.id] = (missing + more[0], nan + more[1], infinite + more[2])
         return found
+
+
+def each(
+    work: Callable[[RowGroup], T], slices: Iterable[tuple[RowGroup, ...]]
+) -> Iterator[T | NotFiniteError | DataError]:
+    """In a task of Spark: the result of every row group, or last what is wrong with the data.
+
+    It stands here, so that a worker need not import the solvers.
+    """
+    threadpool_limits(1)  # one task per core: the cores are Spark's to give
+    pa.set_cpu_count(1)
+    try:
+        for groups in slices:
+            yield from map(work, groups)
+    except (NotFiniteError, DataError) as error:
+        yield error  # raised here it would be retried, and reach the driver as text
+
+
+def versions(_: Iterable[object]) -> Iterator[dict[str, str]]:
+    """In a task of Spark: the libraries that its results depend on, imported by now."""
+    yield {library.__name__: library.__version__ for library in (np, scipy, pa)}

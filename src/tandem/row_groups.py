@@ -8,11 +8,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tandem.errors import DataError
-from tandem.records import Column, Dataset, File
+from tandem.records import Column, Dataset, File, Kind
 from tandem.tiles import TILE
 
-# Decoded cells that one thread holds; a larger row group is read in pieces of whole tiles.
-BATCH_CELLS = 6_000_000
+# Decoded cells that one thread holds; a larger row group is read in pieces of whole tiles. Sums by
+# category cost per piece, so that theirs are larger. Part of the order of summation: constants.
+BATCH_CELLS, NUMERIC_CELLS = 6_000_000, 524_288
+
+# Read from the file at a time and column; without it a whole column of a row group is.
+_STREAM_BYTES = 65_536
 
 _SAMPLE_ROWS = 4096
 
@@ -73,34 +77,35 @@ class Reader:
         return Footers(tuple(group for group in groups if group.rows), nulls, types)
 
     def batches(
-        self, group: RowGroup, columns: Sequence[Column], cells: int = BATCH_CELLS
+        self, group: RowGroup, columns: Sequence[Column]
     ) -> Iterator[tuple[int, pa.RecordBatch | pa.Table]]:
-        """(row id of the first row, columns) of the pieces of `group`, of about `cells` cells."""
+        """(row id of the first row, columns) of the pieces of `group`."""
         names = [column.name for column in columns]
+        numeric = all(column.kind is Kind.NUMERIC for column in columns)
+        cells = NUMERIC_CELLS if numeric else BATCH_CELLS
         rows = max(cells // max(len(names), 1) // TILE, 1) * TILE
         try:
             file = self._file(group.file)
             if group.rows <= rows:
                 yield group.first_row, file.read_row_group(group.index, names, use_threads=False)
                 return
-            first = group.first_row
             pieces = file.iter_batches(rows, [group.index], names, use_threads=False)
-            for piece in pieces:
-                yield first, piece
-                first += piece.num_rows
+            for first in range(group.first_row, group.first_row + group.rows, rows):
+                yield first, next(pieces)  # no variable holds it while the next is decoded
         except (pa.ArrowException, OSError) as error:
             raise DataError(
                 f"{group.file.path}: row group {group.index} cannot be read ({error}) -> "
                 "write the file again"
             ) from error
 
-    def sample(self, group: RowGroup, columns: Sequence[Column]) -> pa.RecordBatch:
-        """The first rows of `group`."""
-        names = [column.name for column in columns]
-        rows = self._file(group.file).iter_batches(
-            _SAMPLE_ROWS, [group.index], names, use_threads=False
-        )
-        return next(rows)
+    def sample(self, group: RowGroup, columns: Sequence[Column]) -> pa.Table:
+        """The first rows of `group`, decoded one column after another: little memory at a time."""
+        file = self._file(group.file)
+        first = {}
+        for column in columns:
+            rows = file.iter_batches(_SAMPLE_ROWS, [group.index], [column.name], use_threads=False)
+            first[column.name] = next(rows).column(0)
+        return pa.table(first)
 
     def _file(self, file: File) -> pq.ParquetFile:
         opened: tuple[str, pq.ParquetFile] | None = getattr(self._open, "file", None)
@@ -112,6 +117,7 @@ class Reader:
                 metadata=self._metadata[file.path],
                 read_dictionary=[*self._text],
                 pre_buffer=False,
+                buffer_size=_STREAM_BYTES,
             )
             self._open.file = opened = (file.path, parquet)
         return opened[1]

@@ -5,19 +5,18 @@ after the row groups, is scan's; the parts are added in the order of the row gro
 them, so that the answer is the same bit for bit, whatever the number of partitions and workers.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import pyarrow as pa
-from threadpoolctl import threadpool_limits
 
 from tandem.columns import NotFiniteError
 from tandem.engines import scan, spark_session
 from tandem.errors import DataError
+from tandem.group_work import each, versions
 from tandem.records import SparkFacts, SparkSettings, Task
 from tandem.row_groups import RowGroup
 
@@ -28,6 +27,8 @@ T = TypeVar("T")
 
 # Tasks per core, as far as there are row groups: the last tasks to end leave few cores idle.
 _TASKS_PER_CORE = 4
+# The driver holds the results of one task at a time: with thousands of row groups, more tasks.
+_GROUPS_PER_TASK = 64
 
 
 class Engine(scan.Engine):
@@ -41,13 +42,14 @@ class Engine(scan.Engine):
         super().start()
         self._session = spark_session.start(self.task.spark, f"tandem {self.task.dataset.name}")
         spark_session.ship_package(self._session)
+        spark_session.start_workers(self._session, versions, spark_session.cores(self.task.spark))
 
     def facts(self) -> SparkFacts | None:
         if self._session is None:
             return None
         found = spark_session.facts(self._session, self.task.spark)
-        slices = len(ranges(self._footers.row_groups, partitions(self.task.spark)))
-        return replace(found, settings={**found.settings, "spark.repartition": str(slices)})
+        settings = {**found.settings, "spark.repartition": str(len(self._slices()))}
+        return replace(found, settings=settings)
 
     def close(self) -> None:
         super().close()
@@ -57,16 +59,21 @@ class Engine(scan.Engine):
 
     def _map(self, work: Callable[[RowGroup], T]) -> Iterator[T]:
         assert self._session is not None
-        slices = ranges(self._footers.row_groups, partitions(self.task.spark))
-        for result in spark_session.results_in_order(self._session, partial(_each, work), slices):
+        results = spark_session.results_in_order(self._session, partial(each, work), self._slices())
+        for result in results:
             if isinstance(result, (NotFiniteError, DataError)):
                 raise result
             yield result
 
+    def _slices(self) -> list[tuple[RowGroup, ...]]:
+        groups = self._footers.row_groups
+        return ranges(groups, partitions(self.task.spark, len(groups)))
 
-def partitions(settings: SparkSettings) -> int:
-    """Tasks of one scan, at most: as asked for, else some per core."""
-    return settings.partitions or _TASKS_PER_CORE * spark_session.cores(settings)
+
+def partitions(settings: SparkSettings, groups: int) -> int:
+    """Tasks of one scan, at most: as asked for, else some per core, of not too many row groups."""
+    enough = max(_TASKS_PER_CORE * spark_session.cores(settings), -(-groups // _GROUPS_PER_TASK))
+    return settings.partitions or enough
 
 
 def ranges(groups: tuple[RowGroup, ...], slices: int) -> list[tuple[RowGroup, ...]]:
@@ -76,16 +83,3 @@ def ranges(groups: tuple[RowGroup, ...], slices: int) -> list[tuple[RowGroup, ..
     place = (middles * slices / ends[-1]).astype(np.int64)
     cuts = np.flatnonzero(np.diff(place, prepend=-1, append=slices)).tolist()
     return [groups[first:last] for first, last in pairwise(cuts)]
-
-
-def _each(
-    work: Callable[[RowGroup], T], slices: Iterable[tuple[RowGroup, ...]]
-) -> Iterator[T | NotFiniteError | DataError]:
-    """In a task: the result of every row group, or what is wrong with the data as the last."""
-    threadpool_limits(1)  # one task per core: the cores are Spark's to give
-    pa.set_cpu_count(1)
-    try:
-        for groups in slices:
-            yield from map(work, groups)
-    except (NotFiniteError, DataError) as error:
-        yield error  # raised here it would be retried, and reach the driver as text

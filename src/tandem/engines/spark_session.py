@@ -1,12 +1,14 @@
 """A Spark session on a Java that is really there."""
 
 import os
+import pickle
 import re
 import shutil
 import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -132,6 +134,36 @@ def ship_package(session: "SparkSession") -> None:
     session.sparkContext.addPyFile(str(folder / f"tandem-{digest}.zip"))
 
 
+def start_workers(
+    session: "SparkSession",
+    versions: Callable[[Iterable[object]], Iterator[dict[str, str]]],
+    workers: int,
+) -> None:
+    """Start `workers` Python workers, which import on the way what `versions` needs.
+
+    Raises MachineError where a worker cannot, or has another version of a library than this
+    process: with another version the answers would not be the same bits.
+    """
+    from py4j.protocol import Py4JError  # noqa: PLC0415 - comes with pyspark
+    from pyspark.errors import PySparkException  # noqa: PLC0415 - heavy
+
+    here = next(versions(()))
+    try:
+        found = session.sparkContext.range(workers, numSlices=workers).mapPartitions(versions)
+        others = [there for there in found.collect() if there != here]
+    except (PySparkException, Py4JError) as error:
+        last = [line for line in str(error).splitlines() if "Error: " in line]
+        raise MachineError(
+            f"spark.master: {session.sparkContext.master}: its Python workers cannot start "
+            f"({last[-1].strip() if last else error}) -> install {', '.join(here)} for them"
+        ) from error
+    if others:
+        raise MachineError(
+            f"spark.master: {session.sparkContext.master}: its Python workers have {others[0]}, "
+            f"this process has {here} -> install the same versions"
+        )
+
+
 def results_in_order(
     session: "SparkSession", work: Callable[[Iterable[S]], Iterable[T]], slices: Sequence[S]
 ) -> Iterator[T]:
@@ -142,14 +174,21 @@ def results_in_order(
     """
     from pyspark import StorageLevel  # noqa: PLC0415 - heavy
 
-    tasks = session.sparkContext.parallelize(slices, len(slices)).mapPartitions(work)
-    results = tasks.persist(StorageLevel.MEMORY_AND_DISK)
+    tasks = session.sparkContext.parallelize(slices, len(slices))
+    results = tasks.mapPartitions(partial(_pickled, work))
+    results.persist(StorageLevel.MEMORY_AND_DISK_DESER)
     try:
         # toLocalIterator runs one task after another. Only Java counts without Python workers.
         results._jrdd.count()  # noqa: SLF001
-        yield from results.toLocalIterator()
+        yield from map(pickle.loads, results.toLocalIterator())
     finally:
         results.unpersist()
+
+
+def _pickled(work: Callable[[Iterable[S]], Iterable[T]], slices: Iterable[S]) -> Iterator[bytes]:
+    """In a task: Spark's own pickler is written in Python, and takes longer than the scan."""
+    for result in work(slices):
+        yield pickle.dumps(result, pickle.HIGHEST_PROTOCOL)
 
 
 def configuration(settings: SparkSettings) -> dict[str, str]:
