@@ -88,6 +88,10 @@ def _metrics(result: Result) -> Iterator[tuple[str, float, int]]:
     for fold in range(result.task.folds.k):
         yield "fold/rmse", scores.rmse[fold, best], fold
         yield "fold/r2", scores.r2[fold, best], fold
+    if scores.mae is not None:
+        yield "cv/mae_mean", scores.mae[:, best].mean(), 0
+        for fold, mae in enumerate(scores.mae[:, best]):
+            yield "fold/mae", mae, fold
     for index in range(len(result.task.grid)):
         yield "grid/rmse_mean", scores.rmse_mean[index], index
         yield "grid/rmse_std", scores.rmse_std[index], index

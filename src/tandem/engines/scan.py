@@ -2,8 +2,9 @@
 
 Where the time is: `load` reads footers only; `profile` scans, because only the rows tell whether
 a number is NaN, with the plan that the footers' missing counts lead to; `clean` scans again only
-if NaN changed the plan; `cross_validate` and `refit` solve, without rows, unless an error is so
-small against the target that the moments have lost its digits: then the errors take one more scan.
+if NaN changed the plan; `cross_validate` and `refit` solve, without rows, unless absolute errors
+are asked for, or a squared error is so small against the target that the moments have lost its
+digits: then the errors of all models take one more scan together.
 """
 
 import os
@@ -116,10 +117,13 @@ class Engine:
             unsolved += int(np.count_nonzero(fitted.solution.kkt > KKT_TOLERANCE))
             residuals.append(residual(split, fitted.slopes, form))
             advance(len(self.task.grid))
-        if np.any(share < LOST):
-            sse = np.where(share < LOST, self._sum_errors(residuals), sse)
+        sae = None
+        if self.task.mae or np.any(share < LOST):
+            squared, absolute = self._sum_errors(residuals)
+            sse = np.where(share < LOST, squared, sse)
+            sae = absolute if self.task.mae else None
         n_train = tuple(sum(n_test) - rows for rows in n_test)
-        return ErrorSums(sse, sst, n_train, tuple(n_test), unsolved)
+        return ErrorSums(sse, sst, n_train, tuple(n_test), unsolved, sae)
 
     def refit(self, point: GridPoint) -> LinearModel:
         split = self._folding.whole()
@@ -161,12 +165,12 @@ class Engine:
         self._scanned = (plan, form, total(self._map(GroupMoments(rows, form))))
 
     def _sum_errors(self, residuals: Sequence[Residual]) -> Array:
-        """One more scan: the errors of every row under the models of its fold."""
+        """One more scan: squared and absolute errors of every row under the models of its fold."""
         assert self._scanned is not None
         plan, form, _ = self._scanned
         levels = self._folding.levels
         places = tuple({level: i for i, level in enumerate(names)} for names in levels)
-        found = np.zeros((len(residuals), len(self.task.grid)))
+        found = np.zeros((2, len(residuals), len(self.task.grid)))
         for part in self._map(GroupErrors(self._rows(plan), form, tuple(residuals), places)):
             found += part
         return found

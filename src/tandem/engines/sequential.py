@@ -97,6 +97,7 @@ class Engine:
         n_test = np.bincount(self._folds, minlength=self.task.folds.k).tolist()
         check_folds(n_test, self.task.folds)
         sse = np.empty((self.task.folds.k, len(self.task.grid)))
+        sae = np.empty_like(sse) if self.task.mae else None
         sst = np.empty(self.task.folds.k)
         for fold in range(self.task.folds.k):
             train, test = self._frame[self._folds != fold], self._frame[self._folds == fold]
@@ -109,10 +110,13 @@ class Engine:
             sst[fold] = np.sum((y_test - y_test.mean()) ** 2) if np.ptp(y_test) else 0.0
             for index, point in enumerate(self.task.grid):
                 estimator = self._fit(point, x_train, y_train)
-                sse[fold, index] = np.sum((y_test - estimator.predict(x_test)) ** 2)
+                errors = y_test - estimator.predict(x_test)
+                sse[fold, index] = np.sum(errors**2)
+                if sae is not None:
+                    sae[fold, index] = np.sum(np.abs(errors))
                 advance(1)
         n_train = tuple(sum(n_test) - rows for rows in n_test)
-        return ErrorSums(sse, sst, n_train, tuple(n_test), self._unconverged)
+        return ErrorSums(sse, sst, n_train, tuple(n_test), self._unconverged, sae)
 
     def refit(self, point: GridPoint) -> LinearModel:
         fitted = self._on_all or fit_cleaning(self._frame, self._plan)
