@@ -19,9 +19,12 @@ from tests.tasks import drive, make_task, synthetic
 
 # Iterate to the end, so that what is compared is the objective and no solver's tolerance.
 SOLVED = ("model.tol=1e-13", "model.max_iter=1000000", "model.precompute=true")
-# An absolute error is of first order in the coefficients' error. scan solves to 1e-12; the other
-# two stop where their iterations gain nothing more (seen: 4e-9), Spark's OWLQN at a root of tol.
-RTOL = {"sequential": 1e-7, "scan": 1e-10, "distributed_scan": 1e-10, "distributed": 1e-4}
+RTOL = {
+    "sequential": 1e-9,  # an absolute error is of first order in the coefficients' error
+    "scan": 1e-10,
+    # Spark centres after summing: a column 50,000 deviations from 0 costs (5e4)^2 * 2e-16.
+    "distributed": 1e-6,
+}
 
 protocols = pytest.mark.parametrize(
     ("fit_on", "k", "block"), [("train", 3, 1), ("all", 3, 1), ("train", 4, 256), ("all", 4, 256)]
@@ -38,10 +41,11 @@ def mae(result: Result) -> np.ndarray:
     return result.scores.mae
 
 
-def check(folder: Path, engine: str, fit_on: str, k: int, block: int) -> None:
+def check(folder: Path, engine: str, *overrides: str) -> None:
     """Imputed, indexed, unseen, dropped: every kind of column and row, in several files."""
-    synthetic(folder, rows=400 if block == 1 else 3000, seed=k, files=2)
-    task = table(folder, f"cleaning.fit_on={fit_on}", f"folds.k={k}", f"folds.block={block}")
+    rows = 3000 if "folds.block=256" in overrides else 400
+    synthetic(folder, rows=rows, seed=3, files=2)
+    task = table(folder, *overrides)
     assert_allclose(mae(drive(engine, task)), cross_validate(task).mae, rtol=RTOL[engine])
 
 
@@ -50,17 +54,21 @@ def check(folder: Path, engine: str, fit_on: str, k: int, block: int) -> None:
 def test_the_mean_of_every_held_out_row(
     tmp_path: Path, engine: str, fit_on: str, k: int, block: int
 ) -> None:
-    check(tmp_path, engine, fit_on, k, block)
+    protocol = (f"cleaning.fit_on={fit_on}", f"folds.k={k}", f"folds.block={block}")
+    check(tmp_path, engine, *protocol)
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_session")
-@protocols
-@pytest.mark.parametrize("engine", ["distributed", "distributed_scan"])
-def test_the_mean_of_every_held_out_row_on_spark(
-    tmp_path: Path, engine: str, fit_on: str, k: int, block: int
-) -> None:
-    check(tmp_path, engine, fit_on, k, block)
+@pytest.mark.parametrize("fit_on", ["train", "all"])
+def test_the_mean_of_every_held_out_row_by_spark(tmp_path: Path, fit_on: str) -> None:
+    """By ridge, in closed form: where Spark iterates, it can stop short at any tolerance.
+
+    Without the column where characters beyond the basic plane tie in frequency.
+    """
+    grid = ("model.elastic_net_param=[0]", "model.reg_param=[0.01,1]", "folds.k=2")
+    exclude = "dataset.exclude=[packed]"
+    check(tmp_path, "distributed", f"cleaning.fit_on={fit_on}", *grid, exclude)
 
 
 @pytest.mark.parametrize("block", [1, 256])
