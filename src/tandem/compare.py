@@ -18,6 +18,7 @@ from tandem import report, tracking
 from tandem.cache import write_atomically
 from tandem.config import Settings, config_hash, flatten
 from tandem.errors import IncompleteError
+from tandem.progress import Display
 from tandem.records import Array
 from tandem.run import prepare
 from tandem.scores import largest_relative_difference
@@ -38,7 +39,8 @@ def compare(settings: Settings, config: DictConfig, overrides: Sequence[str]) ->
     )
     tags = {"kind": "comparison", "config.hash": config_hash(config)}
     with tracking.tracked(store, f"compare-{settings.dataset.name}", tags) as run_id:
-        dataset = prepare(settings)  # once, before any engine is timed
+        with Display("tandem").stage("preparing the data"):
+            dataset = prepare(settings)  # once, before any engine is timed
         with tempfile.TemporaryDirectory() as place:
             folders = {engine: Path(place, engine) for engine in engines}
             for engine, folder in folders.items():

@@ -264,3 +264,14 @@ class SparkFacts:
     settings: Mapping[str, str]
     jobs: int
     tasks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What an engine did: `scans` is how many times it went through the input rows.
+
+    `spark` is None for an engine without Spark.
+    """
+
+    scans: int
+    spark: SparkFacts | None = None

@@ -72,8 +72,8 @@ def texts(result: Result) -> Iterator[tuple[str, str]]:
     yield "cv/fold_metrics.csv", fold_metrics(result)
     yield "data/cleaning.json", cleaning_json(result)
     yield "data/cleaning.html", cleaning_html(result)
-    if result.facts:
-        yield "spark/conf.json", json.dumps(dict(sorted(result.facts.conf.items())), indent=1)
+    if spark := result.facts.spark:
+        yield "spark/conf.json", json.dumps(dict(sorted(spark.conf.items())), indent=1)
 
 
 def plot_grid(result: Result, path: Path) -> None:

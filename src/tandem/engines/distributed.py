@@ -18,12 +18,13 @@ from pyspark.sql import functions as F  # noqa: N812 - its name in all of Spark'
 
 from tandem.cleaning import MISSING, check_folds, take_ledger, valid_row
 from tandem.engines import spark_session
-from tandem.engines.base import Advance
+from tandem.engines.base import Advance, Progress
 from tandem.folds import FOLD, ROW_ID, fold_expression
 from tandem.profile import measure
 from tandem.records import (
     Column,
     ErrorSums,
+    Facts,
     FitOn,
     GridPoint,
     Kind,
@@ -31,7 +32,6 @@ from tandem.records import (
     LinearModel,
     Plan,
     Profile,
-    SparkFacts,
     Task,
 )
 
@@ -41,13 +41,13 @@ _FEATURES = "features"
 class Engine:
     """The cluster pipeline that everybody writes."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, progress: Progress) -> None:
         self.task = task
+        self._progress = progress
         self._session: SparkSession | None = None
         self._frame: DataFrame
         self._plan: Plan
         self._cleaning: PipelineModel | None = None  # fitted, where it is fitted on all rows
-        self._facts: SparkFacts | None = None
 
     def unsupported(self) -> str | None:
         return None
@@ -85,10 +85,11 @@ class Engine:
         self._frame, self._plan = cleaned, plan
         return ledger
 
-    def cross_validate(self, advance: Advance) -> ErrorSums:
+    def cross_validate(self) -> ErrorSums:
         n_test, sst = self._fold_sums()
         check_folds(n_test, self.task.folds)
         estimator, grid = self._search()
+        advance = self._progress(self.task.folds.k * len(grid), "fits")
         validator = CrossValidator(
             estimator=estimator,
             estimatorParamMaps=grid,
@@ -111,10 +112,11 @@ class Engine:
             return portable_model(self._plan, [*self._cleaning.stages, fitted])
         return portable_model(self._plan, fitted.stages)
 
-    def facts(self) -> SparkFacts | None:
-        if self._session is None:
-            return None
-        return spark_session.facts(self._session, self.task.spark)
+    def facts(self) -> Facts:
+        assert self._session is not None
+        # `load` reads the rows once and keeps them, on disk where memory is short. What a lost
+        # executor held is read again; Spark does not tell.
+        return Facts(scans=1, spark=spark_session.facts(self._session, self.task.spark))
 
     def close(self) -> None:
         if self._session is not None:

@@ -17,8 +17,9 @@ from threadpoolctl import threadpool_limits
 
 from tandem.columns import NotFiniteError
 from tandem.engines import scan, spark_session
+from tandem.engines.base import Progress
 from tandem.errors import DataError
-from tandem.records import SparkFacts, SparkSettings, Task
+from tandem.records import Facts, SparkSettings, Task
 from tandem.row_groups import RowGroup
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ _TASKS_PER_CORE = 4
 class Engine(scan.Engine):
     """The scan on a cluster, fault-tolerant through Spark."""
 
-    def __init__(self, task: Task) -> None:
-        super().__init__(task)
+    def __init__(self, task: Task, progress: Progress) -> None:
+        super().__init__(task, progress)
         self._session: SparkSession | None = None
 
     def start(self) -> None:
@@ -42,12 +43,12 @@ class Engine(scan.Engine):
         self._session = spark_session.start(self.task.spark, f"tandem {self.task.dataset.name}")
         spark_session.ship_package(self._session)
 
-    def facts(self) -> SparkFacts | None:
-        if self._session is None:
-            return None
+    def facts(self) -> Facts:
+        assert self._session is not None
         found = spark_session.facts(self._session, self.task.spark)
         slices = len(ranges(self._footers.row_groups, partitions(self.task.spark)))
-        return replace(found, settings={**found.settings, "spark.repartition": str(slices)})
+        settings = {**found.settings, "spark.repartition": str(slices)}
+        return Facts(self._scans, replace(found, settings=settings))
 
     def close(self) -> None:
         super().close()
@@ -55,10 +56,13 @@ class Engine(scan.Engine):
             session, self._session = self._session, None
             session.stop()
 
-    def _map(self, work: Callable[[RowGroup], T]) -> Iterator[T]:
+    def _results(self, work: Callable[[RowGroup], T]) -> Iterator[T]:
         assert self._session is not None
         slices = ranges(self._footers.row_groups, partitions(self.task.spark))
-        for result in spark_session.results_in_order(self._session, partial(_each, work), slices):
+        advance = self._progress(len(slices), "tasks")
+        for result in spark_session.results_in_order(
+            self._session, partial(_each, work), slices, advance
+        ):
             if isinstance(result, (NotFiniteError, DataError)):
                 raise result
             yield result

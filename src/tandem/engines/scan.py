@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from tandem.cleaning import MISSING, check_folds, check_ledger, decide
 from tandem.columns import NotFiniteError, common_shift, is_floating
-from tandem.engines.base import Advance
+from tandem.engines.base import Progress
 from tandem.folding import Folding, Form, Split, canonical
 from tandem.group_work import GroupCounts, GroupErrors, GroupMoments, Rows
 from tandem.held_out import LOST, errors, fit, intercepts
@@ -30,13 +30,13 @@ from tandem.records import (
     Array,
     Column,
     ErrorSums,
+    Facts,
     FitOn,
     GridPoint,
     Ledger,
     LinearModel,
     Plan,
     Profile,
-    SparkFacts,
     Task,
 )
 from tandem.residuals import Residual, residual
@@ -49,8 +49,10 @@ T = TypeVar("T")
 class Engine:
     """One machine at the speed of reading the file."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, progress: Progress) -> None:
         self.task = task
+        self._progress = progress
+        self._scans = 0
         self._threads = task.threads or os.cpu_count() or 1
         self._reader = Reader(task.dataset)
         self._footers: Footers
@@ -99,7 +101,7 @@ class Engine:
         check_ledger(ledger)
         return ledger
 
-    def cross_validate(self, advance: Advance) -> ErrorSums:
+    def cross_validate(self) -> ErrorSums:
         assert self._scanned is not None
         _, form, moments = self._scanned
         n_test = moments.rows.tolist()
@@ -109,6 +111,7 @@ class Engine:
         sse = np.empty((self.task.folds.k, len(self.task.grid)))
         sst, share = np.empty(self.task.folds.k), np.empty_like(sse)
         residuals, unsolved = [], 0
+        advance = self._progress(sse.size, "fits")
         for fold, split in enumerate(self._folding.splits()):
             assert split.test is not None
             fitted = fit(split.train, self.task.grid)
@@ -130,8 +133,8 @@ class Engine:
         slopes = fit(split.train, [point]).slopes
         return _model(self._plan, split, slopes[0], self._folding.levels)
 
-    def facts(self) -> SparkFacts | None:
-        return None
+    def facts(self) -> Facts:
+        return Facts(self._scans)
 
     def close(self) -> None:
         self._scanned = None
@@ -176,8 +179,17 @@ class Engine:
         return found
 
     def _map(self, work: Callable[[RowGroup], T]) -> Iterator[T]:
-        """work(group) for every row group, in their order; `distributed_scan` has its own."""
-        return in_order(work, self._footers.row_groups, self._threads)
+        """work(group) for every row group, in their order: one scan."""
+        self._scans += 1
+        return self._results(work)
+
+    def _results(self, work: Callable[[RowGroup], T]) -> Iterator[T]:
+        """What `_map` says; `distributed_scan` has its own."""
+        groups = self._footers.row_groups
+        advance = self._progress(self.task.dataset.rows, "rows")
+        for group, result in zip(groups, in_order(work, groups, self._threads), strict=True):
+            advance(group.rows)
+            yield result
 
     def _rows(self, plan: Plan, *only_checked: Column) -> Rows:
         columns = (*plan.numeric, plan.target, *plan.categorical, *only_checked)

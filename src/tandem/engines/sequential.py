@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from tandem.cleaning import MISSING, check_folds, frequency_order, take_ledger, valid_row
 from tandem.elastic_net import sklearn_estimator
-from tandem.engines.base import Advance
+from tandem.engines.base import Progress
 from tandem.errors import DataError
 from tandem.folds import FOLD, ROW_ID, fold_expression
 from tandem.model import as_text
@@ -24,6 +24,7 @@ from tandem.profile import measure
 from tandem.records import (
     Array,
     ErrorSums,
+    Facts,
     FitOn,
     GridPoint,
     Kind,
@@ -46,8 +47,9 @@ class Fitted:
 class Engine:
     """The baseline that everybody writes."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, progress: Progress) -> None:
         self.task = task
+        self._progress = progress
         self._frame = pd.DataFrame()
         self._plan: Plan
         self._folds: np.ndarray[Any, np.dtype[np.int64]]
@@ -93,7 +95,8 @@ class Engine:
             self._on_all = fit_cleaning(used, plan)
         return ledger
 
-    def cross_validate(self, advance: Advance) -> ErrorSums:
+    def cross_validate(self) -> ErrorSums:
+        advance = self._progress(self.task.folds.k * len(self.task.grid), "fits")
         n_test = np.bincount(self._folds, minlength=self.task.folds.k).tolist()
         check_folds(n_test, self.task.folds)
         sse = np.empty((self.task.folds.k, len(self.task.grid)))
@@ -136,8 +139,8 @@ class Engine:
             },
         )
 
-    def facts(self) -> None:
-        return None
+    def facts(self) -> Facts:
+        return Facts(scans=1)
 
     def close(self) -> None:
         self._frame = pd.DataFrame()

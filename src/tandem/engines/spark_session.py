@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
@@ -14,6 +15,7 @@ from zipfile import ZipFile, ZipInfo
 
 import tandem
 from tandem.cache import cache_folder, published, write_atomically
+from tandem.engines.base import Advance
 from tandem.errors import MachineError
 from tandem.records import SparkFacts, SparkSettings
 
@@ -25,6 +27,8 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 MINIMUM_JAVA = 17
+
+_POLL_S = 0.05  # how often a job is asked whether it is done
 
 _LOGGING = Path(__file__).with_name("log4j2.properties")
 
@@ -133,7 +137,10 @@ def ship_package(session: "SparkSession") -> None:
 
 
 def results_in_order(
-    session: "SparkSession", work: Callable[[Iterable[S]], Iterable[T]], slices: Sequence[S]
+    session: "SparkSession",
+    work: Callable[[Iterable[S]], Iterable[T]],
+    slices: Sequence[S],
+    advance: Advance,
 ) -> Iterator[T]:
     """The results of work([slice]) of every slice, in their order, one task each.
 
@@ -146,10 +153,23 @@ def results_in_order(
     results = tasks.persist(StorageLevel.MEMORY_AND_DISK)
     try:
         # toLocalIterator runs one task after another. Only Java counts without Python workers.
-        results._jrdd.count()  # noqa: SLF001
+        _wait(session.sparkContext, results._jrdd.countAsync(), advance)  # noqa: SLF001
         yield from results.toLocalIterator()
     finally:
         results.unpersist()
+
+
+def _wait(context: "SparkContext", job: Any, advance: Advance) -> None:
+    """Wait for a job of one stage, and tell how many of its tasks are completed."""
+    tracker, known = context.statusTracker(), 0
+    while not job.isDone():
+        time.sleep(_POLL_S)
+        infos = [tracker.getJobInfo(id_) for id_ in job.jobIds()]
+        stages = [tracker.getStageInfo(stage) for info in infos if info for stage in info.stageIds]
+        done = sum(stage.numCompletedTasks for stage in stages if stage)
+        advance(done - known)
+        known = done
+    job.get()
 
 
 def configuration(settings: SparkSettings) -> dict[str, str]:
