@@ -91,6 +91,17 @@ def test_every_row_is_told_once_per_scan(
     assert result.facts.scans == 4
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_session")
+def test_the_tasks_of_spark_are_a_bar(tmp_path: Path) -> None:
+    console = terminal()
+    execute(table(tmp_path), "distributed_scan", Stopwatch(), Display("distributed_scan", console))
+    bars = re.findall(r"distributed_scan: cleaning ━+ (\d+)/(\d+) tasks", shown(console))
+    assert bars
+    done, all_ = bars[-1]
+    assert done == all_
+
+
 def test_a_line_fits_80_characters_at_a_hundred_million_rows() -> None:
     console = terminal()
     display = Display("scan", console)

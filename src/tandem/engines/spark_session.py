@@ -153,14 +153,15 @@ def results_in_order(
     results = tasks.persist(StorageLevel.MEMORY_AND_DISK)
     try:
         # toLocalIterator runs one task after another. Only Java counts without Python workers.
-        _wait(session.sparkContext, results._jrdd.countAsync(), advance)  # noqa: SLF001
+        counting = results._jrdd.countAsync()  # noqa: SLF001
+        advance(len(slices) - _wait(session.sparkContext, counting, advance))
         yield from results.toLocalIterator()
     finally:
         results.unpersist()
 
 
-def _wait(context: "SparkContext", job: Any, advance: Advance) -> None:
-    """Wait for a job of one stage, and tell how many of its tasks are completed."""
+def _wait(context: "SparkContext", job: Any, advance: Advance) -> int:
+    """Wait for a job; the number of its tasks that were told of as they were completed."""
     tracker, known = context.statusTracker(), 0
     while not job.isDone():
         time.sleep(_POLL_S)
@@ -170,6 +171,7 @@ def _wait(context: "SparkContext", job: Any, advance: Advance) -> None:
         advance(done - known)
         known = done
     job.get()
+    return known
 
 
 def configuration(settings: SparkSettings) -> dict[str, str]:
