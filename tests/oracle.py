@@ -39,6 +39,7 @@ class OracleResult:
     actions: Mapping[str, str]
     rmse: Array
     r2: Array
+    mae: Array
     coefficients: tuple[Mapping[str, float], ...]
     intercepts: tuple[float, ...]
 
@@ -114,7 +115,9 @@ def fold_of(row_id: int, folds: Folds) -> int:
 
 
 def cross_validate(task: Task) -> OracleResult:
-    """rmse = sqrt(sse / n), r2 = 1 - sse / sst on held-out rows by fold and grid point; refits."""
+    """rmse = sqrt(sse / n), r2 = 1 - sse / sst, mae = sum |error| / n on held-out rows by fold and
+    grid point; refits.
+    """
     rows = read_rows(task.dataset)
     actions = plan_of(rows, task)
     target = task.dataset.target.name
@@ -125,7 +128,7 @@ def cross_validate(task: Task) -> OracleResult:
     features = [c for c in task.dataset.features if actions[c.name] != "drop column"]
 
     on_all = fit_cleaner(used, features)
-    rmse, r2 = np.empty((2, task.folds.k, len(task.grid)))
+    rmse, r2, mae = np.empty((3, task.folds.k, len(task.grid)))
     for fold in range(task.folds.k):
         train = [row for row in used if fold_of(row[ROW_ID], task.folds) != fold]
         test = [row for row in used if fold_of(row[ROW_ID], task.folds) == fold]
@@ -135,9 +138,11 @@ def cross_validate(task: Task) -> OracleResult:
         lines = fit(clean(train, features, cleaner), numbers(train, target), task.grid)
         for index, line in enumerate(lines):
             found = (line.intercept + math.fsum(map(mul, line.slopes, x)) for x in x_test)
-            sse = math.fsum((y - value) ** 2 for y, value in zip(y_test, found, strict=True))
+            errors = [y - value for y, value in zip(y_test, found, strict=True)]
+            sse = math.fsum(error**2 for error in errors)
             rmse[fold, index] = math.sqrt(sse / len(test))
             r2[fold, index] = 1.0 - sse / sst if sst > 0 else math.nan
+            mae[fold, index] = math.fsum(abs(error) for error in errors) / len(test)
 
     refits = fit(clean(used, features, on_all), numbers(used, target), task.grid)
     names = [column.name for column in features]
@@ -150,6 +155,7 @@ def cross_validate(task: Task) -> OracleResult:
         actions=actions,
         rmse=rmse,
         r2=r2,
+        mae=mae,
         coefficients=tuple(dict(zip(names, line.slopes, strict=True)) for line in refits),
         intercepts=tuple(line.intercept for line in refits),
     )

@@ -118,6 +118,7 @@ REFUSED = {
     "engine.name=null": "engine.name:",
     "command=rum": "command: rum: must be one of run, compare",
     "debug=perhaps": "debug:",
+    "scores.mae=perhaps": "scores.mae:",
 }
 
 
@@ -166,6 +167,7 @@ def test_the_task_is_what_the_configuration_says() -> None:
         ),
         *("model.elastic_net_param=[0,1]", "model.max_iter=9", "model.precompute=true"),
         *("cleaning.fit_on=all", "cleaning.missing_category=drop", "spark.partitions=11"),
+        "scores.mae=true",
     )
     made = task(settings(config), DATASET)
     assert made.dataset is DATASET
@@ -173,6 +175,8 @@ def test_the_task_is_what_the_configuration_says() -> None:
     assert made.grid == tuple(GridPoint(r, a) for r, a in [(1, 0), (1, 1), (0.5, 0), (0.5, 1)])
     assert made.solver == Solver(tol=1e-9, max_iter=9, precompute=True)
     assert made.cleaning == Cleaning(0.60, 0.05, FitOn.ALL, MissingCategory.DROP)
+    assert made.mae is True
+    assert task(settings(composed()), DATASET).mae is False
     assert (made.spark.partitions, made.spark.master) == (11, "local[*]")
 
 
@@ -191,6 +195,7 @@ def test_the_hash_changes_with_all_that_a_run_computes() -> None:
     overrides = (
         *("folds.k=4", "folds.seed=1", "engine=distributed", "dataset.seed=1", "dataset.rows=10"),
         *("model.reg_param=[0.2]", "cleaning.fit_on=all", "spark.partitions=3"),
+        "scores.mae=true",
     )
     hashes = {config_hash(composed(*chosen)) for chosen in [(), *((x,) for x in overrides)]}
     assert len(hashes) == len(overrides) + 1

@@ -64,9 +64,9 @@ def test_a_dirty_table_of_many_files(tmp_path: Path, fit_on: str) -> None:
     for partitions in PARTITIONS:
         found = on_partitions(task, partitions)
         identical(found, expected)
-        assert found.facts is not None
-        assert found.facts.settings["spark.repartition"] == str(partitions)
-        assert found.facts.tasks >= partitions
+        assert found.facts.spark is not None
+        assert found.facts.spark.settings["spark.repartition"] == str(partitions)
+        assert found.facts.spark.tasks >= partitions
 
 
 @slow
@@ -169,7 +169,7 @@ engine.start()
 engine.load()
 data = task.dataset
 engine.clean(decide(data.target, data.features, engine.profile(), task.cleaning))
-engine.cross_validate(lambda _: None)
+engine.cross_validate()
 engine.refit(task.grid[0])
 assert not {"pyspark", "py4j"} & sys.modules.keys()
 """

@@ -66,5 +66,5 @@ def test_distributed_gives_the_answer_of_sequential(
     np.testing.assert_allclose(
         [*spark.model.means.values()], [*exact.model.means.values()], rtol=1e-12
     )
-    assert spark.facts is not None
-    assert spark.facts.jobs > 0
+    assert spark.facts.spark is not None
+    assert spark.facts.spark.jobs > 0

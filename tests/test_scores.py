@@ -37,6 +37,16 @@ def test_the_metrics_are_those_of_explicit_loops() -> None:
     assert scores.best == means.index(min(means))
 
 
+def test_the_mean_absolute_error_is_that_of_explicit_loops() -> None:
+    sae, n_test = np.array([[3.0, 1.0], [8.0, 2.0]]), (4, 5)
+    asked = ErrorSums(np.ones((2, 2)), np.ones(2), (5, 4), n_test, sae=sae)
+    expected = [[sae[fold, point] / n_test[fold] for point in range(2)] for fold in range(2)]
+    scores = judge(asked)
+    assert scores.mae is not None
+    assert scores.mae.tolist() == expected
+    assert judge(sums(np.ones((2, 2)))).mae is None
+
+
 def test_the_best_point_has_the_smallest_mean_of_the_folds_rmse() -> None:
     # By pooled squared errors the second point would win: 16 + 16 < 0 + 36.
     assert judge(sums(np.array([[0.0, 16.0], [36.0, 16.0]]))).best == 0

@@ -18,6 +18,7 @@ from tandem import report, tracking
 from tandem.cache import write_atomically
 from tandem.config import Settings, config_hash, flatten
 from tandem.errors import IncompleteError
+from tandem.progress import Display
 from tandem.records import Array
 from tandem.run import prepare
 from tandem.scores import largest_relative_difference
@@ -38,7 +39,8 @@ def compare(settings: Settings, config: DictConfig, overrides: Sequence[str]) ->
     )
     tags = {"kind": "comparison", "config.hash": config_hash(config)}
     with tracking.tracked(store, f"compare-{settings.dataset.name}", tags) as run_id:
-        dataset = prepare(settings)  # once, before any engine is timed
+        with Display("tandem").stage("preparing the data"):
+            dataset = prepare(settings)  # once, before any engine is timed
         with tempfile.TemporaryDirectory() as place:
             folders = {engine: Path(place, engine) for engine in engines}
             for engine, folder in folders.items():
@@ -88,8 +90,8 @@ def _run_child(
 def parity_differences(folders: Mapping[str, Path]) -> dict[str, float]:
     """Largest relative difference between any engine and the first, over folds and grid points.
 
-    `rmse_max_rel` of RMSE, and `unexplained_max_rel` of 1 - R2: R2 itself is a difference, whose
-    relative error only says how near to 0 it is.
+    `rmse_max_rel` of RMSE, `mae_max_rel` of MAE where it was asked for, and `unexplained_max_rel`
+    of 1 - R2: R2 itself is a difference, whose relative error only says how near to 0 it is.
     """
     tables = [pd.read_csv(f / "artifacts" / "cv" / "fold_metrics.csv") for f in folders.values()]
     first, *others = tables
@@ -101,12 +103,13 @@ def parity_differences(folders: Mapping[str, Path]) -> dict[str, float]:
             ),
             default=0.0,
         )
-        for name in ("rmse", "unexplained")
+        for name in ("rmse", "mae", "unexplained")
+        if name == "unexplained" or name in first
     }
 
 
 def _figure(table: pd.DataFrame, name: str) -> Array:
-    return (table["rmse"] if name == "rmse" else 1.0 - table["r2"]).to_numpy(dtype=np.float64)
+    return (1.0 - table["r2"] if name == "unexplained" else table[name]).to_numpy(dtype=np.float64)
 
 
 def _record(

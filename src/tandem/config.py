@@ -77,6 +77,13 @@ class ModelKeys:
 
 
 @dataclass(frozen=True)
+class ScoresKeys:
+    """What is measured on the held-out rows beside RMSE and R2."""
+
+    mae: bool = False
+
+
+@dataclass(frozen=True)
 class EngineKeys:
     """Which engine."""
 
@@ -127,6 +134,7 @@ class Settings:
     cleaning: CleaningKeys = field(default_factory=CleaningKeys)
     folds: FoldsKeys = field(default_factory=FoldsKeys)
     model: ModelKeys = field(default_factory=ModelKeys)
+    scores: ScoresKeys = field(default_factory=ScoresKeys)
     engine: EngineKeys = field(default_factory=EngineKeys)
     spark: SparkKeys = field(default_factory=SparkKeys)
     tracking: TrackingKeys = field(default_factory=TrackingKeys)
@@ -187,6 +195,7 @@ def task(chosen: Settings, dataset: Dataset) -> Task:
         solver=Solver(chosen.model.tol, chosen.model.max_iter, chosen.model.precompute),
         spark=SparkSettings(**{**vars(chosen.spark), "conf": conf}),
         threads=chosen.engine.threads,
+        mae=chosen.scores.mae,
     )
 
 

@@ -20,7 +20,7 @@ from tandem.errors import DataError
 from tandem.folding import Form
 from tandem.moments import Moments, total
 from tandem.records import Array, Column, Folds, Plan
-from tandem.residuals import Residual, squared_errors
+from tandem.residuals import Residual, error_sums
 from tandem.row_groups import Reader, RowGroup
 from tandem.tiles import Batch, Workplace, moments_of
 
@@ -67,7 +67,7 @@ class GroupMoments:
 
 @dataclass(frozen=True, slots=True)
 class GroupErrors:
-    """row group -> its sums of squared errors under the models of every fold, (folds, points).
+    """row group -> its sums of squared, then of absolute errors of all models, (2, folds, points).
 
     `places[c]`: level of category c -> its position in `Residual.indices[c]`.
     """
@@ -80,7 +80,7 @@ class GroupErrors:
     def __call__(self, group: RowGroup) -> Array:
         work = Workplace(self.form.width)
         parts = [
-            squared_errors(rows, self.form, work, self.residuals, self.places)
+            error_sums(rows, self.form, work, self.residuals, self.places)
             for rows in self.rows.batches(group)
         ]
         summed: Array = np.sum(parts, axis=0)

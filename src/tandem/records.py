@@ -207,7 +207,8 @@ class SparkSettings:
 class Task:
     """What every engine is asked for: the same rows, folds, grid and objective.
 
-    `threads`: of an engine that has threads of its own; None is one per core.
+    `threads`: of an engine that has threads of its own; None is one per core. `mae`: whether the
+    sums of absolute errors are wanted too.
     """
 
     dataset: Dataset
@@ -217,6 +218,7 @@ class Task:
     solver: Solver
     spark: SparkSettings
     threads: int | None
+    mae: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +228,8 @@ class ErrorSums:
     `sse[f, g]`: sum of squared errors of grid point g on fold f, in squared units of the target;
     `sst[f]`: sum of squared deviations of the target from its mean on fold f;
     `n_train[f]`, `n_test[f]`: rows outside and inside fold f;
-    `unconverged`: fits that stopped at the iteration cap before the tolerance, where known.
+    `unconverged`: fits that stopped at the iteration cap before the tolerance, where known;
+    `sae[f, g]`: sum of absolute errors, in units of the target; None where it is not asked for.
     """
 
     sse: Array
@@ -234,6 +237,7 @@ class ErrorSums:
     n_train: tuple[int, ...]
     n_test: tuple[int, ...]
     unconverged: int = 0
+    sae: Array | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,3 +264,14 @@ class SparkFacts:
     settings: Mapping[str, str]
     jobs: int
     tasks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What an engine did: `scans` is how many times it went through the input rows.
+
+    `spark` is None for an engine without Spark.
+    """
+
+    scans: int
+    spark: SparkFacts | None = None

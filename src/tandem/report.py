@@ -21,14 +21,18 @@ COLORS = {
 
 
 def fold_metrics(result: Result) -> str:
-    """CSV: fold, reg_param, elastic_net_param, n_train, n_test, rmse, r2; all digits kept."""
+    """CSV: fold, reg_param, elastic_net_param, n_train, n_test, rmse, r2 (, mae); all digits."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("fold", "reg_param", "elastic_net_param", "n_train", "n_test", "rmse", "r2"))
+    scores = result.scores
+    metrics = {"rmse": scores.rmse, "r2": scores.r2}
+    if scores.mae is not None:
+        metrics["mae"] = scores.mae
+    writer.writerow(("fold", "reg_param", "elastic_net_param", "n_train", "n_test", *metrics))
     for fold, (train, test) in enumerate(zip(result.sums.n_train, result.sums.n_test, strict=True)):
         for index, point in enumerate(result.task.grid):
-            rmse, r2 = result.scores.rmse[fold, index], result.scores.r2[fold, index]
-            row = (fold, point.reg_param, point.elastic_net_param, train, test, rmse, r2)
+            values = (values[fold, index] for values in metrics.values())
+            row = (fold, point.reg_param, point.elastic_net_param, train, test, *values)
             writer.writerow([repr(float(x)) if isinstance(x, float) else x for x in row])
     return text.getvalue()
 
@@ -68,8 +72,8 @@ def texts(result: Result) -> Iterator[tuple[str, str]]:
     yield "cv/fold_metrics.csv", fold_metrics(result)
     yield "data/cleaning.json", cleaning_json(result)
     yield "data/cleaning.html", cleaning_html(result)
-    if result.facts:
-        yield "spark/conf.json", json.dumps(dict(sorted(result.facts.conf.items())), indent=1)
+    if spark := result.facts.spark:
+        yield "spark/conf.json", json.dumps(dict(sorted(spark.conf.items())), indent=1)
 
 
 def plot_grid(result: Result, path: Path) -> None:
@@ -99,12 +103,13 @@ def note(result: Result) -> str:
     """The run's description in the MLflow UI, in Markdown."""
     scores, best = result.scores, result.best
     dropped = len(result.plan.columns(Action.DROP_COLUMN))
+    mae = "" if scores.mae is None else f", MAE {scores.mae[:, scores.best].mean():.6g}"
     return (
         f"**{result.engine}** on {result.task.dataset.name}: {result.ledger.rows_used:,} of "
         f"{result.ledger.rows_in:,} rows used, {len(result.plan.used)} features "
         f"({dropped} dropped), {result.task.folds.k} folds, "
         f"{len(result.task.grid)} grid points.\n\n"
-        f"Held-out RMSE {scores.rmse_mean[scores.best]:.6g} at reg_param={best.reg_param:g}, "
+        f"Held-out RMSE {scores.rmse_mean[scores.best]:.6g}{mae} at reg_param={best.reg_param:g}, "
         f"elastic_net_param={best.elastic_net_param:g}; "
         f"{result.times['time/total_s']:.1f} s in all, {result.times['time/train_s']:.1f} s of it "
         "cross-validation."
@@ -121,6 +126,8 @@ def comparison_rows(
         ("RMSE", "cv/rmse_mean", "{:.8g}"),
         ("R2", "cv/r2_mean", "{:.6g}"),
     ]
+    if any("cv/mae_mean" in metrics[engine] for engine in engines):
+        figures.append(("MAE", "cv/mae_mean", "{:.8g}"))
     rows = [["", *engines]]
     for label, key, form in figures:
         values = [form.format(metrics[e][key]) if key in metrics[e] else "-" for e in engines]

@@ -50,18 +50,18 @@ def residual(split: Split, slopes: Array, form: Form) -> Residual:
     return Residual(row, by_index, split.indices)
 
 
-def squared_errors(
+def error_sums(
     batch: Batch,
     form: Form,
     work: Workplace,
     residuals: Sequence[Residual],
     places: Sequence[Mapping[str, int]],
 ) -> Array:
-    """Sums of squared errors of the used rows of `batch`, shape (folds, points).
+    """Sums of squared, then of absolute errors of the used rows, shape (2, folds, points).
 
     `places[c]`: level of category c -> its position in `Residual.indices[c]`.
     """
-    sums = np.zeros((len(residuals), len(residuals[0].row)))
+    sums = np.zeros((2, len(residuals), len(residuals[0].row)))
     levels = [
         np.array([place[level] for level in codes.levels], dtype=np.int64)[codes.codes]
         for codes, place in zip(batch.categorical, places, strict=True)
@@ -76,5 +76,6 @@ def squared_errors(
             errors = model.row @ tile.vectors[:, first:last]
             for c, column in enumerate(here):
                 errors += np.outer(model.by_index[:, c], model.indices[c][column[first:last]])
-            sums[fold] += np.square(errors) @ weight[first:last]
+            sums[0, fold] += np.square(errors) @ weight[first:last]
+            sums[1, fold] += np.abs(errors, out=errors) @ weight[first:last]
     return sums

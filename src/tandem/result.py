@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tandem.records import ErrorSums, GridPoint, Ledger, LinearModel, Plan, SparkFacts, Task
+from tandem.records import ErrorSums, Facts, GridPoint, Ledger, LinearModel, Plan, Task
 from tandem.scores import Scores
 
 
@@ -18,7 +18,7 @@ class Result:
     sums: ErrorSums
     scores: Scores
     model: LinearModel
-    facts: SparkFacts | None
+    facts: Facts
     times: Mapping[str, float]
     peak_mb: float
 

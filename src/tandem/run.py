@@ -67,7 +67,7 @@ def execute(task: Task, name: str, watch: Stopwatch, display: Display) -> Result
     fits = task.folds.k * len(task.grid)
     with MemorySampler() as memory:
         with display.stage("starting"), watch.stage("session"):
-            engine = create(name, task)
+            engine = create(name, task, display.begin)
         if reason := engine.unsupported():
             raise ConfigurationError(f"engine: {name}: {reason} -> choose another engine")
         try:
@@ -79,8 +79,8 @@ def execute(task: Task, name: str, watch: Stopwatch, display: Display) -> Result
                 profile = engine.profile()
                 plan = decide(task.dataset.target, task.dataset.features, profile, task.cleaning)
                 ledger = engine.clean(plan)
-            with display.stage("cross-validating", fits) as advance, watch.stage("train"):
-                sums = engine.cross_validate(advance)
+            with display.stage("cross-validating"), watch.stage("train"):
+                sums = engine.cross_validate()
                 scores = judge(sums)
             with display.stage("refitting the winner"), watch.stage("refit"):
                 model = engine.refit(task.grid[scores.best])

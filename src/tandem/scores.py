@@ -9,11 +9,15 @@ from tandem.records import Array, ErrorSums
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Held-out metrics by fold (rows) and grid point (columns), and the index of the best point."""
+    """Held-out metrics by fold (rows) and grid point (columns), and the index of the best point.
+
+    `mae` is None where it was not asked for.
+    """
 
     rmse: Array
     r2: Array
     best: int
+    mae: Array | None = None
 
     @property
     def rmse_mean(self) -> Array:
@@ -29,7 +33,7 @@ class Scores:
 
 
 def judge(sums: ErrorSums) -> Scores:
-    """RMSE = sqrt(sse / n_test) and R2 = 1 - sse / sst, per fold and grid point.
+    """RMSE = sqrt(sse / n_test), R2 = 1 - sse / sst, MAE = sae / n_test, per fold and grid point.
 
     R2 is NaN on a fold whose target is constant. The best point has the smallest mean RMSE;
     the first of equals wins, as in Spark's CrossValidator.
@@ -37,7 +41,9 @@ def judge(sums: ErrorSums) -> Scores:
     n_test = np.asarray(sums.n_test, dtype=np.float64)[:, None]
     rmse = np.sqrt(sums.sse / n_test)
     sst = np.where(sums.sst > 0, sums.sst, np.nan)[:, None]
-    return Scores(rmse=rmse, r2=1.0 - sums.sse / sst, best=int(np.argmin(rmse.mean(axis=0))))
+    best = int(np.argmin(rmse.mean(axis=0)))
+    mae = None if sums.sae is None else sums.sae / n_test
+    return Scores(rmse=rmse, r2=1.0 - sums.sse / sst, best=best, mae=mae)
 
 
 def largest_relative_difference(left: Array, right: Array) -> float:

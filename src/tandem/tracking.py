@@ -59,7 +59,7 @@ def describe(result: Result, params: Mapping[str, str], config_hash: str) -> Rec
         "best.reg_param": repr(result.best.reg_param),
         "best.elastic_net_param": repr(result.best.elastic_net_param),
     }
-    spark = result.facts.settings if result.facts else {}
+    spark = result.facts.spark.settings if result.facts.spark else {}
     tags = {
         "engine": result.engine,
         "kind": "run",
@@ -88,6 +88,10 @@ def _metrics(result: Result) -> Iterator[tuple[str, float, int]]:
     for fold in range(result.task.folds.k):
         yield "fold/rmse", scores.rmse[fold, best], fold
         yield "fold/r2", scores.r2[fold, best], fold
+    if scores.mae is not None:
+        yield "cv/mae_mean", scores.mae[:, best].mean(), 0
+        for fold, mae in enumerate(scores.mae[:, best]):
+            yield "fold/mae", mae, fold
     for index in range(len(result.task.grid)):
         yield "grid/rmse_mean", scores.rmse_mean[index], index
         yield "grid/rmse_std", scores.rmse_std[index], index
@@ -98,12 +102,13 @@ def _metrics(result: Result) -> Iterator[tuple[str, float, int]]:
     yield "data/rows_dropped_missing", ledger.rows_dropped_missing, 0
     yield "data/rows_rejected", ledger.rows_rejected, 0
     yield "data/cells_imputed", ledger.cells_imputed, 0
+    yield "data/scans", result.facts.scans, 0
     yield "data/columns_dropped", len(result.plan.columns(Action.DROP_COLUMN)), 0
     yield "cv/unconverged_fits", result.sums.unconverged, 0
     yield "memory/peak_mb", result.peak_mb, 0
-    if result.facts:
-        yield "spark/jobs", result.facts.jobs, 0
-        yield "spark/tasks", result.facts.tasks, 0
+    if spark := result.facts.spark:
+        yield "spark/jobs", spark.jobs, 0
+        yield "spark/tasks", spark.tasks, 0
 
 
 def write_record(folder: Path, result: Result, record: Record, config_yaml: str) -> None:

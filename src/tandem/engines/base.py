@@ -6,17 +6,20 @@ from typing import Protocol
 
 from tandem.records import (
     ErrorSums,
+    Facts,
     GridPoint,
     Ledger,
     LinearModel,
     Plan,
     Profile,
-    SparkFacts,
     Task,
 )
 
-# Called with the number of fits that are newly done.
+# Called with the number of units that are newly done.
 Advance = Callable[[int], None]
+# How an engine tells of its work: called with a number of units and their name ("rows", "fits")
+# when a piece of work begins in the stage that runs.
+Progress = Callable[[int, str], Advance]
 
 # Engine name -> module that defines `Engine`. Imported on use: each brings its own heavy library.
 ENGINES = {
@@ -30,7 +33,7 @@ ENGINES = {
 class Engine(Protocol):
     """One way to run the pipeline. The calls come once each, in this order, timed as stages."""
 
-    def __init__(self, task: Task) -> None: ...
+    def __init__(self, task: Task, progress: Progress) -> None: ...
 
     def unsupported(self) -> str | None:
         """Why this engine cannot do the task, or None."""
@@ -47,20 +50,25 @@ class Engine(Protocol):
     def clean(self, plan: Plan) -> Ledger:
         """Drop what the plan drops, assign folds; fit the cleaning if it is fitted on all rows."""
 
-    def cross_validate(self, advance: Advance) -> ErrorSums:
+    def cross_validate(self) -> ErrorSums:
         """Held-out error sums of every fold and grid point."""
 
     def refit(self, point: GridPoint) -> LinearModel:
         """The model of one grid point, fitted on all used rows."""
 
-    def facts(self) -> SparkFacts | None:
-        """What Spark used and did, or None for an engine without Spark."""
+    def facts(self) -> Facts:
+        """What was used and done so far."""
 
     def close(self) -> None:
         """Give back what `start` and `load` took; safe to call at any point, more than once."""
 
 
-def create(name: str, task: Task) -> Engine:
+def unseen(_total: int, _unit: str) -> Advance:
+    """Progress that nobody looks at."""
+    return lambda _done: None
+
+
+def create(name: str, task: Task, progress: Progress = unseen) -> Engine:
     """The engine called `name`, ready to start."""
     engine: type[Engine] = import_module(ENGINES[name]).Engine
-    return engine(task)
+    return engine(task, progress)

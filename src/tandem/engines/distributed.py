@@ -18,12 +18,13 @@ from pyspark.sql import functions as F  # noqa: N812 - its name in all of Spark'
 
 from tandem.cleaning import MISSING, check_folds, take_ledger, valid_row
 from tandem.engines import spark_session
-from tandem.engines.base import Advance
+from tandem.engines.base import Advance, Progress
 from tandem.folds import FOLD, ROW_ID, fold_expression
 from tandem.profile import measure
 from tandem.records import (
     Column,
     ErrorSums,
+    Facts,
     FitOn,
     GridPoint,
     Kind,
@@ -31,7 +32,6 @@ from tandem.records import (
     LinearModel,
     Plan,
     Profile,
-    SparkFacts,
     Task,
 )
 
@@ -41,13 +41,13 @@ _FEATURES = "features"
 class Engine:
     """The cluster pipeline that everybody writes."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, progress: Progress) -> None:
         self.task = task
+        self._progress = progress
         self._session: SparkSession | None = None
         self._frame: DataFrame
         self._plan: Plan
         self._cleaning: PipelineModel | None = None  # fitted, where it is fitted on all rows
-        self._facts: SparkFacts | None = None
 
     def unsupported(self) -> str | None:
         return None
@@ -85,22 +85,25 @@ class Engine:
         self._frame, self._plan = cleaned, plan
         return ledger
 
-    def cross_validate(self, advance: Advance) -> ErrorSums:
+    def cross_validate(self) -> ErrorSums:
         n_test, sst = self._fold_sums()
         check_folds(n_test, self.task.folds)
         estimator, grid = self._search()
+        advance = self._progress(self.task.folds.k * len(grid), "fits")
         validator = CrossValidator(
             estimator=estimator,
             estimatorParamMaps=grid,
-            evaluator=_Evaluator(self._plan.target.id, advance),
+            evaluator=_Evaluator(self._plan.target.id, advance, mae=self.task.mae),
             numFolds=self.task.folds.k,
             foldCol=FOLD,
             parallelism=self.task.spark.parallelism,
         )
-        rmse = np.array(fold_metrics(validator, self._frame))
+        metrics = np.array(fold_metrics(validator, self._frame))
         n_train = tuple(sum(n_test) - rows for rows in n_test)
-        sse = rmse**2 * np.array(n_test, dtype=np.float64)[:, None]
-        return ErrorSums(sse, sst, n_train, tuple(n_test))
+        rows = np.array(n_test, dtype=np.float64)[:, None]
+        sse = metrics[:, :, 0] ** 2 * rows
+        sae = metrics[:, :, 1] * rows if self.task.mae else None
+        return ErrorSums(sse, sst, n_train, tuple(n_test), sae=sae)
 
     def refit(self, point: GridPoint) -> LinearModel:
         estimator, grid = self._search()
@@ -109,10 +112,11 @@ class Engine:
             return portable_model(self._plan, [*self._cleaning.stages, fitted])
         return portable_model(self._plan, fitted.stages)
 
-    def facts(self) -> SparkFacts | None:
-        if self._session is None:
-            return None
-        return spark_session.facts(self._session, self.task.spark)
+    def facts(self) -> Facts:
+        assert self._session is not None
+        # `load` reads the rows once and keeps them, on disk where memory is short. What a lost
+        # executor held is read again; Spark does not tell.
+        return Facts(scans=1, spark=spark_session.facts(self._session, self.task.spark))
 
     def close(self) -> None:
         if self._session is not None:
@@ -212,32 +216,37 @@ def portable_model(plan: Plan, stages: list[Any]) -> LinearModel:
 
 
 class _Evaluator(RegressionEvaluator):
-    """RMSE, and a tick for the progress bar."""
+    """RMSE and, where asked for, MAE: Spark's, one after the other; and a tick for the bar.
 
-    def __init__(self, target: str, advance: Advance) -> None:
+    CrossValidator only keeps what `evaluate` returns until it averages, so a pair will do.
+    """
+
+    def __init__(self, target: str, advance: Advance, *, mae: bool) -> None:
         super().__init__(labelCol=target, metricName="rmse")
-        self._advance = advance
+        self._advance, self._mae = advance, mae
 
-    def evaluate(self, dataset: DataFrame, params: Any = None) -> float:
-        metric: float = super().evaluate(dataset, params)
+    def evaluate(self, dataset: DataFrame, params: Any = None) -> Any:
+        metrics = [super().evaluate(dataset, params)]
+        if self._mae:
+            metrics.append(super().evaluate(dataset, {self.metricName: "mae"}))
         self._advance(1)
-        return metric
+        return metrics
 
 
 class _Measured(Exception):  # noqa: N818 - carries a result, reports no error
-    def __init__(self, metrics: list[list[float]]) -> None:
+    def __init__(self, metrics: list[list[list[float]]]) -> None:
         super().__init__()
         self.metrics = metrics
 
 
-def fold_metrics(validator: CrossValidator, frame: DataFrame) -> list[list[float]]:
-    """The metric of every fold (outer) and grid point (inner) of Spark's own cross-validation.
+def fold_metrics(validator: CrossValidator, frame: DataFrame) -> list[list[list[float]]]:
+    """The metrics of every fold (outer) and grid point (inner) of Spark's own cross-validation.
 
     CrossValidator averages them away and then refits. This takes them where it would average,
     and leaves the refit to the stage that is timed as such.
     """
 
-    def take(metrics: list[list[float]]) -> None:
+    def take(metrics: list[list[list[float]]]) -> None:
         raise _Measured(metrics)
 
     with patch.object(CrossValidator, "_gen_avg_and_std_metrics", staticmethod(take)):

@@ -15,9 +15,10 @@ import numpy as np
 
 from tandem.columns import NotFiniteError
 from tandem.engines import scan, spark_session
+from tandem.engines.base import Progress
 from tandem.errors import DataError
 from tandem.group_work import each, versions
-from tandem.records import SparkFacts, SparkSettings, Task
+from tandem.records import Facts, SparkSettings, Task
 from tandem.row_groups import RowGroup
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ _GROUPS_PER_TASK = 64
 class Engine(scan.Engine):
     """The scan on a cluster, fault-tolerant through Spark."""
 
-    def __init__(self, task: Task) -> None:
-        super().__init__(task)
+    def __init__(self, task: Task, progress: Progress) -> None:
+        super().__init__(task, progress)
         self._session: SparkSession | None = None
 
     def start(self) -> None:
@@ -44,12 +45,11 @@ class Engine(scan.Engine):
         spark_session.ship_package(self._session)
         spark_session.start_workers(self._session, versions, spark_session.cores(self.task.spark))
 
-    def facts(self) -> SparkFacts | None:
-        if self._session is None:
-            return None
+    def facts(self) -> Facts:
+        assert self._session is not None
         found = spark_session.facts(self._session, self.task.spark)
         settings = {**found.settings, "spark.repartition": str(len(self._slices()))}
-        return replace(found, settings=settings)
+        return Facts(self._scans, replace(found, settings=settings))
 
     def close(self) -> None:
         super().close()
@@ -57,10 +57,13 @@ class Engine(scan.Engine):
             session, self._session = self._session, None
             session.stop()
 
-    def _map(self, work: Callable[[RowGroup], T]) -> Iterator[T]:
+    def _results(self, work: Callable[[RowGroup], T]) -> Iterator[T]:
         assert self._session is not None
-        results = spark_session.results_in_order(self._session, partial(each, work), self._slices())
-        for result in results:
+        slices = self._slices()
+        advance = self._progress(len(slices), "tasks")
+        for result in spark_session.results_in_order(
+            self._session, partial(each, work), slices, advance
+        ):
             if isinstance(result, (NotFiniteError, DataError)):
                 raise result
             yield result

@@ -2,8 +2,9 @@
 
 Where the time is: `load` reads footers only; `profile` scans, because only the rows tell whether
 a number is NaN, with the plan that the footers' missing counts lead to; `clean` scans again only
-if NaN changed the plan; `cross_validate` and `refit` solve, without rows, unless an error is so
-small against the target that the moments have lost its digits: then the errors take one more scan.
+if NaN changed the plan; `cross_validate` and `refit` solve, without rows, unless absolute errors
+are asked for, or a squared error is so small against the target that the moments have lost its
+digits: then the errors of all models take one more scan together.
 """
 
 import os
@@ -18,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from tandem.cleaning import MISSING, check_folds, check_ledger, decide
 from tandem.columns import NotFiniteError, common_shift, is_floating
-from tandem.engines.base import Advance
+from tandem.engines.base import Progress
 from tandem.folding import Folding, Form, Split, canonical
 from tandem.group_work import GroupCounts, GroupErrors, GroupMoments, Rows
 from tandem.held_out import LOST, errors, fit, intercepts
@@ -29,13 +30,13 @@ from tandem.records import (
     Array,
     Column,
     ErrorSums,
+    Facts,
     FitOn,
     GridPoint,
     Ledger,
     LinearModel,
     Plan,
     Profile,
-    SparkFacts,
     Task,
 )
 from tandem.residuals import Residual, residual
@@ -48,8 +49,10 @@ T = TypeVar("T")
 class Engine:
     """One machine at the speed of reading the file."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, progress: Progress) -> None:
         self.task = task
+        self._progress = progress
+        self._scans = 0
         self._threads = task.threads or os.cpu_count() or 1
         self._reader = Reader(task.dataset)
         self._footers: Footers
@@ -98,7 +101,7 @@ class Engine:
         check_ledger(ledger)
         return ledger
 
-    def cross_validate(self, advance: Advance) -> ErrorSums:
+    def cross_validate(self) -> ErrorSums:
         assert self._scanned is not None
         _, form, moments = self._scanned
         n_test = moments.rows.tolist()
@@ -108,6 +111,7 @@ class Engine:
         sse = np.empty((self.task.folds.k, len(self.task.grid)))
         sst, share = np.empty(self.task.folds.k), np.empty_like(sse)
         residuals, unsolved = [], 0
+        advance = self._progress(sse.size, "fits")
         for fold, split in enumerate(self._folding.splits()):
             assert split.test is not None
             fitted = fit(split.train, self.task.grid)
@@ -116,18 +120,21 @@ class Engine:
             unsolved += int(np.count_nonzero(fitted.solution.kkt > KKT_TOLERANCE))
             residuals.append(residual(split, fitted.slopes, form))
             advance(len(self.task.grid))
-        if np.any(share < LOST):
-            sse = np.where(share < LOST, self._sum_errors(residuals), sse)
+        sae = None
+        if self.task.mae or np.any(share < LOST):
+            squared, absolute = self._sum_errors(residuals)
+            sse = np.where(share < LOST, squared, sse)
+            sae = absolute if self.task.mae else None
         n_train = tuple(sum(n_test) - rows for rows in n_test)
-        return ErrorSums(sse, sst, n_train, tuple(n_test), unsolved)
+        return ErrorSums(sse, sst, n_train, tuple(n_test), unsolved, sae)
 
     def refit(self, point: GridPoint) -> LinearModel:
         split = self._folding.whole()
         slopes = fit(split.train, [point]).slopes
         return _model(self._plan, split, slopes[0], self._folding.levels)
 
-    def facts(self) -> SparkFacts | None:
-        return None
+    def facts(self) -> Facts:
+        return Facts(self._scans)
 
     def close(self) -> None:
         self._scanned = None
@@ -161,19 +168,28 @@ class Engine:
         self._scanned = (plan, form, total(self._map(GroupMoments(rows, form))))
 
     def _sum_errors(self, residuals: Sequence[Residual]) -> Array:
-        """One more scan: the errors of every row under the models of its fold."""
+        """One more scan: squared and absolute errors of every row under the models of its fold."""
         assert self._scanned is not None
         plan, form, _ = self._scanned
         levels = self._folding.levels
         places = tuple({level: i for i, level in enumerate(names)} for names in levels)
-        found = np.zeros((len(residuals), len(self.task.grid)))
+        found = np.zeros((2, len(residuals), len(self.task.grid)))
         for part in self._map(GroupErrors(self._rows(plan), form, tuple(residuals), places)):
             found += part
         return found
 
     def _map(self, work: Callable[[RowGroup], T]) -> Iterator[T]:
-        """work(group) for every row group, in their order; `distributed_scan` has its own."""
-        return in_order(work, self._footers.row_groups, self._threads)
+        """work(group) for every row group, in their order: one scan."""
+        self._scans += 1
+        return self._results(work)
+
+    def _results(self, work: Callable[[RowGroup], T]) -> Iterator[T]:
+        """What `_map` says; `distributed_scan` has its own."""
+        groups = self._footers.row_groups
+        advance = self._progress(self.task.dataset.rows, "rows")
+        for group, result in zip(groups, in_order(work, groups, self._threads), strict=True):
+            advance(group.rows)
+            yield result
 
     def _rows(self, plan: Plan, *only_checked: Column) -> Rows:
         columns = (*plan.numeric, plan.target, *plan.categorical, *only_checked)

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from tandem.cleaning import MISSING, check_folds, frequency_order, take_ledger, valid_row
 from tandem.elastic_net import sklearn_estimator
-from tandem.engines.base import Advance
+from tandem.engines.base import Progress
 from tandem.errors import DataError
 from tandem.folds import FOLD, ROW_ID, fold_expression
 from tandem.model import as_text
@@ -24,6 +24,7 @@ from tandem.profile import measure
 from tandem.records import (
     Array,
     ErrorSums,
+    Facts,
     FitOn,
     GridPoint,
     Kind,
@@ -46,8 +47,9 @@ class Fitted:
 class Engine:
     """The baseline that everybody writes."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, progress: Progress) -> None:
         self.task = task
+        self._progress = progress
         self._frame = pd.DataFrame()
         self._plan: Plan
         self._folds: np.ndarray[Any, np.dtype[np.int64]]
@@ -93,10 +95,12 @@ class Engine:
             self._on_all = fit_cleaning(used, plan)
         return ledger
 
-    def cross_validate(self, advance: Advance) -> ErrorSums:
+    def cross_validate(self) -> ErrorSums:
+        advance = self._progress(self.task.folds.k * len(self.task.grid), "fits")
         n_test = np.bincount(self._folds, minlength=self.task.folds.k).tolist()
         check_folds(n_test, self.task.folds)
         sse = np.empty((self.task.folds.k, len(self.task.grid)))
+        sae = np.empty_like(sse) if self.task.mae else None
         sst = np.empty(self.task.folds.k)
         for fold in range(self.task.folds.k):
             train, test = self._frame[self._folds != fold], self._frame[self._folds == fold]
@@ -109,10 +113,13 @@ class Engine:
             sst[fold] = np.sum((y_test - y_test.mean()) ** 2) if np.ptp(y_test) else 0.0
             for index, point in enumerate(self.task.grid):
                 estimator = self._fit(point, x_train, y_train)
-                sse[fold, index] = np.sum((y_test - estimator.predict(x_test)) ** 2)
+                errors = y_test - estimator.predict(x_test)
+                sse[fold, index] = np.sum(errors**2)
+                if sae is not None:
+                    sae[fold, index] = np.sum(np.abs(errors))
                 advance(1)
         n_train = tuple(sum(n_test) - rows for rows in n_test)
-        return ErrorSums(sse, sst, n_train, tuple(n_test), self._unconverged)
+        return ErrorSums(sse, sst, n_train, tuple(n_test), self._unconverged, sae)
 
     def refit(self, point: GridPoint) -> LinearModel:
         fitted = self._on_all or fit_cleaning(self._frame, self._plan)
@@ -132,8 +139,8 @@ class Engine:
             },
         )
 
-    def facts(self) -> None:
-        return None
+    def facts(self) -> Facts:
+        return Facts(scans=1)
 
     def close(self) -> None:
         self._frame = pd.DataFrame()

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -16,6 +17,7 @@ from zipfile import ZipFile, ZipInfo
 
 import tandem
 from tandem.cache import cache_folder, published, write_atomically
+from tandem.engines.base import Advance
 from tandem.errors import MachineError
 from tandem.records import SparkFacts, SparkSettings
 
@@ -27,6 +29,8 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 MINIMUM_JAVA = 17
+
+_POLL_S = 0.05  # how often a job is asked whether it is done
 
 _LOGGING = Path(__file__).with_name("log4j2.properties")
 
@@ -165,7 +169,10 @@ def start_workers(
 
 
 def results_in_order(
-    session: "SparkSession", work: Callable[[Iterable[S]], Iterable[T]], slices: Sequence[S]
+    session: "SparkSession",
+    work: Callable[[Iterable[S]], Iterable[T]],
+    slices: Sequence[S],
+    advance: Advance,
 ) -> Iterator[T]:
     """The results of work([slice]) of every slice, in their order, one task each.
 
@@ -179,7 +186,8 @@ def results_in_order(
     results.persist(StorageLevel.MEMORY_AND_DISK_DESER)
     try:
         # toLocalIterator runs one task after another. Only Java counts without Python workers.
-        results._jrdd.count()  # noqa: SLF001
+        counting = results._jrdd.countAsync()  # noqa: SLF001
+        advance(len(slices) - _wait(session.sparkContext, counting, advance))
         yield from map(pickle.loads, results.toLocalIterator())
     finally:
         results.unpersist()
@@ -189,6 +197,20 @@ def _pickled(work: Callable[[Iterable[S]], Iterable[T]], slices: Iterable[S]) ->
     """In a task: Spark's own pickler is written in Python, and takes longer than the scan."""
     for result in work(slices):
         yield pickle.dumps(result, pickle.HIGHEST_PROTOCOL)
+
+
+def _wait(context: "SparkContext", job: Any, advance: Advance) -> int:
+    """Wait for a job; the number of its tasks that were told of as they were completed."""
+    tracker, known = context.statusTracker(), 0
+    while not job.isDone():
+        time.sleep(_POLL_S)
+        infos = [tracker.getJobInfo(id_) for id_ in job.jobIds()]
+        stages = [tracker.getStageInfo(stage) for info in infos if info for stage in info.stageIds]
+        done = sum(stage.numCompletedTasks for stage in stages if stage)
+        advance(done - known)
+        known = done
+    job.get()
+    return known
 
 
 def configuration(settings: SparkSettings) -> dict[str, str]:

@@ -1,0 +1,159 @@
+"""Mean absolute error: every engine against the slow truth; nothing else changes by it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from tandem.compare import parity_differences
+from tandem.records import Task
+from tandem.report import comparison_rows, fold_metrics, note
+from tandem.result import Result
+from tandem.tracking import describe
+from tests.oracle import cross_validate
+from tests.tasks import drive, make_task, synthetic
+
+# Iterate to the end, so that what is compared is the objective and no solver's tolerance.
+SOLVED = ("model.tol=1e-13", "model.max_iter=1000000", "model.precompute=true")
+RTOL = {
+    "sequential": 1e-9,  # an absolute error is of first order in the coefficients' error
+    "scan": 1e-10,
+    # Spark centres after summing: a column 50,000 deviations from 0 costs (5e4)^2 * 2e-16.
+    "distributed": 1e-6,
+}
+
+protocols = pytest.mark.parametrize(
+    ("fit_on", "k", "block"), [("train", 3, 1), ("all", 3, 1), ("train", 4, 256), ("all", 4, 256)]
+)
+
+
+def table(folder: Path, *overrides: str) -> Task:
+    named = ("dataset=files", f"dataset.path={folder}", "dataset.target=y", "scores.mae=true")
+    return make_task(*named, *SOLVED, *overrides)
+
+
+def mae(result: Result) -> np.ndarray:
+    assert result.scores.mae is not None
+    return result.scores.mae
+
+
+def check(folder: Path, engine: str, *overrides: str) -> None:
+    """Imputed, indexed, unseen, dropped: every kind of column and row, in several files."""
+    rows = 3000 if "folds.block=256" in overrides else 400
+    synthetic(folder, rows=rows, seed=3, files=2)
+    task = table(folder, *overrides)
+    assert_allclose(mae(drive(engine, task)), cross_validate(task).mae, rtol=RTOL[engine])
+
+
+@protocols
+@pytest.mark.parametrize("engine", ["sequential", "scan"])
+def test_the_mean_of_every_held_out_row(
+    tmp_path: Path, engine: str, fit_on: str, k: int, block: int
+) -> None:
+    protocol = (f"cleaning.fit_on={fit_on}", f"folds.k={k}", f"folds.block={block}")
+    check(tmp_path, engine, *protocol)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_session")
+@pytest.mark.parametrize("fit_on", ["train", "all"])
+def test_the_mean_of_every_held_out_row_by_spark(tmp_path: Path, fit_on: str) -> None:
+    """By ridge, in closed form: where Spark iterates, it can stop short at any tolerance.
+
+    Without the column where characters beyond the basic plane tie in frequency.
+    """
+    grid = ("model.elastic_net_param=[0]", "model.reg_param=[0.01,1]", "folds.k=2")
+    exclude = "dataset.exclude=[packed]"
+    check(tmp_path, "distributed", f"cleaning.fit_on={fit_on}", *grid, exclude)
+
+
+@pytest.mark.parametrize("block", [1, 256])
+def test_any_number_of_threads_is_the_same(tmp_path: Path, block: int) -> None:
+    synthetic(tmp_path, rows=3000, seed=1, files=3)
+    for path in sorted(tmp_path.glob("*.parquet")):
+        pq.write_table(pq.read_table(path), path, row_group_size=170)
+    task = table(tmp_path, f"folds.block={block}")
+    one, two, many = (mae(drive("scan", replace(task, threads=n))) for n in (1, 2, 5))
+    assert_array_equal(one, two)
+    assert_array_equal(one, many)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_session")
+def test_any_number_of_partitions_is_the_same(tmp_path: Path) -> None:
+    synthetic(tmp_path, rows=3000, seed=1, files=3)
+    for path in sorted(tmp_path.glob("*.parquet")):
+        pq.write_table(pq.read_table(path), path, row_group_size=170)
+    task = table(tmp_path)
+    expected = mae(drive("scan", task))
+    for partitions in (1, 7):
+        spark = replace(task.spark, partitions=partitions)
+        assert_array_equal(mae(drive("distributed_scan", replace(task, spark=spark))), expected)
+
+
+@pytest.mark.parametrize("engine", ["sequential", "scan"])
+def test_asking_changes_nothing_else(tmp_path: Path, engine: str) -> None:
+    synthetic(tmp_path, rows=300, seed=6)
+    task = table(tmp_path)
+    asked, unasked = drive(engine, task), drive(engine, replace(task, mae=False))
+    assert unasked.sums.sae is None
+    assert_array_equal(asked.sums.sse, unasked.sums.sse)
+    assert asked.model == unasked.model
+
+
+def test_errors_far_below_the_target(tmp_path: Path) -> None:
+    """The one more scan serves both: the squares that the moments have lost, and |error|."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, 600))
+    y = 1000 + np.pi * x[0] + np.e * x[1] + 1e-7 * rng.normal(size=600)
+    pq.write_table(pa.table({"a": x[0], "b": x[1], "y": y}), tmp_path / "a.parquet")
+    task = table(tmp_path, "model.reg_param=[0]", "model.elastic_net_param=[0]")
+    result, truth = drive("scan", task), cross_validate(task)
+    assert_allclose(mae(result), truth.mae, rtol=1e-5)
+    assert_allclose(result.scores.rmse, truth.rmse, rtol=1e-5)
+
+
+def test_what_is_reported(tmp_path: Path) -> None:
+    synthetic(tmp_path / "data", rows=300, seed=8)
+    task = table(tmp_path / "data")
+    results = {engine: drive(engine, task) for engine in ("sequential", "scan")}
+    values, metrics, folders = {}, {}, {}
+    for engine, result in results.items():
+        record = describe(result, {}, "")
+        by_fold = [(value, step) for key, value, step in record.metrics if key == "fold/mae"]
+        best = mae(result)[:, result.scores.best]
+        assert by_fold == [(value, fold) for fold, value in enumerate(best.tolist())]
+        metrics[engine] = record.values()
+        values[engine] = metrics[engine]["cv/mae_mean"]
+        assert values[engine] == pytest.approx(best.mean(), rel=1e-15)
+        assert f"MAE {values[engine]:.6g}" in note(result)
+        folders[engine] = tmp_path / engine
+        csv = folders[engine] / "artifacts" / "cv" / "fold_metrics.csv"
+        csv.parent.mkdir(parents=True)
+        csv.write_text(fold_metrics(result), encoding="utf-8")
+    rows = comparison_rows([*results], metrics, 0.0)
+    assert ["MAE", *(f"{value:.8g}" for value in values.values())] in rows
+    left, right = (mae(result) for result in results.values())
+    expected = np.max(np.abs(left - right) / np.maximum(left, right))
+    assert parity_differences(folders)["mae_max_rel"] == pytest.approx(expected, rel=1e-12)
+
+
+def test_nothing_of_it_where_it_is_not_asked_for(tmp_path: Path) -> None:
+    synthetic(tmp_path / "data", rows=300, seed=8)
+    result = drive("scan", replace(table(tmp_path / "data"), mae=False))
+    record = describe(result, {}, "")
+    assert not [key for key, _, _ in record.metrics if "mae" in key]
+    csv = tmp_path / "artifacts" / "cv" / "fold_metrics.csv"
+    csv.parent.mkdir(parents=True)
+    csv.write_text(fold_metrics(result), encoding="utf-8")
+    assert csv.read_text(encoding="utf-8").splitlines()[0].endswith("rmse,r2")
+    assert {*parity_differences({"a": tmp_path, "b": tmp_path})} == {
+        "rmse_max_rel",
+        "unexplained_max_rel",
+    }
+    rows = comparison_rows(["scan"], {"scan": record.values()}, 0.0)
+    assert "MAE" not in {row[0] for row in rows}
