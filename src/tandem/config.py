@@ -28,8 +28,8 @@ from tandem.records import (
 )
 from tandem.rules import RULES
 
-# Keys that change where or how a run is recorded, not what it computes.
-VOLATILE = ("tracking", "compare", "command", "debug")
+# Keys that change where or how a run is recorded, or what it may look up, not what it computes.
+VOLATILE = ("cache", "tracking", "compare", "command", "debug")
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,13 @@ class SparkKeys:
 
 
 @dataclass(frozen=True)
+class CacheKeys:
+    """What is kept of a dataset from run to run."""
+
+    moments: bool = True
+
+
+@dataclass(frozen=True)
 class TrackingKeys:
     """Where the run is recorded."""
 
@@ -129,6 +136,7 @@ class Settings:
     model: ModelKeys = field(default_factory=ModelKeys)
     engine: EngineKeys = field(default_factory=EngineKeys)
     spark: SparkKeys = field(default_factory=SparkKeys)
+    cache: CacheKeys = field(default_factory=CacheKeys)
     tracking: TrackingKeys = field(default_factory=TrackingKeys)
     compare: CompareKeys = field(default_factory=CompareKeys)
 
@@ -187,6 +195,7 @@ def task(chosen: Settings, dataset: Dataset) -> Task:
         solver=Solver(chosen.model.tol, chosen.model.max_iter, chosen.model.precompute),
         spark=SparkSettings(**{**vars(chosen.spark), "conf": conf}),
         threads=chosen.engine.threads,
+        cache_moments=chosen.cache.moments,
     )
 
 

@@ -22,6 +22,11 @@ class Display:
             f"tandem: {self._engine}: {text}", markup=False, highlight=False, soft_wrap=True
         )
 
+    def note(self, text: str) -> None:
+        """One line of news, on a terminal only."""
+        if self._console.is_terminal:
+            self.warn(text)
+
     @contextmanager
     def stage(self, what: str, fits: int = 0) -> Iterator[Advance]:
         """Show `what` while the block runs, with a bar over `fits` if there are any."""

@@ -99,6 +99,7 @@ def note(result: Result) -> str:
     """The run's description in the MLflow UI, in Markdown."""
     scores, best = result.scores, result.best
     dropped = len(result.plan.columns(Action.DROP_COLUMN))
+    kept = result.ledger.rows_from_cache
     return (
         f"**{result.engine}** on {result.task.dataset.name}: {result.ledger.rows_used:,} of "
         f"{result.ledger.rows_in:,} rows used, {len(result.plan.used)} features "
@@ -108,6 +109,7 @@ def note(result: Result) -> str:
         f"elastic_net_param={best.elastic_net_param:g}; "
         f"{result.times['time/total_s']:.1f} s in all, {result.times['time/train_s']:.1f} s of it "
         "cross-validation."
+        + (f" {kept:,} rows were not read: the cache held their sums." if kept else "")
     )
 
 

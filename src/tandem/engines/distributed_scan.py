@@ -5,7 +5,7 @@ after the row groups, is scan's; the parts are added in the order of the row gro
 them, so that the answer is the same bit for bit, whatever the number of partitions and workers.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -55,9 +55,9 @@ class Engine(scan.Engine):
             session, self._session = self._session, None
             session.stop()
 
-    def _map(self, work: Callable[[RowGroup], T]) -> Iterator[T]:
+    def _map(self, work: Callable[[RowGroup], T], groups: Sequence[RowGroup]) -> Iterator[T]:
         assert self._session is not None
-        slices = ranges(self._footers.row_groups, partitions(self.task.spark))
+        slices = ranges(groups, partitions(self.task.spark))
         for result in spark_session.results_in_order(self._session, partial(_each, work), slices):
             if isinstance(result, (NotFiniteError, DataError)):
                 raise result
@@ -69,13 +69,13 @@ def partitions(settings: SparkSettings) -> int:
     return settings.partitions or _TASKS_PER_CORE * spark_session.cores(settings)
 
 
-def ranges(groups: tuple[RowGroup, ...], slices: int) -> list[tuple[RowGroup, ...]]:
+def ranges(groups: Sequence[RowGroup], slices: int) -> list[tuple[RowGroup, ...]]:
     """`groups` cut into at most `slices` neighbouring ranges of about equally many rows."""
     ends = np.cumsum([group.rows for group in groups])
     middles = ends - np.array([group.rows for group in groups]) / 2
     place = (middles * slices / ends[-1]).astype(np.int64)
     cuts = np.flatnonzero(np.diff(place, prepend=-1, append=slices)).tolist()
-    return [groups[first:last] for first, last in pairwise(cuts)]
+    return [tuple(groups[first:last]) for first, last in pairwise(cuts)]
 
 
 def _each(
