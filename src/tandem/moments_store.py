@@ -63,16 +63,17 @@ def save(key: str, arrays: Arrays) -> None:
 def prune(most: int = FOLDER_BYTES) -> None:
     """Remove the entries that were used least recently, until at most `most` bytes are left."""
     found = []
-    with suppress(FileNotFoundError):
+    with suppress(OSError):  # no folder
         for path in path_of("").iterdir():
-            with suppress(FileNotFoundError):  # another process removes entries too
+            with suppress(OSError):  # another process removes entries too
                 status = path.stat()
                 found.append((status.st_mtime_ns, status.st_size, path))
     left = sum(size for _, size, _ in found)
     for _, size, path in sorted(found):
         if left <= most:
             return
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink()
         left -= size
 
 
