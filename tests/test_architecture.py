@@ -29,6 +29,7 @@ LAYERS = (
         "tandem.convert",
         "tandem.flights",
         "tandem.dataset",
+        "tandem.digests",
         "tandem.cleaning",
         "tandem.folds",
         "tandem.folding",
@@ -38,6 +39,9 @@ LAYERS = (
         "tandem.tiles",
         "tandem.row_groups",
         "tandem.group_work",
+        "tandem.micro_folds",
+        "tandem.moments_store",
+        "tandem.second_look",
     ),
     ("tandem.engines", "tandem.engines.base"),
     (

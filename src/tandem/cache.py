@@ -31,15 +31,21 @@ def cache_folder() -> Path:
     return folder.absolute()
 
 
-def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
-    """Write `text` beside `path`, flush it to disk, rename it into place."""
+def write_atomically(
+    path: Path, content: str | memoryview, mode: int = 0o644, *, flush: bool = True
+) -> None:
+    """Write `content` beside `path`, flush it to disk, rename it into place.
+
+    Without `flush` a crash of the machine can leave a torn file: for readers who would notice.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            if flush:
+                file.flush()
+                os.fsync(file.fileno())
         Path(name).chmod(mode)
         Path(name).replace(path)
     except BaseException:

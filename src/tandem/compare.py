@@ -24,7 +24,7 @@ from tandem.run import prepare
 from tandem.scores import largest_relative_difference
 
 # Overrides of the parent that its children get in a value of their own, or not at all.
-_OWN = ("command=", "compare", "tracking", "engine=", "debug=")
+_OWN = ("command=", "compare", "tracking", "engine=", "cache", "debug=")
 
 
 def compare(settings: Settings, config: DictConfig, overrides: Sequence[str]) -> str:
@@ -65,6 +65,7 @@ def _run_child(
     task = [word for word in overrides if not word.lstrip("+~").startswith(_OWN)]
     own = [
         f"engine={engine}",
+        "cache.moments=false",  # every engine reads the rows
         f"tracking.parent_run_id={parent}",
         f"tracking.uri='{tracking.tracking_uri()}'",
         f"tracking.record_dir='{folder}'",

@@ -28,8 +28,8 @@ from tandem.records import (
 )
 from tandem.rules import RULES
 
-# Keys that change where or how a run is recorded, not what it computes.
-VOLATILE = ("tracking", "compare", "command", "debug")
+# Keys that change where or how a run is recorded, or what it may look up, not what it computes.
+VOLATILE = ("cache", "tracking", "compare", "command", "debug")
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,13 @@ class SparkKeys:
 
 
 @dataclass(frozen=True)
+class CacheKeys:
+    """What is kept of a dataset from run to run."""
+
+    moments: bool = True
+
+
+@dataclass(frozen=True)
 class TrackingKeys:
     """Where the run is recorded."""
 
@@ -137,6 +144,7 @@ class Settings:
     scores: ScoresKeys = field(default_factory=ScoresKeys)
     engine: EngineKeys = field(default_factory=EngineKeys)
     spark: SparkKeys = field(default_factory=SparkKeys)
+    cache: CacheKeys = field(default_factory=CacheKeys)
     tracking: TrackingKeys = field(default_factory=TrackingKeys)
     compare: CompareKeys = field(default_factory=CompareKeys)
 
@@ -196,6 +204,7 @@ def task(chosen: Settings, dataset: Dataset) -> Task:
         spark=SparkSettings(**{**vars(chosen.spark), "conf": conf}),
         threads=chosen.engine.threads,
         mae=chosen.scores.mae,
+        cache_moments=chosen.cache.moments,
     )
 
 

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tandem.convert import to_parquet
+from tandem.digests import marks
 from tandem.errors import ConfigurationError, DataError, nearest
 from tandem.records import Column, Dataset, File, Kind
 
@@ -99,12 +100,8 @@ def open_dataset(source: Source) -> Dataset:
 def content_digest(files: Iterable[Path]) -> str:
     """SHA-256 over the SHA-256 of every file, in order, as 64 hexadecimal digits."""
     digest = hashlib.sha256()
-    for path in files:
-        try:
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read ({error.strerror}) -> check it") from error
+    for mark in marks(files):
+        digest.update(bytes.fromhex(mark.digest))
     return digest.hexdigest()
 
 

@@ -27,6 +27,11 @@ class Display:
             f"tandem: {self._engine}: {text}", markup=False, highlight=False, soft_wrap=True
         )
 
+    def note(self, text: str) -> None:
+        """One line of news, on a terminal only."""
+        if self._console.is_terminal:
+            self.warn(text)
+
     @contextmanager
     def stage(self, what: str) -> Iterator[None]:
         """Show `what`, and the time it takes, while the block runs."""

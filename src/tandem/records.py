@@ -148,7 +148,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Where every row went: rows_in = rows_used + the dropped + the rejected."""
+    """Where every row went: rows_in = rows_used + the dropped + the rejected.
+
+    `rows_from_cache`: rows that were not read, because the cache held their sums.
+    """
 
     rows_in: int
     rows_used: int
@@ -156,6 +159,7 @@ class Ledger:
     rows_dropped_missing: int
     rows_rejected: int
     cells_imputed: int
+    rows_from_cache: int = field(default=0, compare=False)  # how it was found, not what
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +212,8 @@ class Task:
     """What every engine is asked for: the same rows, folds, grid and objective.
 
     `threads`: of an engine that has threads of its own; None is one per core. `mae`: whether the
-    sums of absolute errors are wanted too.
+    sums of absolute errors are wanted too. `cache_moments`: whether an engine may keep what it
+    found out about the rows, and use what it kept.
     """
 
     dataset: Dataset
@@ -219,6 +224,7 @@ class Task:
     spark: SparkSettings
     threads: int | None
     mae: bool
+    cache_moments: bool
 
 
 @dataclass(frozen=True, slots=True)

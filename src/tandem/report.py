@@ -104,6 +104,7 @@ def note(result: Result) -> str:
     scores, best = result.scores, result.best
     dropped = len(result.plan.columns(Action.DROP_COLUMN))
     mae = "" if scores.mae is None else f", MAE {scores.mae[:, scores.best].mean():.6g}"
+    kept = result.ledger.rows_from_cache
     return (
         f"**{result.engine}** on {result.task.dataset.name}: {result.ledger.rows_used:,} of "
         f"{result.ledger.rows_in:,} rows used, {len(result.plan.used)} features "
@@ -113,6 +114,7 @@ def note(result: Result) -> str:
         f"elastic_net_param={best.elastic_net_param:g}; "
         f"{result.times['time/total_s']:.1f} s in all, {result.times['time/train_s']:.1f} s of it "
         "cross-validation."
+        + (f" {kept:,} rows were not read: the cache held their sums." if kept else "")
     )
 
 

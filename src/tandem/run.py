@@ -79,6 +79,11 @@ def execute(task: Task, name: str, watch: Stopwatch, display: Display) -> Result
                 profile = engine.profile()
                 plan = decide(task.dataset.target, task.dataset.features, profile, task.cleaning)
                 ledger = engine.clean(plan)
+            if kept := ledger.rows_from_cache:
+                display.note(
+                    f"{kept:,} of {ledger.rows_in:,} rows are not read: the cache holds their sums "
+                    "(cache.moments=false reads them)"
+                )
             with display.stage("cross-validating"), watch.stage("train"):
                 sums = engine.cross_validate()
                 scores = judge(sums)

@@ -101,6 +101,7 @@ def _metrics(result: Result) -> Iterator[tuple[str, float, int]]:
     yield "data/rows_dropped_target", ledger.rows_dropped_target, 0
     yield "data/rows_dropped_missing", ledger.rows_dropped_missing, 0
     yield "data/rows_rejected", ledger.rows_rejected, 0
+    yield "data/rows_from_cache", ledger.rows_from_cache, 0
     yield "data/cells_imputed", ledger.cells_imputed, 0
     yield "data/scans", result.facts.scans, 0
     yield "data/columns_dropped", len(result.plan.columns(Action.DROP_COLUMN)), 0

@@ -5,7 +5,7 @@ after the row groups, is scan's; the parts are added in the order of the row gro
 them, so that the answer is the same bit for bit, whatever the number of partitions and workers.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -48,7 +48,10 @@ class Engine(scan.Engine):
     def facts(self) -> Facts:
         assert self._session is not None
         found = spark_session.facts(self._session, self.task.spark)
-        settings = {**found.settings, "spark.repartition": str(len(self._slices()))}
+        settings = {
+            **found.settings,
+            "spark.repartition": str(len(self._slices(self._footers.row_groups))),
+        }
         return Facts(self._scans, replace(found, settings=settings))
 
     def close(self) -> None:
@@ -57,9 +60,9 @@ class Engine(scan.Engine):
             session, self._session = self._session, None
             session.stop()
 
-    def _results(self, work: Callable[[RowGroup], T]) -> Iterator[T]:
+    def _results(self, work: Callable[[RowGroup], T], groups: Sequence[RowGroup]) -> Iterator[T]:
         assert self._session is not None
-        slices = self._slices()
+        slices = self._slices(groups)
         advance = self._progress(len(slices), "tasks")
         for result in spark_session.results_in_order(
             self._session, partial(each, work), slices, advance
@@ -68,8 +71,7 @@ class Engine(scan.Engine):
                 raise result
             yield result
 
-    def _slices(self) -> list[tuple[RowGroup, ...]]:
-        groups = self._footers.row_groups
+    def _slices(self, groups: Sequence[RowGroup]) -> list[tuple[RowGroup, ...]]:
         return ranges(groups, partitions(self.task.spark, len(groups)))
 
 
@@ -79,10 +81,10 @@ def partitions(settings: SparkSettings, groups: int) -> int:
     return settings.partitions or enough
 
 
-def ranges(groups: tuple[RowGroup, ...], slices: int) -> list[tuple[RowGroup, ...]]:
+def ranges(groups: Sequence[RowGroup], slices: int) -> list[tuple[RowGroup, ...]]:
     """`groups` cut into at most `slices` neighbouring ranges of about equally many rows."""
     ends = np.cumsum([group.rows for group in groups])
     middles = ends - np.array([group.rows for group in groups]) / 2
     place = (middles * slices / ends[-1]).astype(np.int64)
     cuts = np.flatnonzero(np.diff(place, prepend=-1, append=slices)).tolist()
-    return [groups[first:last] for first, last in pairwise(cuts)]
+    return [tuple(groups[first:last]) for first, last in pairwise(cuts)]

@@ -2,9 +2,10 @@
 
 Where the time is: `load` reads footers only; `profile` scans, because only the rows tell whether
 a number is NaN, with the plan that the footers' missing counts lead to; `clean` scans again only
-if NaN changed the plan; `cross_validate` and `refit` solve, without rows, unless absolute errors
-are asked for, or a squared error is so small against the target that the moments have lost its
-digits: then the errors of all models take one more scan together.
+if NaN changed the plan; both leave out the files whose sums the cache holds; `cross_validate` and
+`refit` solve, without rows, unless absolute errors are asked for, or a squared error is so small
+against the target that the moments have lost its digits: then the errors of all models take one
+more scan together.
 """
 
 import os
@@ -23,7 +24,7 @@ from tandem.engines.base import Progress
 from tandem.folding import Folding, Form, Split, canonical
 from tandem.group_work import GroupCounts, GroupErrors, GroupMoments, Rows
 from tandem.held_out import LOST, errors, fit, intercepts
-from tandem.moments import MAXIMUM_FOLDS, Moments, total
+from tandem.moments import MAXIMUM_FOLDS, Moments
 from tandem.profile import refuse_infinite
 from tandem.records import (
     Action,
@@ -41,6 +42,7 @@ from tandem.records import (
 )
 from tandem.residuals import Residual, residual
 from tandem.row_groups import Footers, Reader, RowGroup
+from tandem.second_look import SecondLook
 from tandem.solve import KKT_TOLERANCE
 
 T = TypeVar("T")
@@ -71,11 +73,14 @@ class Engine:
 
     def load(self) -> None:
         self._footers = self._reader.footers()
+        files = self.task.dataset.files
+        self._second_look = SecondLook(files, kept=self.task.cache_moments)
 
     def profile(self) -> Profile:
         nulls = self._footers.nulls
         columns = self.task.dataset.columns
-        if all(column.name in nulls for column in columns):
+        complete = all(column.name in nulls for column in columns)
+        if complete and not self._second_look.counted(columns):
             profile = Profile(self.task.dataset.rows, {c.id: nulls[c.name] for c in columns})
             with suppress(NotFiniteError):  # NaN among the numbers: the footers missed some
                 self._scan(self._decide(profile))
@@ -97,6 +102,7 @@ class Engine:
             rows_dropped_missing=rows - used - no_target,
             rows_rejected=0,
             cells_imputed=used * len(form.imputed) - int(np.rint(indicators.sum())),
+            rows_from_cache=self._second_look.rows_from_cache,
         )
         check_ledger(ledger)
         return ledger
@@ -149,7 +155,8 @@ class Engine:
         dataset = self.task.dataset
         columns = dataset.columns
         missing, nan, infinite = (dict.fromkeys((c.id for c in columns), 0) for _ in range(3))
-        for counts in self._map(GroupCounts(self._reader, columns)):
+        work, groups = GroupCounts(self._reader, columns), self._footers.row_groups
+        for counts in self._second_look.counts(work, groups, self._map):
             for id_, more in counts.items():
                 missing[id_] += more[0]
                 nan[id_] += more[1]
@@ -164,8 +171,8 @@ class Engine:
         groups = self._footers.row_groups
         numeric = (*plan.numeric, plan.target)
         form = Form.of(plan, common_shift(self._reader.sample(groups[0], numeric), numeric))
-        rows = self._rows(plan, *self._only_checked(plan))
-        self._scanned = (plan, form, total(self._map(GroupMoments(rows, form))))
+        work = GroupMoments(self._rows(plan, *self._only_checked(plan)), form)
+        self._scanned = (plan, form, self._second_look.moments(work, groups, self._map))
 
     def _sum_errors(self, residuals: Sequence[Residual]) -> Array:
         """One more scan: squared and absolute errors of every row under the models of its fold."""
@@ -174,19 +181,19 @@ class Engine:
         levels = self._folding.levels
         places = tuple({level: i for i, level in enumerate(names)} for names in levels)
         found = np.zeros((2, len(residuals), len(self.task.grid)))
-        for part in self._map(GroupErrors(self._rows(plan), form, tuple(residuals), places)):
+        work = GroupErrors(self._rows(plan), form, tuple(residuals), places)
+        for part in self._map(work, self._footers.row_groups):
             found += part
         return found
 
-    def _map(self, work: Callable[[RowGroup], T]) -> Iterator[T]:
-        """work(group) for every row group, in their order: one scan."""
+    def _map(self, work: Callable[[RowGroup], T], groups: Sequence[RowGroup]) -> Iterator[T]:
+        """work(group) for every one of `groups`, in their order: one scan."""
         self._scans += 1
-        return self._results(work)
+        return self._results(work, groups)
 
-    def _results(self, work: Callable[[RowGroup], T]) -> Iterator[T]:
+    def _results(self, work: Callable[[RowGroup], T], groups: Sequence[RowGroup]) -> Iterator[T]:
         """What `_map` says; `distributed_scan` has its own."""
-        groups = self._footers.row_groups
-        advance = self._progress(self.task.dataset.rows, "rows")
+        advance = self._progress(sum(group.rows for group in groups), "rows")
         for group, result in zip(groups, in_order(work, groups, self._threads), strict=True):
             advance(group.rows)
             yield result
@@ -204,7 +211,7 @@ class Engine:
 
 
 def in_order(
-    work: Callable[[RowGroup], T], groups: tuple[RowGroup, ...], threads: int
+    work: Callable[[RowGroup], T], groups: Sequence[RowGroup], threads: int
 ) -> Iterator[T]:
     """work(group) for every group in their order, on `threads` threads, few results ahead."""
     if threads == 1:

@@ -1,0 +1,202 @@
+"""Sums over the rows of a dataset, file by file, from the cache where it holds them.
+
+What is kept of a file depends on its content and on how its rows are read, not on other files: a
+file that is appended is the only one to be scanned. Row groups are added within their file, then
+files, all in their order, so that the sum is the same bit for bit whatever the cache held.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from itertools import groupby
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+import numpy as np
+
+from tandem import moments_store as store
+from tandem.columns import categories
+from tandem.digests import marks, state
+from tandem.group_work import Counts, GroupCounts, GroupMoments
+from tandem.micro_folds import folded, micro_folds, multiples
+from tandem.moments import Moments, total
+from tandem.records import Column, File
+from tandem.row_groups import RowGroup
+
+T = TypeVar("T")
+
+# An entry is kept up to this share of its file, or up to the second number of bytes divided among
+# the files; above the third never.
+_SHARE_OF_FILE, _SMALL, _LARGE = 0.25, 32_000_000, 100_000_000
+
+# The modules that turn rows into sums: a change of one makes new keys, never an old answer.
+_CODE = ("columns", "folds", "group_work", "moments", "moments_store", "row_groups", "tiles")
+
+
+class Scan(Protocol):
+    """work(group) for every one of the row groups, in their order."""
+
+    def __call__(
+        self, work: Callable[[RowGroup], T], groups: Sequence[RowGroup], /
+    ) -> Iterator[T]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Sum(Generic[T]):
+    """A sum over the rows of a file: how it is added up, made arrays of, and made from arrays."""
+
+    add: Callable[[Iterable[T]], T]
+    pack: Callable[[T], store.Arrays]
+    unpack: Callable[[store.Arrays], T]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found(Generic[T]):
+    file: File
+    sum: T
+    kept: bool
+
+
+class SecondLook:
+    """What the cache holds of `files`; unless `kept` it holds nothing and gets nothing."""
+
+    def __init__(self, files: Sequence[File], *, kept: bool) -> None:
+        read = marks(Path(file.path) for file in files) if kept else []
+        self._marks = dict(zip(files, read, strict=kept))
+        self.rows_from_cache = 0  # of the last `moments`
+
+    def moments(self, work: GroupMoments, groups: Sequence[RowGroup], scan: Scan) -> Moments:
+        """The moments of all rows of `groups`, by the folds that `work` has."""
+        folds, how = work.rows.folds, _how(work)
+        made = _micro_folds(work, groups[0]) if self._marks else folds.k
+        finer = replace(work, rows=replace(work.rows, folds=replace(folds, k=made)))
+        self.rows_from_cache = 0
+
+        def keys(file: File) -> list[str]:
+            return [self._key(how, file, k) for k in (made, *multiples(folds.k))]
+
+        def parts() -> Iterator[Moments]:
+            for found in self._by_file(finer, groups, scan, _MOMENTS, keys):
+                self.rows_from_cache += found.file.rows if found.kept else 0
+                yield folded(found.sum, folds.k)
+
+        return total(parts())
+
+    def counts(self, work: GroupCounts, groups: Sequence[RowGroup], scan: Scan) -> Iterator[Counts]:
+        """The counts of every file."""
+        how = _described(work.columns)
+        ids = [column.id for column in work.columns]
+        kind = _Sum(
+            _added,
+            lambda counts: {"counts": np.array([counts[id_] for id_ in ids])},
+            lambda arrays: dict(zip(ids, map(tuple, arrays["counts"].tolist()), strict=True)),
+        )
+        for found in self._by_file(work, groups, scan, kind, lambda file: [self._key(how, file)]):
+            yield found.sum
+
+    def counted(self, columns: Sequence[Column]) -> bool:
+        """Whether a file had to be counted before: it holds NaN, or its footer tells too little."""
+        how = _described(columns)
+        return any(store.path_of(self._key(how, file)).exists() for file in self._marks)
+
+    def _by_file(
+        self,
+        work: Callable[[RowGroup], T],
+        groups: Sequence[RowGroup],
+        scan: Scan,
+        kind: _Sum[T],
+        keys: Callable[[File], Sequence[str]],
+    ) -> Iterator[_Found[T]]:
+        """The sum of every file: kept under one of its keys, or scanned and kept as the first."""
+        by = {file: [*members] for file, members in groupby(groups, lambda group: group.file)}
+        held = {file: _held(keys(file)) for file in by if file in self._marks}
+        fresh = _scanned(work, [group for group in groups if not held.get(group.file)], scan, kind)
+        for file, members in by.items():
+            key = held.get(file)
+            if key and (arrays := store.load(key)):
+                yield _Found(file, kind.unpack(arrays), kept=True)
+                continue
+            found = next(fresh) if not key else next(_scanned(work, members, scan, kind))
+            if file in self._marks:
+                self._keep(file, keys(file)[0], kind.pack(found), len(by))
+            yield _Found(file, found, kept=False)
+        if self._marks:
+            store.prune()
+
+    def _key(self, how: str, file: File, folds: int = 0) -> str:
+        """The name of the entry for what is read of `file` in the way `how`."""
+        return _digest([_code(), how, self._marks[file].digest, file.first_row, folds])
+
+    def _keep(self, file: File, key: str, arrays: store.Arrays, files: int) -> None:
+        size = sum(array.nbytes for array in arrays.values())
+        read = self._marks[file].state
+        if size > min(max(_SHARE_OF_FILE * read[0], _SMALL / files), _LARGE):
+            return
+        with suppress(OSError):
+            if state(Path(file.path)) == read:  # else another content than the digest's was read
+                store.save(key, arrays)
+
+
+def _held(keys: Sequence[str]) -> str | None:
+    """The first key that there is an entry for; it may still turn out to be damaged."""
+    return next((key for key in keys if store.path_of(key).exists()), None)
+
+
+def _scanned(
+    work: Callable[[RowGroup], T], groups: Sequence[RowGroup], scan: Scan, kind: _Sum[T]
+) -> Iterator[T]:
+    """The sum of every file that `groups` are of; nothing is scanned before the first is asked."""
+    if groups:
+        parts = zip(groups, scan(work, groups), strict=True)
+        for _, members in groupby(parts, lambda pair: pair[0].file):
+            yield kind.add(part for _, part in members)
+
+
+_MOMENTS: _Sum[Moments] = _Sum(total, store.packed, store.unpacked)
+
+
+def _added(parts: Iterable[Counts]) -> Counts:
+    first, *others = parts
+    return {
+        id_: tuple(np.sum([counts, *(other[id_] for other in others)], axis=0).tolist())
+        for id_, counts in first.items()
+    }
+
+
+def _micro_folds(work: GroupMoments, group: RowGroup) -> int:
+    """How many folds to make, by what the first rows of the dataset show."""
+    rows, columns = work.rows, work.rows.plan.categorical
+    levels = []
+    if columns:
+        sample = rows.reader.sample(group, columns)
+        levels = [len(categories(sample.column(column.name))[0].levels) for column in columns]
+    return micro_folds(rows.folds.k, work.form.width, group.rows, levels)
+
+
+def _how(work: GroupMoments) -> str:
+    """Everything but the file and the number of folds that the moments of a file depend on."""
+    rows, plan = work.rows, work.rows.plan
+    used = (rows.columns, (plan.target, *plan.numeric), plan.categorical, plan.required)
+    form = {name: np.asarray(value).tolist() for name, value in asdict(work.form).items()}
+    with_nan = [column.name for column in rows.columns if column.id in (rows.with_nan or ())]
+    known = rows.with_nan is not None  # else the moments prove that no column holds NaN
+    folds = (rows.folds.seed, rows.folds.block)
+    return _digest([*map(_described, used), form, with_nan, known, folds])
+
+
+def _described(columns: Iterable[Column]) -> str:
+    return _digest([(column.name, column.kind) for column in columns])
+
+
+def _digest(values: object) -> str:
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()
+
+
+@cache
+def _code() -> str:
+    folder = Path(__file__).parent
+    text = b"".join(folder.joinpath(f"{name}.py").read_bytes() for name in _CODE)
+    return hashlib.sha256(text).hexdigest()
