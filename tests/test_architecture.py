@@ -38,6 +38,7 @@ LAYERS = (
         "tandem.tiles",
         "tandem.row_groups",
         "tandem.group_work",
+        "tandem.whole_numbers",
     ),
     ("tandem.engines", "tandem.engines.base"),
     (

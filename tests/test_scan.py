@@ -277,16 +277,24 @@ def test_unknown_levels_get_the_next_index(tmp_path: Path) -> None:
 
 
 def test_sequential_is_the_same_on_real_flights() -> None:
-    """Without hour and minute, along which scikit-learn's LinearRegression(tol=0) is not unique."""
-    independent = "[dep_time,arr_time,arr_delay,air_time,time_hour,hour,minute]"
-    arguments = (f"dataset.exclude={independent}", "model.reg_param=[0,0.01,1]", *EXACT)
-    task = make_task("dataset.rows=50000", *arguments)
+    """With hour and minute, of which sched_dep_time is a sum: of smallest norm in both."""
+    task = make_task("dataset.rows=50000", "model.reg_param=[0,0.01,1]", *EXACT)
     ours, theirs = drive("scan", task), drive("sequential", task)
     assert ours.plan == theirs.plan
     assert ours.ledger == theirs.ledger
     assert_allclose(ours.sums.sse, theirs.sums.sse, rtol=MSE_RTOL)
     assert_allclose(ours.sums.sst, theirs.sums.sst, rtol=MSE_RTOL)
     assert ours.model.levels == theirs.model.levels
+    for mine, known in zip(ours.sums.designs, theirs.sums.designs, strict=True):
+        assert (mine.features, mine.rank) == (known.features, known.rank) == (27, 26)
+        assert mine.condition == pytest.approx(known.condition, rel=1e-9)
+
+
+@pytest.mark.parametrize("engine", ["scan", "sequential"])
+def test_least_squares_of_collinear_flights_has_the_smallest_norm(engine: str) -> None:
+    ols = ("model.reg_param=[0]", "model.elastic_net_param=[0]", "dataset.rows=2000")
+    task = make_task(f"engine={engine}", *ols)
+    check(drive(engine, task), cross_validate(task))
 
 
 @pytest.mark.parametrize("block", [1, 256])

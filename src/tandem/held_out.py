@@ -11,7 +11,7 @@ import numpy as np
 from tandem.double_double import DoubleDouble
 from tandem.elastic_net import penalty
 from tandem.folding import CONSTANT, Normal, Split
-from tandem.records import Array, GridPoint
+from tandem.records import Array, Design, GridPoint
 from tandem.solve import Solution, solve
 
 # Below this share of the sums that cancel in an SSE, it is summed again in double-double ...
@@ -26,6 +26,7 @@ class Fitted:
 
     slopes: Array
     solution: Solution
+    design: Design
 
 
 def fit(train: Normal, grid: Sequence[GridPoint]) -> Fitted:
@@ -44,7 +45,8 @@ def fit(train: Normal, grid: Sequence[GridPoint]) -> Fitted:
     solution = solve(xx, xy, float(variance[-1]) * signal, points)
     slopes = np.zeros((len(points), len(constant) - 1))
     slopes[:, varies] = solution.weights / scale
-    return Fitted(slopes, solution)
+    design = Design(len(varies), solution.rank, solution.condition)
+    return Fitted(slopes, solution, design)
 
 
 def errors(test: Normal, slopes: Array) -> tuple[Array, Array]:

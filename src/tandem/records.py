@@ -220,13 +220,32 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
+class Design:
+    """The cleaned, standardised features of one training set, those left out that are constant.
+
+    `rank` of `features`: singular values that are not 0 to within rounding; `condition`: ratio of
+    the largest of them to the smallest.
+    """
+
+    features: int
+    rank: int
+    condition: float
+
+    @property
+    def missing(self) -> int:
+        """Features that the others make up for."""
+        return self.features - self.rank
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorSums:
     """What an engine measured on the held-out rows.
 
     `sse[f, g]`: sum of squared errors of grid point g on fold f, in squared units of the target;
     `sst[f]`: sum of squared deviations of the target from its mean on fold f;
     `n_train[f]`, `n_test[f]`: rows outside and inside fold f;
-    `unconverged`: fits that stopped at the iteration cap before the tolerance, where known.
+    `unconverged`: fits that stopped at the iteration cap before the tolerance, where known;
+    `designs`: of every fold's training set, where known.
     """
 
     sse: Array
@@ -234,6 +253,7 @@ class ErrorSums:
     n_train: tuple[int, ...]
     n_test: tuple[int, ...]
     unconverged: int = 0
+    designs: tuple[Design, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tandem.double_double import DoubleDouble
 from tandem.folding import Form, Split
 from tandem.moments import Integers
 from tandem.records import Array
@@ -32,16 +33,18 @@ def residual(split: Split, slopes: Array, form: Form) -> Residual:
     """(y - mean y) - sum_j slopes_j (x_j - mean x_j), with missing cells at their means."""
     design = np.array(form.design)
     numeric = design < form.numeric
-    shift = np.append(np.where(numeric, form.shift[np.where(numeric, design, 0)], 0.0), 0.0)
-    shift[-1] = form.shift[-1]
+    unit = form.per_unit
+    shift = DoubleDouble.of(form.shift) / unit
+    at = np.append(np.where(numeric, design, 0), -1)
+    away = split.centre - shift[at] * np.append(numeric, 1.0)
     residual_of = np.column_stack([-slopes, np.ones(len(slopes))])
-    constant = -((split.centre - shift)[None, :] * residual_of).sum(axis=1).rounded()
+    constant = -(away[None, :] * residual_of).sum(axis=1).rounded()
     row = np.zeros((len(slopes), form.width))
-    row[:, 1 + design[numeric]] = -slopes[:, numeric]
-    row[:, -1] = 1.0
+    row[:, 1 + design[numeric]] = -slopes[:, numeric] / unit[design[numeric]]
+    row[:, -1] = 1.0 / unit[-1]
     for i, j in enumerate(form.imputed):
         slope = slopes[:, np.flatnonzero(design == j)[0]]
-        at_mean = slope * (split.means[j] - form.shift[j])
+        at_mean = slope * (split.means[j] - shift.rounded()[j])
         row[:, 1 + form.numeric + i] = at_mean
         constant = constant - at_mean
     row[:, 0] = constant

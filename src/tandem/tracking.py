@@ -100,6 +100,12 @@ def _metrics(result: Result) -> Iterator[tuple[str, float, int]]:
     yield "data/cells_imputed", ledger.cells_imputed, 0
     yield "data/columns_dropped", len(result.plan.columns(Action.DROP_COLUMN)), 0
     yield "cv/unconverged_fits", result.sums.unconverged, 0
+    if designs := result.sums.designs:
+        for fold, design in enumerate(designs):
+            yield "fold/rank", design.rank, fold
+            yield "fold/condition", design.condition, fold
+        yield "cv/rank_min", min(design.rank for design in designs), 0
+        yield "cv/condition_max", max(design.condition for design in designs), 0
     yield "memory/peak_mb", result.peak_mb, 0
     if result.facts:
         yield "spark/jobs", result.facts.jobs, 0

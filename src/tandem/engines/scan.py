@@ -17,7 +17,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from tandem.cleaning import MISSING, check_folds, check_ledger, decide
-from tandem.columns import NotFiniteError, common_shift, is_floating
+from tandem.columns import NotFiniteError, common_shift, decimals, is_floating
 from tandem.engines.base import Advance
 from tandem.folding import Folding, Form, Split, canonical
 from tandem.group_work import GroupCounts, GroupErrors, GroupMoments, Rows
@@ -41,6 +41,7 @@ from tandem.records import (
 from tandem.residuals import Residual, residual
 from tandem.row_groups import Footers, Reader, RowGroup
 from tandem.solve import KKT_TOLERANCE
+from tandem.whole_numbers import recentred
 
 T = TypeVar("T")
 
@@ -107,19 +108,20 @@ class Engine:
         self._folding = Folding(canonical(moments), form, fit_on_all=on_all)
         sse = np.empty((self.task.folds.k, len(self.task.grid)))
         sst, share = np.empty(self.task.folds.k), np.empty_like(sse)
-        residuals, unsolved = [], 0
+        residuals, designs, unsolved = [], [], 0
         for fold, split in enumerate(self._folding.splits()):
             assert split.test is not None
             fitted = fit(split.train, self.task.grid)
             sse[fold], share[fold] = errors(split.test, fitted.slopes)
             sst[fold] = split.sst
             unsolved += int(np.count_nonzero(fitted.solution.kkt > KKT_TOLERANCE))
+            designs.append(fitted.design)
             residuals.append(residual(split, fitted.slopes, form))
             advance(len(self.task.grid))
         if np.any(share < LOST):
             sse = np.where(share < LOST, self._sum_errors(residuals), sse)
         n_train = tuple(sum(n_test) - rows for rows in n_test)
-        return ErrorSums(sse, sst, n_train, tuple(n_test), unsolved)
+        return ErrorSums(sse, sst, n_train, tuple(n_test), unsolved, tuple(designs))
 
     def refit(self, point: GridPoint) -> LinearModel:
         split = self._folding.whole()
@@ -156,9 +158,12 @@ class Engine:
     def _scan(self, plan: Plan) -> None:
         groups = self._footers.row_groups
         numeric = (*plan.numeric, plan.target)
-        form = Form.of(plan, common_shift(self._reader.sample(groups[0], numeric), numeric))
+        shift = common_shift(self._reader.sample(groups[0], numeric), numeric)
+        places = tuple(decimals(self._footers.types[column.name]) for column in numeric)
+        form = Form.of(plan, shift, places)
         rows = self._rows(plan, *self._only_checked(plan))
-        self._scanned = (plan, form, total(self._map(GroupMoments(rows, form))))
+        moments, form = recentred(total(self._map(GroupMoments(rows, form))), form)
+        self._scanned = (plan, form, moments)
 
     def _sum_errors(self, residuals: Sequence[Residual]) -> Array:
         """One more scan: the errors of every row under the models of its fold."""
