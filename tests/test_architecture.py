@@ -35,6 +35,7 @@ LAYERS = (
         "tandem.held_out",
         "tandem.columns",
         "tandem.residuals",
+        "tandem.settle",
         "tandem.tiles",
         "tandem.row_groups",
         "tandem.group_work",

@@ -21,8 +21,8 @@ from tandem.records import Array, Plan
 Mask = NDArray[np.bool_]
 
 # A column whose variance is below this share of its mean square about the shift is constant: what
-# is left of it is the rounding of the sums.
-CONSTANT = 1e-13
+# is left of it is the rounding of the sums, or of double-double where the sums are exact.
+CONSTANT, CONSTANT_IF_EXACT = 1e-13, 1e-28
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +32,15 @@ class Form:
     `shift`: of every numeric feature, then of the target; `imputed`: which numeric features have
     an indicator, by position; `design[j]`: feature j of the regression as its position among
     [numeric features, categorical features]; `decimals`: of every numeric feature, then of the
-    target: u and `shift` are in units of 10**-decimals, in which decimals are whole; empty: all 0.
+    target: u and `shift` are in units of 10**-decimals, in which decimals are whole; empty: all 0;
+    `exact`: the moments are known to hold no rounding.
     """
 
     shift: Array
     imputed: tuple[int, ...]
     design: tuple[int, ...]
     decimals: tuple[int, ...] = ()
+    exact: bool = False
 
     @classmethod
     def of(cls, plan: Plan, shift: Array, decimals: tuple[int, ...] = ()) -> "Form":
@@ -74,13 +76,13 @@ class Form:
 class Normal:
     """Sums over `rows` rows of (z - centre)(z - centre)', z = [features, target] after cleaning.
 
-    `gram`: shape (p + 1, p + 1), centred at the means of the training set; `square`: the sums of
-    squares about the shift, which tell how many digits centring has cost.
+    `gram`: shape (p + 1, p + 1), centred at the means of the training set; `rounding`: what a sum
+    of squares that should be 0 may have left.
     """
 
     rows: int
     gram: DoubleDouble
-    square: Array
+    rounding: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +230,8 @@ class Folding:
         unit = self._per_unit
         if self._form.decimals:
             gram = gram / unit[:, None] / unit[None, :]
-        return Normal(int(rows), gram, square.hi.diagonal() / unit**2)
+        left = CONSTANT_IF_EXACT if self._form.exact else CONSTANT
+        return Normal(int(rows), gram, left * square.hi.diagonal() / unit**2)
 
     def _variation(self, matrix: Array) -> float:
         """Sum of squares of the target about its mean."""

@@ -13,7 +13,7 @@ from tandem.columns import batch, count_cells
 from tandem.folding import Form
 from tandem.moments import Moments, total
 from tandem.records import Array, Column, Folds, Plan
-from tandem.residuals import Residual, squared_errors
+from tandem.residuals import Residual, products, squared_errors
 from tandem.row_groups import Reader, RowGroup
 from tandem.tiles import Batch, Workplace, moments_of
 
@@ -68,6 +68,25 @@ class GroupErrors:
         work = Workplace(self.form.width)
         parts = [
             squared_errors(rows, self.form, work, self.residuals, self.places)
+            for rows in self.rows.batches(group)
+        ]
+        summed: Array = np.sum(parts, axis=0)
+        return summed
+
+
+@dataclass(frozen=True, slots=True)
+class GroupProducts:
+    """row group -> its sums of every number of a row times the residual of one model."""
+
+    rows: Rows
+    form: Form
+    model: Residual
+    places: tuple[Mapping[str, int], ...]
+
+    def __call__(self, group: RowGroup) -> Array:
+        work = Workplace(self.form.width)
+        parts = [
+            products(rows, self.form, work, self.model, self.places)
             for rows in self.rows.batches(group)
         ]
         summed: Array = np.sum(parts, axis=0)

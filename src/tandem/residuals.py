@@ -65,12 +65,7 @@ def squared_errors(
     `places[c]`: level of category c -> its position in `Residual.indices[c]`.
     """
     sums = np.zeros((len(residuals), len(residuals[0].row)))
-    levels = [
-        np.array([place[level] for level in codes.levels], dtype=np.int64)[codes.codes]
-        for codes, place in zip(batch.categorical, places, strict=True)
-    ]
-    used = np.ones(len(batch.folds))
-    used[batch.dropped] = 0.0
+    levels, used = _levels(batch, places), _used(batch)
     for tile in tiles(batch, form, len(residuals), work):
         here: list[Integers] = [column[tile.rows] for column in levels]
         weight = used[tile.rows]
@@ -81,3 +76,55 @@ def squared_errors(
                 errors += np.outer(model.by_index[:, c], model.indices[c][column[first:last]])
             sums[fold] += np.square(errors) @ weight[first:last]
     return sums
+
+
+def products(
+    batch: Batch,
+    form: Form,
+    work: Workplace,
+    model: Residual,
+    places: Sequence[Mapping[str, int]],
+) -> Array:
+    """Sums of [1, u, o, y, indices] times the residual of one model, over the used rows."""
+    sums = np.zeros(form.width + len(places))
+    levels, used = _levels(batch, places), _used(batch)
+    for tile in tiles(batch, form, int(batch.folds.max(initial=0)) + 1, work):
+        indices = [model.indices[c][column[tile.rows]] for c, column in enumerate(levels)]
+        errors = model.row[0] @ tile.vectors
+        for c, index in enumerate(indices):
+            errors += model.by_index[0, c] * index
+        errors *= used[tile.rows]
+        sums[: form.width] += tile.vectors @ errors
+        sums[form.width :] += [index @ errors for index in indices]
+    return sums
+
+
+def pull(split: Split, form: Form, sums: Array) -> Array:
+    """Sums of (x_j - mean x_j) times the residual, raw units, from the sums of `products`.
+
+    A cleaned cell less its mean is (x - m) o + (m - mean), m being the mean of what is there.
+    """
+    found = np.empty(len(form.design))
+    shift = (DoubleDouble.of(form.shift) / form.per_unit).rounded()
+    centre = split.centre.rounded()
+    for j, at in enumerate(form.design):
+        if at < form.numeric:
+            value, there = sums[1 + at] / form.per_unit[at], sums[form.indicator.get(at, 0)]
+            mean = split.means[at]
+            found[j] = value - (mean - shift[at]) * there - (centre[j] - mean) * sums[0]
+        else:
+            found[j] = sums[form.width + at - form.numeric] - centre[j] * sums[0]
+    return found
+
+
+def _levels(batch: Batch, places: Sequence[Mapping[str, int]]) -> list[Integers]:
+    return [
+        np.array([place[level] for level in codes.levels], dtype=np.int64)[codes.codes]
+        for codes, place in zip(batch.categorical, places, strict=True)
+    ]
+
+
+def _used(batch: Batch) -> Array:
+    used = np.ones(len(batch.folds))
+    used[batch.dropped] = 0.0
+    return used

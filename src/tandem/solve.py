@@ -25,7 +25,8 @@ from tandem.elastic_net import Penalty
 from tandem.records import Array
 
 # Rounding of a sum over many rows reaches a few hundred units in the last place.
-RANK_CUTOFF = 100 * np.finfo(np.float64).eps
+EPSILON = float(np.finfo(np.float64).eps)
+RANK_CUTOFF = 100 * EPSILON
 KKT_TOLERANCE = 1e-12  # of max |c|
 _SETTLED = 1e-14  # of max |c|: below it there is nothing left but rounding
 _ILL_CONDITIONED = 1e4  # ratio of eigenvalues from which double-double residuals pay
@@ -41,12 +42,14 @@ class Solution:
 
     `kkt[g]`: largest violation of the optimality conditions, relative to the largest number that
     cancels in them, max |c| or max |G| |w|, apart from what lies along eigenvectors that are taken
-    as collinear; `rank`: of G; `condition`: ratio of the largest to the smallest singular value of
-    Z that is not taken as 0.
+    as collinear; `open[g]`: share of the weights that rounding in G and c may move, the condition
+    number of G + l2 times eps; `rank`: of G; `condition`: ratio of the largest to the smallest
+    singular value of Z that is not taken as 0.
     """
 
     weights: Array
     kkt: Array
+    open: Array
     rank: int
     condition: float
 
@@ -58,7 +61,7 @@ def solve(gram: DoubleDouble, xy: DoubleDouble, yy: float, grid: Sequence[Penalt
     """
     points = np.zeros((len(grid), len(xy.hi)))
     if points.size == 0:
-        return Solution(points, np.zeros(len(grid)), 0, 1.0)
+        return Solution(points, np.zeros(len(grid)), np.zeros(len(grid)), 0, 1.0)
     spectrum = _Spectrum.of(gram)
     for index, penalty in enumerate(grid):
         if penalty.l1 == 0.0:
@@ -67,8 +70,9 @@ def solve(gram: DoubleDouble, xy: DoubleDouble, yy: float, grid: Sequence[Penalt
     starts = _descend(gram.hi, xy.hi, yy, [grid[index] for index in path])
     for index, start in zip(path, starts, strict=True):
         points[index] = _ActiveSet(gram.hi, xy.hi, grid[index], full=spectrum.full).run(start)
-    kkt = [spectrum.violation(xy.hi, p, w) for p, w in zip(grid, points, strict=True)]
-    return Solution(points, np.array(kkt), spectrum.rank, spectrum.condition)
+    kkt = np.array([spectrum.violation(xy.hi, p, w) for p, w in zip(grid, points, strict=True)])
+    moves = EPSILON * np.array([spectrum.condition(penalty.l2) for penalty in grid])
+    return Solution(points, kkt, moves, spectrum.rank, float(np.sqrt(spectrum.condition())))
 
 
 def violation(gram: Array, xy: Array, penalty: Penalty, weights: Array) -> float:
@@ -107,10 +111,10 @@ class _Spectrum:
     def full(self) -> bool:
         return bool(self.kept().all())
 
-    @property
-    def condition(self) -> float:
-        kept = self.values[self.kept()]
-        return float(np.sqrt(kept[-1] / kept[0])) if len(kept) else 1.0
+    def condition(self, l2: float = 0.0) -> float:
+        """Largest over smallest eigenvalue of G + l2 that is not taken as 0."""
+        kept = self.values[self.kept(l2)] + l2
+        return float(kept[-1] / kept[0]) if len(kept) else 1.0
 
     def ridge(self, xy: DoubleDouble, l2: float) -> Array:
         """w = V (D + l2)^-1 V'c over the eigenvalues that are not 0, refined."""

@@ -27,6 +27,7 @@ def recentred(moments: Moments, form: Form) -> tuple[Moments, Form]:
     there = np.array([*(form.indicator.get(j, 0) for j in range(form.numeric)), 0])
     move = np.zeros(len(value))
     exact = _exact(moments.gram, form, value)
+    form = replace(form, exact=bool(exact.all()))
     move[exact] = _mean(moments.gram, value[exact], there[exact])
     moved = np.flatnonzero(move)
     if len(moved) == 0:

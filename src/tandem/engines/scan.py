@@ -20,7 +20,7 @@ from tandem.cleaning import MISSING, check_folds, check_ledger, decide
 from tandem.columns import NotFiniteError, common_shift, decimals, is_floating
 from tandem.engines.base import Advance
 from tandem.folding import Folding, Form, Split, canonical
-from tandem.group_work import GroupCounts, GroupErrors, GroupMoments, Rows
+from tandem.group_work import GroupCounts, GroupErrors, GroupMoments, GroupProducts, Rows
 from tandem.held_out import LOST, errors, fit, intercepts
 from tandem.moments import MAXIMUM_FOLDS, Moments, total
 from tandem.profile import refuse_infinite
@@ -40,6 +40,7 @@ from tandem.records import (
 )
 from tandem.residuals import Residual, residual
 from tandem.row_groups import Footers, Reader, RowGroup
+from tandem.settle import settled
 from tandem.solve import KKT_TOLERANCE
 from tandem.whole_numbers import recentred
 
@@ -124,8 +125,9 @@ class Engine:
         return ErrorSums(sse, sst, n_train, tuple(n_test), unsolved, tuple(designs))
 
     def refit(self, point: GridPoint) -> LinearModel:
+        assert self._scanned is not None
         split = self._folding.whole()
-        slopes = fit(split.train, [point]).slopes
+        slopes = settled(split, self._scanned[1], point, self._sum_products)
         return _model(self._plan, split, slopes[0], self._folding.levels)
 
     def facts(self) -> SparkFacts | None:
@@ -169,12 +171,22 @@ class Engine:
         """One more scan: the errors of every row under the models of its fold."""
         assert self._scanned is not None
         plan, form, _ = self._scanned
-        levels = self._folding.levels
-        places = tuple({level: i for i, level in enumerate(names)} for names in levels)
+        places = self._level_places()
         found = np.zeros((len(residuals), len(self.task.grid)))
         for part in self._map(GroupErrors(self._rows(plan), form, tuple(residuals), places)):
             found += part
         return found
+
+    def _sum_products(self, model: Residual) -> Array:
+        """One more scan: the sums of every number of a row times its residual."""
+        assert self._scanned is not None
+        plan, form, _ = self._scanned
+        work = GroupProducts(self._rows(plan), form, model, self._level_places())
+        sums: Array = sum(self._map(work), np.zeros(form.width + len(plan.categorical)))
+        return sums
+
+    def _level_places(self) -> tuple[dict[str, int], ...]:
+        return tuple({level: i for i, level in enumerate(n)} for n in self._folding.levels)
 
     def _map(self, work: Callable[[RowGroup], T]) -> Iterator[T]:
         """work(group) for every row group, in their order; `distributed_scan` has its own."""
