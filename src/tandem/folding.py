@@ -230,15 +230,19 @@ class Folding:
         unit = self._per_unit
         if self._form.decimals:
             gram = gram / unit[:, None] / unit[None, :]
-        left = CONSTANT_IF_EXACT if self._form.exact else CONSTANT
-        return Normal(int(rows), gram, left * square.hi.diagonal() / unit**2)
+        return Normal(int(rows), gram, self._rounding * square.hi.diagonal() / unit**2)
+
+    @property
+    def _rounding(self) -> float:
+        return CONSTANT_IF_EXACT if self._form.exact else CONSTANT
 
     def _variation(self, matrix: Array) -> float:
-        """Sum of squares of the target about its mean."""
+        """Sum of squares of the target about its mean; 0 where only rounding is left of it."""
         at = self._value[-1]
         total = DoubleDouble.of(matrix[0, at])
-        variation = DoubleDouble.of(matrix[at, at]) - total * total / matrix[0, 0]
-        return max(float(variation.rounded()), 0.0) / float(self._per_unit[-1] ** 2)
+        found = (DoubleDouble.of(matrix[at, at]) - total * total / matrix[0, 0]).rounded()
+        rounding = self._rounding * matrix[at, at]
+        return float(found / self._per_unit[-1] ** 2) if found > rounding else 0.0
 
     def _order(self, table: Array, folds: Mask) -> Integers:
         """Levels that occur by descending count; ties stay in the canonical order."""
