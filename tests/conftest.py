@@ -37,9 +37,9 @@ def place(tmp_path: Path, migrated_store: Path, monkeypatch: pytest.MonkeyPatch)
     return tmp_path
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def one_session() -> Iterator[None]:
-    """Every engine of this module uses the Spark session that the first one starts."""
+    """Every engine of this test session uses the Spark session that the first one starts."""
     from pyspark.sql import SparkSession
 
     stop = SparkSession.stop

@@ -56,7 +56,7 @@ def slow_minimum(x: Array, y: Array, point: GridPoint) -> tuple[float, Array]:
 
 def fitted(x: Array, y: Array, point: GridPoint, solver: Solver) -> tuple[float, Array]:
     mean, deviation = x.mean(axis=0), x.std(axis=0)
-    estimator = sklearn_estimator(point, len(y), float(y.std()), solver)
+    estimator = sklearn_estimator(point, x.shape, float(y.std()), solver)
     estimator.fit((x - mean) / deviation, y)
     slopes: Array = estimator.coef_ / deviation
     return float(estimator.intercept_ - slopes @ mean), slopes
@@ -122,14 +122,16 @@ def test_lasso_sets_slopes_to_zero_and_ridge_does_not() -> None:
     ],
 )
 def test_every_point_gets_the_solver_made_for_it(name: str, kind: type) -> None:
-    assert type(sklearn_estimator(POINTS[name], 25, 2.0, EXACT)) is kind
+    assert type(sklearn_estimator(POINTS[name], (25, 4), 2.0, EXACT)) is kind
 
 
 def test_what_is_not_asked_for_is_left_to_scikit_learn() -> None:
     point, default = GridPoint(0.3, 0.5), ElasticNet().get_params()
-    chosen = sklearn_estimator(point, 25, 2.0, Solver(None, None, precompute=False)).get_params()
+    chosen = sklearn_estimator(
+        point, (25, 4), 2.0, Solver(None, None, precompute=False)
+    ).get_params()
     assert (chosen["tol"], chosen["max_iter"]) == (default["tol"], default["max_iter"])
-    asked = sklearn_estimator(point, 25, 2.0, Solver(1e-9, 7, precompute=True)).get_params()
+    asked = sklearn_estimator(point, (25, 4), 2.0, Solver(1e-9, 7, precompute=True)).get_params()
     assert (asked["tol"], asked["max_iter"], asked["precompute"]) == (1e-9, 7, True)
 
 
@@ -138,5 +140,5 @@ def test_least_squares_survives_nearly_collinear_features() -> None:
     x = rng.normal(size=(200, 2))
     x[:, 1] = x[:, 0] + 1e-8 * x[:, 1]
     y = x @ [1.0, 2.0]
-    estimator = sklearn_estimator(POINTS["ols"], 200, float(y.std()), EXACT).fit(x, y)
+    estimator = sklearn_estimator(POINTS["ols"], x.shape, float(y.std()), EXACT).fit(x, y)
     assert estimator.coef_ == pytest.approx([1.0, 2.0], rel=1e-4)

@@ -53,13 +53,15 @@ class Table:
         return Form(np.full(p + 1, shift), (p - 1,), tuple(range(p + 2)))
 
     def moments(self, shift: float = 0.0, tile: int = 64) -> Moments:
-        form, p = self.form(shift), self.x.shape[1]
-        gaps = np.flatnonzero(self.missing)
+        form = self.form(shift)
+        return moments_of(self.batch(), form, K, Workplace(form.width, tile))
+
+    def batch(self) -> Batch:
+        p, gaps = self.x.shape[1], np.flatnonzero(self.missing)
         numeric = [Cells(self.x[:, j], gaps if j == p - 1 else NOTHING) for j in range(p)]
         numeric.append(Cells(self.y, NOTHING))
         codes = [Codes(LEVELS, self.codes[:, c]) for c in range(2)]
-        batch = Batch(tuple(numeric), tuple(codes), self.folds, self.dropped)
-        return moments_of(batch, form, K, Workplace(form.width, tile))
+        return Batch(tuple(numeric), tuple(codes), self.folds, self.dropped)
 
 
 def solved(moments: Moments, form: Form, *, fit_on_all: bool = False) -> tuple[Array, Array, Array]:

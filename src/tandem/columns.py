@@ -67,10 +67,10 @@ def check_finite(table: pa.RecordBatch | pa.Table) -> None:
 
 
 def numbers(column: pa.Array | pa.ChunkedArray, *, nan: bool) -> Cells:
-    """A numeric column; with `nan`, NaN is missing too."""
+    """A numeric column; with `nan`, NaN is missing too. A decimal is in units of 10**-decimals."""
     array = one_array(column)
     if pa.types.is_decimal(array.type):
-        array = array.cast(pa.float64())
+        return Cells(_unscaled(array), _gaps(array))
     values, missing = _values(array)
     if nan:
         absent = np.isnan(values)
@@ -132,6 +132,11 @@ def common_shift(sample: pa.Table, columns: Sequence[Column]) -> Array:
     return np.array(shifts)
 
 
+def decimals(kind: pa.DataType) -> int:
+    """Decimal places of a column of this type: its numbers are whole in units of 10**-decimals."""
+    return int(kind.scale) if pa.types.is_decimal(kind) else 0
+
+
 def is_floating(kind: pa.DataType) -> bool:
     """Whether a column of this type can hold NaN."""
     return bool(pa.types.is_floating(kind))
@@ -153,11 +158,38 @@ def count_cells(column: pa.Array | pa.ChunkedArray, kind: Kind) -> tuple[int, in
 
 def _values(array: pa.Array) -> tuple[NDArray[Any], Integers]:
     """The values without a copy, whatever stands in place of nulls; positions of the nulls."""
-    validity, data = array.buffers()
     kind = np.dtype(array.type.to_pandas_dtype())
+    return _words(array, kind), _gaps(array)
+
+
+def _words(array: pa.Array, kind: np.dtype[Any]) -> NDArray[Any]:
+    """The buffer of the values as numbers of type `kind`, one row per value if it has several."""
+    each = array.type.bit_width // (8 * kind.itemsize)
+    if len(array) == 0:
+        return np.empty(0, kind) if each == 1 else np.empty((0, each), kind)
     end = array.offset + len(array)
-    values = np.frombuffer(data, kind, end)[array.offset :] if len(array) else np.empty(0, kind)
+    words = np.frombuffer(array.buffers()[1], kind, end * each)
+    return (words if each == 1 else words.reshape(end, each))[array.offset :]
+
+
+def _gaps(array: pa.Array) -> Integers:
     if array.null_count == 0:
-        return values, _NOTHING
-    bits = np.unpackbits(np.frombuffer(validity, np.uint8), count=end, bitorder="little")
-    return values, np.flatnonzero(bits[array.offset :] == 0)
+        return _NOTHING
+    end = array.offset + len(array)
+    validity = np.frombuffer(array.buffers()[0], np.uint8)
+    bits = np.unpackbits(validity, count=end, bitorder="little")
+    return np.flatnonzero(bits[array.offset :] == 0)
+
+
+def _unscaled(array: pa.Array) -> NDArray[Any]:
+    """The whole numbers that a decimal column holds; read in place where 64 bits hold them."""
+    narrow = array.type.bit_width == 32
+    words = _words(array, np.dtype(np.int32 if narrow else np.int64))
+    if words.ndim == 1:
+        return words
+    low, high = words[:, 0], words[:, 1:]
+    if array.type.precision <= 18 or np.all(high == (low >> 63)[:, None]):
+        return low
+    values, _ = _values(array.cast(pa.float64()))
+    whole: NDArray[Any] = np.rint(values * 10.0 ** decimals(array.type))
+    return whole

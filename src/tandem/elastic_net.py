@@ -12,6 +12,7 @@ the ridge term is theirs: both standardise the target too, and scale only the l1
 
 from typing import NamedTuple
 
+import numpy as np
 from sklearn.linear_model import ElasticNet, LinearRegression, Ridge
 
 from tandem.records import GridPoint, Solver
@@ -35,19 +36,21 @@ def penalty(point: GridPoint, target_deviation: float) -> Penalty:
 
 
 def sklearn_estimator(
-    point: GridPoint, rows: int, target_deviation: float, solver: Solver
+    point: GridPoint, shape: tuple[int, int], target_deviation: float, solver: Solver
 ) -> ElasticNet | Ridge | LinearRegression:
-    """The unfitted scikit-learn estimator of the objective, for standardised features.
+    """The unfitted scikit-learn estimator of the objective, for standardised features of `shape`.
 
-    Without a penalty: ordinary least squares with tol=0, since scikit-learn 1.9's default is a
-    singular-value cut-off that ruins ill-conditioned fits. With l2 alone: Ridge, whose loss is
-    not divided by 2n. Else ElasticNet.
+    Without a penalty: ordinary least squares, of smallest norm where features are collinear. Its
+    tol, since scikit-learn 1.9, is the share of the largest singular value below which one
+    counts as 0: the default ruins ill-conditioned fits, 0 takes rounding for a direction, so it
+    is the rounding of a matrix of that shape, as in numpy. With l2 alone: Ridge, whose loss is not
+    divided by 2n. Else ElasticNet.
     """
     l1, l2 = penalty(point, target_deviation)
     if l1 == 0.0 and l2 == 0.0:
-        return LinearRegression(tol=0.0)
+        return LinearRegression(tol=max(shape) * float(np.finfo(np.float64).eps))
     if l1 == 0.0:
-        return Ridge(alpha=rows * l2)
+        return Ridge(alpha=shape[0] * l2)
     asked = {"tol": solver.tol, "max_iter": solver.max_iter}
     return ElasticNet(
         alpha=l1 + l2,

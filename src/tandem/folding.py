@@ -21,8 +21,8 @@ from tandem.records import Array, Plan
 Mask = NDArray[np.bool_]
 
 # A column whose variance is below this share of its mean square about the shift is constant: what
-# is left of it is the rounding of the sums.
-CONSTANT = 1e-13
+# is left of it is the rounding of the sums, or of double-double where the sums are exact.
+CONSTANT, CONSTANT_IF_EXACT = 1e-13, 1e-28
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +31,25 @@ class Form:
 
     `shift`: of every numeric feature, then of the target; `imputed`: which numeric features have
     an indicator, by position; `design[j]`: feature j of the regression as its position among
-    [numeric features, categorical features].
+    [numeric features, categorical features]; `decimals`: of every numeric feature, then of the
+    target: u and `shift` are in units of 10**-decimals, in which decimals are whole; empty: all 0;
+    `exact`: the moments are known to hold no rounding.
     """
 
     shift: Array
     imputed: tuple[int, ...]
     design: tuple[int, ...]
+    decimals: tuple[int, ...] = ()
+    exact: bool = False
 
     @classmethod
-    def of(cls, plan: Plan, shift: Array) -> "Form":
+    def of(cls, plan: Plan, shift: Array, decimals: tuple[int, ...] = ()) -> "Form":
         """The form for the numeric, imputed and categorical features of `plan`."""
         numeric, categorical = plan.numeric, plan.categorical
         place = {column.id: j for j, column in enumerate((*numeric, *categorical))}
         imputed = tuple(place[column.id] for column in plan.imputed)
-        return cls(shift, imputed, tuple(place[column.id] for column in plan.used))
+        design = tuple(place[column.id] for column in plan.used)
+        return cls(shift, imputed, design, decimals if any(decimals) else ())
 
     @property
     def numeric(self) -> int:
@@ -56,18 +61,28 @@ class Form:
         """Length of the row vector."""
         return len(self.shift) + 1 + len(self.imputed)
 
+    @property
+    def per_unit(self) -> Array:
+        """10**decimals of every numeric feature, then of the target: what u is divided by."""
+        return 10.0 ** np.array(self.decimals or np.zeros(len(self.shift)))
+
+    @property
+    def indicator(self) -> dict[int, int]:
+        """Place of the indicator in the row vector, of every imputed feature by position."""
+        return {j: 1 + self.numeric + i for i, j in enumerate(self.imputed)}
+
 
 @dataclass(frozen=True, slots=True)
 class Normal:
     """Sums over `rows` rows of (z - centre)(z - centre)', z = [features, target] after cleaning.
 
-    `gram`: shape (p + 1, p + 1), centred at the means of the training set; `square`: the sums of
-    squares about the shift, which tell how many digits centring has cost.
+    `gram`: shape (p + 1, p + 1), centred at the means of the training set; `rounding`: what a sum
+    of squares that should be 0 may have left.
     """
 
     rows: int
     gram: DoubleDouble
-    square: Array
+    rounding: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +166,8 @@ class Folding:
         return Split(
             train=self._normal(whole, means, rest),
             test=None if left_out is None else self._normal(left_out, means, rest),
-            sst=0.0 if left_out is None else _variation(left_out, self._value[-1]),
-            centre=means + rest + self._shift(),
+            sst=0.0 if left_out is None else self._variation(left_out),
+            centre=(means + rest + self._of_design(self._form.shift, 0.0)) / self._per_unit,
             means=self._numeric_means(fit_gram),
             indices=kappa,
             orders=orders,
@@ -169,21 +184,24 @@ class Folding:
     def _there(self) -> Integers:
         """Row that tells where it is observed: the constant 1 unless it is imputed."""
         form = self._form
-        indicator = {j: 1 + form.numeric + i for i, j in enumerate(form.imputed)}
-        return np.array([*(indicator.get(j, 0) for j in form.design), 0], dtype=np.int64)
+        return np.array([*(form.indicator.get(j, 0) for j in form.design), 0], dtype=np.int64)
 
-    def _shift(self) -> Array:
+    def _of_design(self, values: Array, of_category: float) -> Array:
+        """What `values` says of the numeric features, for every feature, then the target."""
         form = self._form
-        shift = [form.shift[j] if j < form.numeric else 0.0 for j in form.design]
-        return np.array([*shift, form.shift[-1]])
+        found = [values[j] if j < form.numeric else of_category for j in form.design]
+        return np.array([*found, values[-1]])
+
+    @property
+    def _per_unit(self) -> Array:
+        return self._of_design(self._form.per_unit, 1.0)
 
     def _numeric_means(self, gram: Array) -> Array:
         """Mean of every numeric feature where it is there, in raw units."""
-        there = np.zeros(self._form.numeric, dtype=np.int64)
-        for i, j in enumerate(self._form.imputed):
-            there[j] = 1 + self._form.numeric + i
-        sums = DoubleDouble.of(gram[0, 1 : 1 + self._form.numeric])
-        means: Array = (sums / gram[0, there] + self._form.shift[:-1]).rounded()
+        form = self._form
+        there = [form.indicator.get(j, 0) for j in range(form.numeric)]
+        sums = DoubleDouble.of(gram[0, 1 : 1 + form.numeric])
+        means: Array = ((sums / gram[0, there] + form.shift[:-1]) / form.per_unit[:-1]).rounded()
         return means
 
     def _means(self, matrix: Array) -> DoubleDouble:
@@ -209,7 +227,22 @@ class Folding:
             sums = self._sums(matrix, means)
             gram = gram - sums[:, None] * rest[None, :] - rest[:, None] * sums[None, :]
             gram = gram + rest[:, None] * rest[None, :] * rows
-        return Normal(int(rows), gram, np.diag(square.hi).copy())
+        unit = self._per_unit
+        if self._form.decimals:
+            gram = gram / unit[:, None] / unit[None, :]
+        return Normal(int(rows), gram, self._rounding * square.hi.diagonal() / unit**2)
+
+    @property
+    def _rounding(self) -> float:
+        return CONSTANT_IF_EXACT if self._form.exact else CONSTANT
+
+    def _variation(self, matrix: Array) -> float:
+        """Sum of squares of the target about its mean; 0 where only rounding is left of it."""
+        at = self._value[-1]
+        total = DoubleDouble.of(matrix[0, at])
+        found = (DoubleDouble.of(matrix[at, at]) - total * total / matrix[0, 0]).rounded()
+        rounding = self._rounding * matrix[at, at]
+        return float(found / self._per_unit[-1] ** 2) if found > rounding else 0.0
 
     def _order(self, table: Array, folds: Mask) -> Integers:
         """Levels that occur by descending count; ties stay in the canonical order."""
@@ -244,10 +277,3 @@ def _ranks(order: Integers, levels: int) -> Array:
 def _bordered(gram: Array, rows: Array, corner: Array) -> Array:
     """[[gram, rows'], [rows, corner]]."""
     return np.block([[gram, rows.T], [rows, corner]])
-
-
-def _variation(matrix: Array, at: int) -> float:
-    """Sum of squares about the mean."""
-    total = DoubleDouble.of(matrix[0, at])
-    variation = DoubleDouble.of(matrix[at, at]) - total * total / matrix[0, 0]
-    return max(float(variation.rounded()), 0.0)

@@ -20,7 +20,7 @@ from tandem.errors import DataError
 from tandem.folding import Form
 from tandem.moments import Moments, total
 from tandem.records import Array, Column, Folds, Plan
-from tandem.residuals import Residual, error_sums
+from tandem.residuals import Residual, error_sums, products
 from tandem.row_groups import Reader, RowGroup
 from tandem.tiles import Batch, Workplace, moments_of
 
@@ -81,6 +81,25 @@ class GroupErrors:
         work = Workplace(self.form.width)
         parts = [
             error_sums(rows, self.form, work, self.residuals, self.places)
+            for rows in self.rows.batches(group)
+        ]
+        summed: Array = np.sum(parts, axis=0)
+        return summed
+
+
+@dataclass(frozen=True, slots=True)
+class GroupProducts:
+    """row group -> its sums of every number of a row times the residual of one model."""
+
+    rows: Rows
+    form: Form
+    model: Residual
+    places: tuple[Mapping[str, int], ...]
+
+    def __call__(self, group: RowGroup) -> Array:
+        work = Workplace(self.form.width)
+        parts = [
+            products(rows, self.form, work, self.model, self.places)
             for rows in self.rows.batches(group)
         ]
         summed: Array = np.sum(parts, axis=0)

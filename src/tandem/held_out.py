@@ -10,8 +10,9 @@ import numpy as np
 
 from tandem.double_double import DoubleDouble
 from tandem.elastic_net import penalty
-from tandem.folding import CONSTANT, Normal, Split
-from tandem.records import Array, GridPoint
+from tandem.folding import Normal, Split
+from tandem.moments import Integers
+from tandem.records import Array, Design, GridPoint
 from tandem.solve import Solution, solve
 
 # Below this share of the sums that cancel in an SSE, it is summed again in double-double ...
@@ -26,25 +27,51 @@ class Fitted:
 
     slopes: Array
     solution: Solution
+    design: Design
 
 
 def fit(train: Normal, grid: Sequence[GridPoint]) -> Fitted:
     """Every grid point fitted on one training set."""
-    gram, rows = train.gram, float(train.rows)
-    variance = gram.hi.diagonal() / rows
-    constant = variance <= CONSTANT * train.square / rows
-    deviation = np.sqrt(np.where(constant, 1.0, variance))
-    varies = np.flatnonzero(~constant[:-1])
-    scale = deviation[varies]
-    signal = 0.0 if constant[-1] else 1.0
-    # One exact division after the other: a rounded divisor would be another matrix.
-    xx = gram[np.ix_(varies, varies)] / scale[:, None] / scale[None, :] / rows
-    xy = gram[varies, -1] / scale / rows * signal
-    points = [penalty(point, float(deviation[-1])) for point in grid]
-    solution = solve(xx, xy, float(variance[-1]) * signal, points)
-    slopes = np.zeros((len(points), len(constant) - 1))
-    slopes[:, varies] = solution.weights / scale
-    return Fitted(slopes, solution)
+    standard = Standard.of(train)
+    points = [penalty(point, standard.target_deviation) for point in grid]
+    solution = solve(standard.xx, standard.xy, standard.yy, points)
+    design = Design(len(standard.varies), solution.rank, solution.condition)
+    return Fitted(standard.raw(solution.weights), solution, design)
+
+
+@dataclass(frozen=True, slots=True)
+class Standard:
+    """G, c and y'y/n of the features that vary, divided by their deviations `scale`."""
+
+    features: int
+    varies: Integers
+    scale: Array
+    target_deviation: float
+    xx: DoubleDouble
+    xy: DoubleDouble
+    yy: float
+
+    @classmethod
+    def of(cls, train: Normal) -> "Standard":
+        """The problem of one training set; what varies by no more than rounding is left out."""
+        gram, rows = train.gram, float(train.rows)
+        variance = gram.hi.diagonal() / rows
+        constant = variance <= train.rounding / rows
+        deviation = np.sqrt(np.where(constant, 1.0, variance))
+        varies = np.flatnonzero(~constant[:-1])
+        scale = deviation[varies]
+        signal = 0.0 if constant[-1] else 1.0
+        # One exact division after the other: a rounded divisor would be another matrix.
+        xx = gram[np.ix_(varies, varies)] / scale[:, None] / scale[None, :] / rows
+        xy = gram[varies, -1] / scale / rows * signal
+        yy = float(variance[-1]) * signal
+        return cls(len(constant) - 1, varies, scale, float(deviation[-1]), xx, xy, yy)
+
+    def raw(self, weights: Array) -> Array:
+        """Slopes in raw units, 0 for what is constant."""
+        slopes = np.zeros((len(weights), self.features))
+        slopes[:, self.varies] = weights / self.scale
+        return slopes
 
 
 def errors(test: Normal, slopes: Array) -> tuple[Array, Array]:

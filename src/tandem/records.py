@@ -228,6 +228,24 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
+class Design:
+    """The cleaned, standardised features of one training set, those left out that are constant.
+
+    `rank` of `features`: singular values that are not 0 to within rounding; `condition`: ratio of
+    the largest of them to the smallest.
+    """
+
+    features: int
+    rank: int
+    condition: float
+
+    @property
+    def missing(self) -> int:
+        """Features that the others make up for."""
+        return self.features - self.rank
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorSums:
     """What an engine measured on the held-out rows.
 
@@ -235,7 +253,8 @@ class ErrorSums:
     `sst[f]`: sum of squared deviations of the target from its mean on fold f;
     `n_train[f]`, `n_test[f]`: rows outside and inside fold f;
     `unconverged`: fits that stopped at the iteration cap before the tolerance, where known;
-    `sae[f, g]`: sum of absolute errors, in units of the target; None where it is not asked for.
+    `sae[f, g]`: sum of absolute errors, in units of the target, if asked for; `designs`: of every
+    fold's training set, where known.
     """
 
     sse: Array
@@ -244,6 +263,7 @@ class ErrorSums:
     n_test: tuple[int, ...]
     unconverged: int = 0
     sae: Array | None = None
+    designs: tuple[Design, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,10 +294,7 @@ class SparkFacts:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What an engine did: `scans` is how many times it went through the input rows.
-
-    `spark` is None for an engine without Spark.
-    """
+    """What an engine did; `scans`: how many times it went through the input rows."""
 
     scans: int
     spark: SparkFacts | None = None

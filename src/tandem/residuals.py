@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tandem.double_double import DoubleDouble
 from tandem.folding import Form, Split
 from tandem.moments import Integers
 from tandem.records import Array
@@ -32,16 +33,18 @@ def residual(split: Split, slopes: Array, form: Form) -> Residual:
     """(y - mean y) - sum_j slopes_j (x_j - mean x_j), with missing cells at their means."""
     design = np.array(form.design)
     numeric = design < form.numeric
-    shift = np.append(np.where(numeric, form.shift[np.where(numeric, design, 0)], 0.0), 0.0)
-    shift[-1] = form.shift[-1]
+    unit = form.per_unit
+    shift = DoubleDouble.of(form.shift) / unit
+    at = np.append(np.where(numeric, design, 0), -1)
+    away = split.centre - shift[at] * np.append(numeric, 1.0)
     residual_of = np.column_stack([-slopes, np.ones(len(slopes))])
-    constant = -((split.centre - shift)[None, :] * residual_of).sum(axis=1).rounded()
+    constant = -(away[None, :] * residual_of).sum(axis=1).rounded()
     row = np.zeros((len(slopes), form.width))
-    row[:, 1 + design[numeric]] = -slopes[:, numeric]
-    row[:, -1] = 1.0
+    row[:, 1 + design[numeric]] = -slopes[:, numeric] / unit[design[numeric]]
+    row[:, -1] = 1.0 / unit[-1]
     for i, j in enumerate(form.imputed):
         slope = slopes[:, np.flatnonzero(design == j)[0]]
-        at_mean = slope * (split.means[j] - form.shift[j])
+        at_mean = slope * (split.means[j] - shift.rounded()[j])
         row[:, 1 + form.numeric + i] = at_mean
         constant = constant - at_mean
     row[:, 0] = constant
@@ -62,12 +65,7 @@ def error_sums(
     `places[c]`: level of category c -> its position in `Residual.indices[c]`.
     """
     sums = np.zeros((2, len(residuals), len(residuals[0].row)))
-    levels = [
-        np.array([place[level] for level in codes.levels], dtype=np.int64)[codes.codes]
-        for codes, place in zip(batch.categorical, places, strict=True)
-    ]
-    used = np.ones(len(batch.folds))
-    used[batch.dropped] = 0.0
+    levels, used = _levels(batch, places), _used(batch)
     for tile in tiles(batch, form, len(residuals), work):
         here: list[Integers] = [column[tile.rows] for column in levels]
         weight = used[tile.rows]
@@ -79,3 +77,55 @@ def error_sums(
             sums[0, fold] += np.square(errors) @ weight[first:last]
             sums[1, fold] += np.abs(errors, out=errors) @ weight[first:last]
     return sums
+
+
+def products(
+    batch: Batch,
+    form: Form,
+    work: Workplace,
+    model: Residual,
+    places: Sequence[Mapping[str, int]],
+) -> Array:
+    """Sums of [1, u, o, y, indices] times the residual of one model, over the used rows."""
+    sums = np.zeros(form.width + len(places))
+    levels, used = _levels(batch, places), _used(batch)
+    for tile in tiles(batch, form, int(batch.folds.max(initial=0)) + 1, work):
+        indices = [model.indices[c][column[tile.rows]] for c, column in enumerate(levels)]
+        errors = model.row[0] @ tile.vectors
+        for c, index in enumerate(indices):
+            errors += model.by_index[0, c] * index
+        errors *= used[tile.rows]
+        sums[: form.width] += tile.vectors @ errors
+        sums[form.width :] += [index @ errors for index in indices]
+    return sums
+
+
+def pull(split: Split, form: Form, sums: Array) -> Array:
+    """Sums of (x_j - mean x_j) times the residual, raw units, from the sums of `products`.
+
+    A cleaned cell less its mean is (x - m) o + (m - mean), m being the mean of what is there.
+    """
+    found = np.empty(len(form.design))
+    shift = (DoubleDouble.of(form.shift) / form.per_unit).rounded()
+    centre = split.centre.rounded()
+    for j, at in enumerate(form.design):
+        if at < form.numeric:
+            value, there = sums[1 + at] / form.per_unit[at], sums[form.indicator.get(at, 0)]
+            mean = split.means[at]
+            found[j] = value - (mean - shift[at]) * there - (centre[j] - mean) * sums[0]
+        else:
+            found[j] = sums[form.width + at - form.numeric] - centre[j] * sums[0]
+    return found
+
+
+def _levels(batch: Batch, places: Sequence[Mapping[str, int]]) -> list[Integers]:
+    return [
+        np.array([place[level] for level in codes.levels], dtype=np.int64)[codes.codes]
+        for codes, place in zip(batch.categorical, places, strict=True)
+    ]
+
+
+def _used(batch: Batch) -> Array:
+    used = np.ones(len(batch.folds))
+    used[batch.dropped] = 0.0
+    return used

@@ -5,8 +5,8 @@ For features standardised over n rows, G = Z'Z/n and c = Z'y/n:
     minimise over w:  w'Gw/2 - c'w + l1 sum |w_j| + l2/2 sum w_j^2        (see elastic_net.py)
 
 - l1 = 0: by the eigenvalues of G, then refined against the residual in double-double. Of several
-  minimisers (l2 = 0, collinear columns) the one of smallest norm: eigenvalues below
-  RANK_CUTOFF * p * the largest count as 0.
+  minimisers (l2 = 0, collinear columns) the one of smallest norm: eigenvalues of G + l2 below
+  RANK_CUTOFF * p * the largest of G count as 0.
 - l1 > 0: scikit-learn's coordinate descent on p + 1 rows that have the same Gram matrix, then an
   active set is solved exactly, so that no tolerance shows. With l2 = 0 and collinear columns the
   minimiser of smallest norm is taken where it keeps the signs; predictions are unique either way.
@@ -25,12 +25,14 @@ from tandem.elastic_net import Penalty
 from tandem.records import Array
 
 # Rounding of a sum over many rows reaches a few hundred units in the last place.
-RANK_CUTOFF = 100 * np.finfo(np.float64).eps
+EPSILON = float(np.finfo(np.float64).eps)
+RANK_CUTOFF = 100 * EPSILON
 KKT_TOLERANCE = 1e-12  # of max |c|
 _SETTLED = 1e-14  # of max |c|: below it there is nothing left but rounding
 _ILL_CONDITIONED = 1e4  # ratio of eigenvalues from which double-double residuals pay
 _REFINEMENTS = 8
 
+Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 _Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
@@ -38,12 +40,16 @@ _Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
 class Solution:
     """`weights[g]`: minimiser at grid point g, shape (points, p), for standardised features.
 
-    `kkt[g]`: largest violation of the optimality conditions, relative to max |c|; `rank`: of G;
-    `condition`: ratio of the largest to the smallest singular value of Z that is not taken as 0.
+    `kkt[g]`: largest violation of the optimality conditions, relative to the largest number that
+    cancels in them, max |c| or max |G| |w|, apart from what lies along eigenvectors that are taken
+    as collinear; `open[g]`: share of the weights that rounding in G and c may move, the condition
+    number of G + l2 times eps; `rank`: of G; `condition`: ratio of the largest to the smallest
+    singular value of Z that is not taken as 0.
     """
 
     weights: Array
     kkt: Array
+    open: Array
     rank: int
     condition: float
 
@@ -55,7 +61,7 @@ def solve(gram: DoubleDouble, xy: DoubleDouble, yy: float, grid: Sequence[Penalt
     """
     points = np.zeros((len(grid), len(xy.hi)))
     if points.size == 0:
-        return Solution(points, np.zeros(len(grid)), 0, 1.0)
+        return Solution(points, np.zeros(len(grid)), np.zeros(len(grid)), 0, 1.0)
     spectrum = _Spectrum.of(gram)
     for index, penalty in enumerate(grid):
         if penalty.l1 == 0.0:
@@ -64,9 +70,9 @@ def solve(gram: DoubleDouble, xy: DoubleDouble, yy: float, grid: Sequence[Penalt
     starts = _descend(gram.hi, xy.hi, yy, [grid[index] for index in path])
     for index, start in zip(path, starts, strict=True):
         points[index] = _ActiveSet(gram.hi, xy.hi, grid[index], full=spectrum.full).run(start)
-    kkt = np.array([violation(gram.hi, xy.hi, p, w) for p, w in zip(grid, points, strict=True)])
-    scale = float(np.max(np.abs(xy.hi), initial=0.0)) or 1.0
-    return Solution(points, kkt / scale, spectrum.rank, spectrum.condition)
+    kkt = np.array([spectrum.violation(xy.hi, p, w) for p, w in zip(grid, points, strict=True)])
+    moves = EPSILON * np.array([spectrum.condition(penalty.l2) for penalty in grid])
+    return Solution(points, kkt, moves, spectrum.rank, float(np.sqrt(spectrum.condition())))
 
 
 def violation(gram: Array, xy: Array, penalty: Penalty, weights: Array) -> float:
@@ -85,34 +91,38 @@ class _Spectrum:
     gram: DoubleDouble
     values: Array
     vectors: Array
-    kept: "np.ndarray[tuple[int], np.dtype[np.bool_]]"
+    zero: float  # eigenvalues up to it count as 0
 
     @classmethod
     def of(cls, gram: DoubleDouble) -> "_Spectrum":
         values, vectors = np.linalg.eigh(gram.hi)
         largest = float(np.max(values, initial=0.0))
-        return cls(gram, values, vectors, values > RANK_CUTOFF * len(values) * largest)
+        return cls(gram, values, vectors, RANK_CUTOFF * len(values) * largest)
+
+    def kept(self, l2: float = 0.0) -> Mask:
+        """Which eigenvalues of G + l2 are not taken as 0."""
+        return self.values + l2 > self.zero
 
     @property
     def rank(self) -> int:
-        return int(np.count_nonzero(self.kept))
+        return int(np.count_nonzero(self.kept()))
 
     @property
     def full(self) -> bool:
-        return bool(self.kept.all())
+        return bool(self.kept().all())
 
-    @property
-    def condition(self) -> float:
-        kept = self.values[self.kept]
-        return float(np.sqrt(kept[-1] / kept[0])) if len(kept) else 1.0
+    def condition(self, l2: float = 0.0) -> float:
+        """Largest over smallest eigenvalue of G + l2 that is not taken as 0."""
+        kept = self.values[self.kept(l2)] + l2
+        return float(kept[-1] / kept[0]) if len(kept) else 1.0
 
     def ridge(self, xy: DoubleDouble, l2: float) -> Array:
         """w = V (D + l2)^-1 V'c over the eigenvalues that are not 0, refined."""
-        inverse = np.zeros_like(self.values)
-        inverse[self.kept] = 1.0 / (self.values[self.kept] + l2)
+        kept, inverse = self.kept(l2), np.zeros_like(self.values)
+        inverse[kept] = 1.0 / (self.values[kept] + l2)
         weights: Array = self.vectors @ (inverse * (self.vectors.T @ xy.hi))
         hard = np.max(inverse, initial=0.0) > _ILL_CONDITIONED * np.min(
-            inverse, initial=np.inf, where=self.kept
+            inverse, initial=np.inf, where=kept
         )
         for _ in range(_REFINEMENTS if hard else 1):
             if hard:
@@ -125,6 +135,18 @@ class _Spectrum:
             if np.max(np.abs(step), initial=0.0) <= 1e-16 * np.max(np.abs(weights), initial=0.0):
                 break
         return weights
+
+    def violation(self, xy: Array, penalty: Penalty, weights: Array) -> float:
+        """As `Solution.kkt` says."""
+        if penalty.l1 == 0.0:
+            basis = self.vectors[:, self.kept(penalty.l2)]
+            left = xy - self.gram.hi @ weights - penalty.l2 * weights
+            beyond = float(np.max(np.abs(basis @ (basis.T @ left)), initial=0.0))
+        else:
+            beyond = violation(self.gram.hi, xy, penalty, weights)
+        cancels = np.abs(self.gram.hi) @ np.abs(weights)
+        scale = max(float(np.max(np.abs(xy))), float(np.max(cancels)))
+        return beyond / (scale or 1.0)
 
 
 def _descend(gram: Array, xy: Array, yy: float, grid: Sequence[Penalty]) -> Iterator[Array]:

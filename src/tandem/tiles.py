@@ -126,7 +126,7 @@ class _Fill:
             # Rows that are not taken fall on the place after the last and are written nowhere.
             work.place[: self._end - self._begin] = size
             work.place[order] = work.count[:size]
-        indicators = {j: 1 + form.numeric + i for i, j in enumerate(form.imputed)}
+        indicators = form.indicator
         for j, cells in enumerate(self._batch.numeric):
             row = 1 + j if j < form.numeric else -1
             self._column(cells.values, form.shift[j], tile[row], order)

@@ -106,6 +106,12 @@ def _metrics(result: Result) -> Iterator[tuple[str, float, int]]:
     yield "data/scans", result.facts.scans, 0
     yield "data/columns_dropped", len(result.plan.columns(Action.DROP_COLUMN)), 0
     yield "cv/unconverged_fits", result.sums.unconverged, 0
+    if designs := result.sums.designs:
+        for fold, design in enumerate(designs):
+            yield "fold/rank", design.rank, fold
+            yield "fold/condition", design.condition, fold
+        yield "cv/rank_min", min(design.rank for design in designs), 0
+        yield "cv/condition_max", max(design.condition for design in designs), 0
     yield "memory/peak_mb", result.peak_mb, 0
     if spark := result.facts.spark:
         yield "spark/jobs", spark.jobs, 0

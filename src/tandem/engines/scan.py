@@ -19,10 +19,10 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from tandem.cleaning import MISSING, check_folds, check_ledger, decide
-from tandem.columns import NotFiniteError, common_shift, is_floating
+from tandem.columns import NotFiniteError, common_shift, decimals, is_floating
 from tandem.engines.base import Progress
 from tandem.folding import Folding, Form, Split, canonical
-from tandem.group_work import GroupCounts, GroupErrors, GroupMoments, Rows
+from tandem.group_work import GroupCounts, GroupErrors, GroupMoments, GroupProducts, Rows
 from tandem.held_out import LOST, errors, fit, intercepts
 from tandem.moments import MAXIMUM_FOLDS, Moments
 from tandem.profile import refuse_infinite
@@ -43,7 +43,9 @@ from tandem.records import (
 from tandem.residuals import Residual, residual
 from tandem.row_groups import Footers, Reader, RowGroup
 from tandem.second_look import SecondLook
+from tandem.settle import settled
 from tandem.solve import KKT_TOLERANCE
+from tandem.whole_numbers import recentred
 
 T = TypeVar("T")
 
@@ -116,7 +118,7 @@ class Engine:
         self._folding = Folding(canonical(moments), form, fit_on_all=on_all)
         sse = np.empty((self.task.folds.k, len(self.task.grid)))
         sst, share = np.empty(self.task.folds.k), np.empty_like(sse)
-        residuals, unsolved = [], 0
+        residuals, designs, unsolved = [], [], 0
         advance = self._progress(sse.size, "fits")
         for fold, split in enumerate(self._folding.splits()):
             assert split.test is not None
@@ -124,6 +126,7 @@ class Engine:
             sse[fold], share[fold] = errors(split.test, fitted.slopes)
             sst[fold] = split.sst
             unsolved += int(np.count_nonzero(fitted.solution.kkt > KKT_TOLERANCE))
+            designs.append(fitted.design)
             residuals.append(residual(split, fitted.slopes, form))
             advance(len(self.task.grid))
         sae = None
@@ -132,11 +135,12 @@ class Engine:
             sse = np.where(share < LOST, squared, sse)
             sae = absolute if self.task.mae else None
         n_train = tuple(sum(n_test) - rows for rows in n_test)
-        return ErrorSums(sse, sst, n_train, tuple(n_test), unsolved, sae)
+        return ErrorSums(sse, sst, n_train, tuple(n_test), unsolved, sae, tuple(designs))
 
     def refit(self, point: GridPoint) -> LinearModel:
+        assert self._scanned is not None
         split = self._folding.whole()
-        slopes = fit(split.train, [point]).slopes
+        slopes = settled(split, self._scanned[1], point, self._sum_products)
         return _model(self._plan, split, slopes[0], self._folding.levels)
 
     def facts(self) -> Facts:
@@ -170,21 +174,36 @@ class Engine:
     def _scan(self, plan: Plan) -> None:
         groups = self._footers.row_groups
         numeric = (*plan.numeric, plan.target)
-        form = Form.of(plan, common_shift(self._reader.sample(groups[0], numeric), numeric))
+        shift = common_shift(self._reader.sample(groups[0], numeric), numeric)
+        places = tuple(decimals(self._footers.types[column.name]) for column in numeric)
+        form = Form.of(plan, shift, places)
         work = GroupMoments(self._rows(plan, *self._only_checked(plan)), form)
-        self._scanned = (plan, form, self._second_look.moments(work, groups, self._map))
+        moments, form = recentred(self._second_look.moments(work, groups, self._map), form)
+        self._scanned = (plan, form, moments)
 
     def _sum_errors(self, residuals: Sequence[Residual]) -> Array:
         """One more scan: squared and absolute errors of every row under the models of its fold."""
         assert self._scanned is not None
         plan, form, _ = self._scanned
-        levels = self._folding.levels
-        places = tuple({level: i for i, level in enumerate(names)} for names in levels)
+        places = self._level_places()
         found = np.zeros((2, len(residuals), len(self.task.grid)))
         work = GroupErrors(self._rows(plan), form, tuple(residuals), places)
         for part in self._map(work, self._footers.row_groups):
             found += part
         return found
+
+    def _sum_products(self, model: Residual) -> Array:
+        """One more scan: the sums of every number of a row times its residual."""
+        assert self._scanned is not None
+        plan, form, _ = self._scanned
+        work = GroupProducts(self._rows(plan), form, model, self._level_places())
+        found = np.zeros(form.width + len(plan.categorical))
+        for part in self._map(work, self._footers.row_groups):
+            found += part
+        return found
+
+    def _level_places(self) -> tuple[dict[str, int], ...]:
+        return tuple({level: i for i, level in enumerate(n)} for n in self._folding.levels)
 
     def _map(self, work: Callable[[RowGroup], T], groups: Sequence[RowGroup]) -> Iterator[T]:
         """work(group) for every one of `groups`, in their order: one scan."""

@@ -23,6 +23,7 @@ from tandem.model import as_text
 from tandem.profile import measure
 from tandem.records import (
     Array,
+    Design,
     ErrorSums,
     Facts,
     FitOn,
@@ -102,6 +103,7 @@ class Engine:
         sse = np.empty((self.task.folds.k, len(self.task.grid)))
         sae = np.empty_like(sse) if self.task.mae else None
         sst = np.empty(self.task.folds.k)
+        designs: dict[int, Design] = {}
         for fold in range(self.task.folds.k):
             train, test = self._frame[self._folds != fold], self._frame[self._folds == fold]
             fitted = self._on_all or fit_cleaning(train, self._plan)
@@ -113,13 +115,16 @@ class Engine:
             sst[fold] = np.sum((y_test - y_test.mean()) ** 2) if np.ptp(y_test) else 0.0
             for index, point in enumerate(self.task.grid):
                 estimator = self._fit(point, x_train, y_train)
+                if isinstance(estimator, LinearRegression):
+                    designs[fold] = _measured(estimator, int(np.isfinite(scaler.scale_).sum()))
                 errors = y_test - estimator.predict(x_test)
                 sse[fold, index] = np.sum(errors**2)
                 if sae is not None:
                     sae[fold, index] = np.sum(np.abs(errors))
                 advance(1)
         n_train = tuple(sum(n_test) - rows for rows in n_test)
-        return ErrorSums(sse, sst, n_train, tuple(n_test), self._unconverged, sae)
+        known = tuple(designs.values())
+        return ErrorSums(sse, sst, n_train, tuple(n_test), self._unconverged, sae, known)
 
     def refit(self, point: GridPoint) -> LinearModel:
         fitted = self._on_all or fit_cleaning(self._frame, self._plan)
@@ -153,7 +158,7 @@ class Engine:
 
     def _fit(self, point: GridPoint, x: Array, y: Array) -> ElasticNet | Ridge | LinearRegression:
         deviation = float(y.std()) or 1.0  # a constant target: every coefficient is 0 anyway
-        estimator = sklearn_estimator(point, len(y), deviation, self.task.solver)
+        estimator = sklearn_estimator(point, x.shape, deviation, self.task.solver)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", ConvergenceWarning)
             estimator.fit(x, y)
@@ -203,6 +208,13 @@ def _scaled(scaler: StandardScaler, matrix: Array, *, fit: bool = False) -> Arra
         # A constant column gets coefficient 0, so its rounding noise must not enter the fit.
         scaler.scale_[np.ptp(matrix, axis=0) == 0.0] = np.inf
     return np.asfortranarray(scaler.transform(matrix))
+
+
+def _measured(estimator: LinearRegression, features: int) -> Design:
+    """What least squares found out on its way about the `features` that vary."""
+    rank = int(estimator.rank_)
+    condition = estimator.singular_[0] / estimator.singular_[rank - 1] if rank else 1.0
+    return Design(features, rank, float(condition))
 
 
 def _read(path: str, names: list[str]) -> pd.DataFrame:

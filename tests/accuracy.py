@@ -1,0 +1,204 @@
+"""The numbers of experiments/accuracy. `python -m tests.accuracy` writes them into its README.
+
+Every table is a header and rows of text; the tests make them again and compare.
+"""
+
+import re
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from sklearn.linear_model import LinearRegression
+
+from tandem.engines import spark_session
+from tandem.records import Array
+from tandem.report import markdown
+from tandem.result import Result
+from tests.determinism import ROWS, difference
+from tests.problems import Problem, digits, least_squares, nist
+from tests.tasks import drive, make_task
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+README = Path(__file__).parents[1] / "experiments" / "accuracy" / "README.md"
+NONE = "-"
+OLS = ("model.reg_param=[0]", "model.elastic_net_param=[0]", "folds.k=2")
+
+Table = list[list[str]]
+Solver = Callable[[Array, Array], Array]
+
+
+def scan(table: pa.Table, *overrides: str) -> Result:
+    """The scan engine on a table with target y, without a penalty."""
+    with tempfile.TemporaryDirectory() as folder:
+        pq.write_table(table, Path(folder) / "a.parquet")
+        data = ("dataset=files", f"dataset.path={folder}", "dataset.target=y", "engine=scan")
+        return drive("scan", make_task(*data, *OLS, *overrides))
+
+
+def coefficients(result: Result, features: Iterable[str]) -> Array:
+    """Intercept, then slopes."""
+    return np.array([result.model.intercept, *(result.model.coefficients[f] for f in features)])
+
+
+def lstsq(x: Array, y: Array) -> Array:
+    solution: Array = np.linalg.lstsq(np.column_stack([np.ones(len(y)), x]), y)[0]
+    return solution
+
+
+def plain_gram(x: Array, y: Array) -> Array:
+    """Normal equations of the raw columns: neither shifted nor centred."""
+    design = np.column_stack([np.ones(len(y)), x])
+    try:
+        solution: Array = np.linalg.solve(design.T @ design, design.T @ y)
+    except np.linalg.LinAlgError:
+        return np.full(design.shape[1], np.nan)
+    return solution
+
+
+def sklearn(**arguments: float) -> Solver:
+    def solve(x: Array, y: Array) -> Array:
+        fitted = LinearRegression(**arguments).fit(x, y)
+        return np.array([fitted.intercept_, *fitted.coef_])
+
+    return solve
+
+
+def spark(session: "SparkSession") -> Solver:
+    """Spark ML's LinearRegression as it comes, without a penalty."""
+
+    def solve(x: Array, y: Array) -> Array:
+        from pyspark.ml.feature import VectorAssembler
+        from pyspark.ml.regression import LinearRegression as SparkRegression
+
+        names = [f"x{j}" for j in range(x.shape[1])]
+        with tempfile.TemporaryDirectory() as folder:
+            path = str(Path(folder) / "a.parquet")
+            pq.write_table(pa.table([*x.T, y], [*names, "y"]), path)
+            frame = VectorAssembler(inputCols=names, outputCol="x").transform(
+                session.read.parquet(path)
+            )
+            fitted = SparkRegression(featuresCol="x", labelCol="y", regParam=0.0).fit(frame)
+        return np.array([fitted.intercept, *fitted.coefficients.toArray()])
+
+    return solve
+
+
+NIST_SOLVERS: dict[str, Solver] = {
+    "numpy lstsq": lstsq,
+    "scikit-learn": sklearn(),
+    "scikit-learn, tol=0": sklearn(tol=0.0),
+}
+OFFSET_SOLVERS: dict[str, Solver] = {
+    "plain Gram": plain_gram,
+    "numpy lstsq": lstsq,
+    "scikit-learn": sklearn(),
+}
+SPARK = "Spark ML"
+
+
+def nist_table(session: "SparkSession | None" = None) -> Table:
+    """Correct digits of the coefficients, by problem and solver."""
+    solvers = NIST_SOLVERS | ({SPARK: spark(session)} if session else {})
+    rows = [["problem", "condition", "scan, decimals", "scan, float64", *solvers]]
+    rows += [[name, *_nist_row(problem, solvers.values())] for name, problem in nist().items()]
+    return rows
+
+
+def _nist_row(problem: Problem, solvers: Iterable[Solver]) -> Iterator[str]:
+    table, exact = problem.in_floats, problem.in_decimals
+    x, y = arrays(table, problem.features)
+    standard = (x - x.mean(axis=0)) / x.std(axis=0)
+    yield f"{np.linalg.cond(standard):.1e}"
+    for found in (exact, table):
+        yield (
+            NONE
+            if found is None
+            else _digits(coefficients(scan(found), problem.features), problem.certified)
+        )
+    for solve in solvers:
+        yield _digits(solve(x, y), problem.certified)
+
+
+def offset_table(session: "SparkSession | None" = None) -> Table:
+    """Correct digits of the slopes where every feature is c + s N(0, 1), by c / s.
+
+    The least of three draws; the truth is the rational solution for the float64 numbers drawn.
+    """
+    solvers = OFFSET_SOLVERS | ({SPARK: spark(session)} if session else {})
+    rows = [["c / s", "scan", *solvers]]
+    for power in range(10):
+        found = [_offset_row(power, seed, solvers.values()) for seed in range(3)]
+        rows.append([f"1e{power}", *(f"{min(d):.1f}" for d in zip(*found, strict=True))])
+    return rows
+
+
+def _offset_row(power: int, seed: int, solvers: Iterable[Solver]) -> list[float]:
+    rng = np.random.default_rng(seed)
+    x = 10.0**power + rng.normal(size=(100, 3))
+    y = x @ [1.0, -2.0, 3.0] + rng.normal(size=100)
+    names = ["a", "b", "c"]
+    truth = least_squares(x.T.tolist(), y.tolist())[1:]
+    ours = coefficients(scan(pa.table([*x.T, y], [*names, "y"])), names)
+    found = [ours, *(solve(x, y) for solve in solvers)]
+    return [digits(each[1:].tolist(), truth, most=16) for each in found]
+
+
+def determinism_table(*, with_spark: bool = False) -> Table:
+    """What may change, and what it changes: no bit, or numbers by how much at most."""
+    rows = [["what changes", "float64", "whole numbers", "decimals"]]
+    for label, row in ROWS.items():
+        if with_spark or not row.on_spark:
+            rows.append([label, *(_changed(difference(row, kind)) for kind in rows[0][1:])])
+    return rows
+
+
+def _changed(largest: float) -> str:
+    return "no bit" if largest == 0.0 else f"{largest:.0e}"
+
+
+def arrays(table: pa.Table, features: Sequence[str]) -> tuple[Array, Array]:
+    return np.column_stack([table.column(n) for n in features]), table.column("y").to_numpy()
+
+
+def _digits(found: Array, truth: Any) -> str:
+    return f"{digits(found.tolist(), truth):.1f}"
+
+
+def written(name: str) -> Table:
+    """The table called `name` as it stands in the README."""
+    text = re.search(f"<!-- {name} -->\n(.*?)\n\n", README.read_text("utf-8"), re.DOTALL)
+    assert text, f"{README}: no table {name}"
+    lines = text.group(1).splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return [rows[0], *rows[2:]]
+
+
+def main() -> None:
+    """Make all tables again, with Spark, and write them into the README."""
+    warnings.simplefilter("ignore")
+    session = spark_session.start(make_task("dataset.rows=1000").spark, "accuracy")
+    tables = {"nist": nist_table(session), "offset": offset_table(session)}
+    session.stop()
+    tables["determinism"] = determinism_table(with_spark=True)
+    text = README.read_text("utf-8")
+    for name, table in tables.items():
+        text = re.sub(
+            f"<!-- {name} -->\n.*?\n\n",
+            lambda _, n=name, t=table: f"<!-- {n} -->\n{markdown(t)}\n",  # type: ignore[misc]
+            text,
+            flags=re.DOTALL,
+        )
+        sys.stdout.write(f"{markdown(table)}\n")
+    README.write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    main()
