@@ -58,6 +58,16 @@ def test_nan_cuts_a_scan_short_and_costs_two(tmp_path: Path) -> None:
     assert drive("scan", table(tmp_path)).facts.scans == 3
 
 
+def test_a_second_look_reads_nothing_or_what_is_new(tmp_path: Path) -> None:
+    write(tmp_path, np.random.default_rng(0).normal(size=300))
+    kept = "cache.moments=true"
+    assert drive("scan", table(tmp_path, kept)).facts.scans == 1
+    assert drive("scan", table(tmp_path, kept, "model.reg_param=[7]")).facts.scans == 0
+    assert drive("scan", table(tmp_path, kept, "scores.mae=true")).facts.scans == 1
+    (tmp_path / "b.parquet").write_bytes((tmp_path / "a.parquet").read_bytes())
+    assert drive("scan", table(tmp_path, kept)).facts.scans == 1
+
+
 @contextmanager
 def cleaned(name: str, task: Task) -> Iterator[tuple[Engine, Plan]]:
     """An engine whose input files are gone after `load`."""
