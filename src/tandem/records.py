@@ -252,9 +252,8 @@ class ErrorSums:
     `sse[f, g]`: sum of squared errors of grid point g on fold f, in squared units of the target;
     `sst[f]`: sum of squared deviations of the target from its mean on fold f;
     `n_train[f]`, `n_test[f]`: rows outside and inside fold f;
-    `unconverged`: fits that stopped at the iteration cap before the tolerance, where known;
-    `sae[f, g]`: sum of absolute errors, in units of the target, if asked for; `designs`: of every
-    fold's training set, where known.
+    `unconverged`: fits that stopped at the iteration cap, `designs`: of the training sets, where
+    known; `sae[f, g]`: sum of absolute errors, in units of the target, if asked for.
     """
 
     sse: Array
