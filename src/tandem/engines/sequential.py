@@ -70,15 +70,9 @@ class Engine:
         frame = pd.concat(
             [_read(file.path, names) for file in self.task.dataset.files], ignore_index=True
         ).set_axis([column.id for column in columns], axis="columns")
-        for column in columns:
-            cells = frame[column.id]
-            if column.kind is Kind.NUMERIC:
-                frame[column.id] = cells.astype("float64")
-            elif cells.dtype != "category":
-                text = cells if isinstance(cells.dtype, pd.StringDtype) else _text(cells)
-                frame[column.id] = text.astype("category")
-        frame[ROW_ID] = np.arange(len(frame))
-        self._frame = frame
+        typed = {column.id: _typed(frame[column.id], column.kind) for column in columns}
+        typed[ROW_ID] = np.arange(len(frame))
+        self._frame = pd.DataFrame(typed, copy=False)
 
     def profile(self) -> Profile:
         return measure(nw.from_native(self._frame).lazy(), self.task.dataset)
@@ -222,6 +216,15 @@ def _read(path: str, names: list[str]) -> pd.DataFrame:
     table = pq.read_table(path, columns=names).replace_schema_metadata(None)
     frame: pd.DataFrame = table.to_pandas()
     return frame
+
+
+def _typed(cells: "pd.Series[Any]", kind: Kind) -> Any:
+    if kind is Kind.NUMERIC:
+        return cells.astype("float64")
+    if cells.dtype == "category":
+        return cells
+    text = cells if isinstance(cells.dtype, pd.StringDtype) else _text(cells)
+    return text.astype("category")
 
 
 def _text(cells: "pd.Series[Any]") -> "pd.Series[Any]":
