@@ -172,6 +172,21 @@ def _digits(found: Array, truth: Any) -> str:
     return f"{digits(found.tolist(), truth):.1f}"
 
 
+def plot_offset(table: Table) -> None:
+    """A PNG beside the README: digits by c / s, a line per solver."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 3.5), layout="constrained")
+    axes = figure.subplots()
+    offsets, *solvers = zip(*table, strict=True)
+    for name, *cells in solvers:
+        axes.plot(offsets[1:], [float(cell) for cell in cells], "o-", label=name)
+    axes.set_xlabel("mean / standard deviation of the features")
+    axes.set_ylabel("correct digits of the slopes")
+    axes.legend()
+    figure.savefig(README.parent / "offset.png", dpi=110)
+
+
 def written(name: str) -> Table:
     """The table called `name` as it stands in the README."""
     text = re.search(f"<!-- {name} -->\n(.*?)\n\n", README.read_text("utf-8"), re.DOTALL)
@@ -182,7 +197,7 @@ def written(name: str) -> Table:
 
 
 def main() -> None:
-    """Make all tables again, with Spark, and write them into the README."""
+    """Make all tables again, with Spark, and write them into the README, with a plot."""
     warnings.simplefilter("ignore")
     session = spark_session.start(make_task("dataset.rows=1000").spark, "accuracy")
     tables = {"nist": nist_table(session), "offset": offset_table(session)}
@@ -197,6 +212,7 @@ def main() -> None:
             flags=re.DOTALL,
         )
         sys.stdout.write(f"{markdown(table)}\n")
+    plot_offset(tables["offset"])
     README.write_text(text, "utf-8")
 
 
