@@ -276,8 +276,11 @@ class SparkFacts:
 class Facts:
     """What an engine did: `scans` is how many times it went through the input rows.
 
-    `spark` is None for an engine without Spark.
+    `spark` is None for an engine without Spark; `moments_mb`: of an engine that solves from
+    moments; `counted`: names of the categories that it only counted in the first of its scans.
     """
 
     scans: int
     spark: SparkFacts | None = None
+    moments_mb: float | None = None
+    counted: tuple[str, ...] = ()

@@ -52,7 +52,7 @@ class Engine(scan.Engine):
             **found.settings,
             "spark.repartition": str(len(self._slices(self._footers.row_groups))),
         }
-        return Facts(self._scans, replace(found, settings=settings))
+        return replace(super().facts(), spark=replace(found, settings=settings))
 
     def close(self) -> None:
         super().close()

@@ -22,8 +22,17 @@ from tandem.cleaning import MISSING, check_folds, check_ledger, decide
 from tandem.columns import NotFiniteError, common_shift, is_floating
 from tandem.engines.base import Progress
 from tandem.folding import Folding, Form, Split, canonical
-from tandem.group_work import GroupCounts, GroupErrors, GroupMoments, Rows
+from tandem.group_work import (
+    GroupCounts,
+    GroupErrors,
+    GroupIndexSums,
+    GroupMoments,
+    Rows,
+    allowance,
+)
 from tandem.held_out import LOST, errors, fit, intercepts
+from tandem.index_rows import Lookup
+from tandem.indices import Indices
 from tandem.moments import MAXIMUM_FOLDS, Moments
 from tandem.profile import refuse_infinite
 from tandem.records import (
@@ -109,11 +118,13 @@ class Engine:
 
     def cross_validate(self) -> ErrorSums:
         assert self._scanned is not None
-        _, form, moments = self._scanned
+        plan, form, moments = self._scanned
         n_test = moments.rows.tolist()
         check_folds(n_test, self.task.folds)
         on_all = self.task.cleaning.fit_on is FitOn.ALL
-        self._folding = Folding(canonical(moments), form, fit_on_all=on_all)
+        moments = canonical(moments)
+        self._scanned = (plan, form, moments)
+        self._folding = Folding(moments, form, fit_on_all=on_all, second_scan=self._sum_indices)
         sse = np.empty((self.task.folds.k, len(self.task.grid)))
         sst, share = np.empty(self.task.folds.k), np.empty_like(sse)
         residuals, unsolved = [], 0
@@ -140,7 +151,11 @@ class Engine:
         return _model(self._plan, split, slopes[0], self._folding.levels)
 
     def facts(self) -> Facts:
-        return Facts(self._scans)
+        if self._scanned is None:
+            return Facts(self._scans)
+        plan, _, moments = self._scanned
+        counted = tuple(plan.categorical[c].name for c in moments.counted)
+        return Facts(self._scans, moments_mb=moments.nbytes / 1e6, counted=counted)
 
     def close(self) -> None:
         self._scanned = None
@@ -171,15 +186,28 @@ class Engine:
         groups = self._footers.row_groups
         numeric = (*plan.numeric, plan.target)
         form = Form.of(plan, common_shift(self._reader.sample(groups[0], numeric), numeric))
-        work = GroupMoments(self._rows(plan, *self._only_checked(plan)), form)
+        rows = self._rows(plan, *self._only_checked(plan))
+        allowed = allowance(rows, form, groups[0], self.task.dataset.rows)
+        work = GroupMoments(rows, form, allowed)
         self._scanned = (plan, form, self._second_look.moments(work, groups, self._map))
+
+    def _sum_indices(self, indices: tuple[Indices, ...]) -> Array:
+        """One more scan: sums with the indices of the categories that were only counted."""
+        assert self._scanned is not None
+        plan, form, moments = self._scanned
+        lookup = Lookup(indices, _places(moments), moments.counted)
+        work = GroupIndexSums(self._rows(plan), form, lookup)
+        parts = self._map(work, self._footers.row_groups)
+        found = next(parts)
+        for part in parts:
+            found += part
+        return found
 
     def _sum_errors(self, residuals: Sequence[Residual]) -> Array:
         """One more scan: squared and absolute errors of every row under the models of its fold."""
         assert self._scanned is not None
-        plan, form, _ = self._scanned
-        levels = self._folding.levels
-        places = tuple({level: i for i, level in enumerate(names)} for names in levels)
+        plan, form, moments = self._scanned
+        places = _places(moments)
         found = np.zeros((2, len(residuals), len(self.task.grid)))
         work = GroupErrors(self._rows(plan), form, tuple(residuals), places)
         for part in self._map(work, self._footers.row_groups):
@@ -229,6 +257,11 @@ def in_order(
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def _places(moments: Moments) -> tuple[dict[str, int], ...]:
+    """level -> its position, of every category."""
+    return tuple({level: i for i, level in enumerate(c.levels)} for c in moments.categories)
 
 
 def _model(
