@@ -15,9 +15,14 @@ SOURCES = Path(tandem.__file__).parent
 LAYERS = (
     ("tandem", "tandem.errors"),
     ("tandem.records",),
+    ("tandem.findings",),
     (
+        "tandem.accumulate",
+        "tandem.budget",
+        "tandem.crosstabs",
         "tandem.double_double",
         "tandem.elastic_net",
+        "tandem.indices",
         "tandem.moments",
         "tandem.scores",
         "tandem.model",
@@ -34,6 +39,7 @@ LAYERS = (
         "tandem.folds",
         "tandem.folding",
         "tandem.held_out",
+        "tandem.index_rows",
         "tandem.columns",
         "tandem.residuals",
         "tandem.settle",
@@ -167,10 +173,11 @@ def test_an_engine_of_one_machine_never_imports_pyspark(engine: str) -> None:
     }
 
 
-def test_the_model_needs_only_the_records() -> None:
+def test_the_model_needs_only_records_and_findings() -> None:
     # MLflow loads it from the copy of the sources that is logged with the model.
-    assert reachable("tandem.model") == {"tandem.model", "tandem.records"}
-    assert libraries("tandem.model") | libraries("tandem.records") <= {
+    needed = {"tandem.model", "tandem.records", "tandem.findings"}
+    assert reachable("tandem.model") == needed
+    assert set().union(*map(libraries, needed)) <= {
         *("collections", "dataclasses", "enum", "json", "numpy", "pandas", "pathlib", "typing")
     }
 

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from tandem import moments as moments_module
+from tandem import accumulate
+from tandem.accumulate import add, total
 from tandem.folding import Folding, Form, canonical
 from tandem.held_out import errors, fit, intercepts
-from tandem.moments import Integers, Moments, add, sum_of_others, total
+from tandem.moments import Integers, Moments, sum_of_others
 from tandem.records import Array, GridPoint
 from tandem.tiles import Batch, Cells, Codes, Workplace, moments_of
 
@@ -175,7 +176,7 @@ def test_very_many_cells_are_counted_by_keys(monkeypatch: pytest.MonkeyPatch) ->
     parts = cut(Table(400, 2, whole=True), [50, 100, 300])
     dense = total(parts)
     for cells in (0, 20):
-        monkeypatch.setattr(moments_module, "DENSE_CELLS", cells)
+        monkeypatch.setattr(accumulate, "DENSE_CELLS", cells)
         same(total(parts), dense)
 
 

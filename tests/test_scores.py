@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tandem.records import Array, Design, ErrorSums, GridPoint
+from tandem.findings import Design, ErrorSums
+from tandem.records import Array, GridPoint
 from tandem.scores import doubt, judge, largest_relative_difference
 
 

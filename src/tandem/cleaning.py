@@ -123,7 +123,6 @@ def frequency_order(levels: Sequence[str], counts: NDArray[np.int64]) -> NDArray
     UTF-16 code units; for text in the basic plane that is the order of code points.
     """
     present = np.flatnonzero(counts).tolist()
-    return np.array(
-        sorted(present, key=lambda i: (-counts[i], levels[i].encode("utf-16-be", "surrogatepass"))),
-        dtype=np.int64,
-    )
+    present.sort(key=lambda i: levels[i].encode("utf-16-be", "surrogatepass"))
+    by_text = np.array(present, dtype=np.int64)
+    return by_text[np.argsort(-counts[by_text], kind="stable")]

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from tandem.budget import levels_of
 from tandem.cleaning import MISSING
 from tandem.folds import fold_numbers
 from tandem.moments import Integers
@@ -86,20 +87,28 @@ def categories(column: pa.Array | pa.ChunkedArray) -> tuple[Codes, Integers]:
     elif isinstance(column, pa.ChunkedArray) and column.num_chunks > 1:
         column = column.unify_dictionaries()
     array = one_array(column)
-    values, missing = _values(array.indices)
-    places: dict[str, int] = {}
-    texts = array.dictionary.to_pylist()
-    code = np.empty(len(texts) + 1, dtype=np.int64)
-    for i, text in enumerate(texts):
-        code[i] = places.setdefault(MISSING if text is None else text, len(places))
+    indices, missing = _values(array.indices)
+    codes, texts = indices.astype(np.int64), array.dictionary
     if len(missing):
-        code[-1] = places.setdefault(MISSING, len(places))
-        values = values.astype(np.int64)
-        values[missing] = len(texts)
-    codes = code[values]
-    if None in texts:
-        missing = np.flatnonzero(codes == places[MISSING])
-    return Codes(tuple(places), codes), missing
+        codes[missing] = len(texts)
+        texts = pa.concat_arrays([texts, pa.nulls(1, texts.type)])
+    if len(texts) > len(codes):  # some rows, with the dictionary of all of their row group
+        used, codes = np.unique(codes, return_inverse=True)
+        texts = texts.take(pa.array(used))
+    levels = [MISSING if text is None else text for text in texts.to_pylist()]
+    if len({*levels}) < len(levels):
+        places: dict[str, int] = {}
+        place = [places.setdefault(level, len(places)) for level in levels]
+        codes, levels = np.array(place, dtype=np.int64)[codes], [*places]
+    if texts.null_count:
+        missing = np.flatnonzero(codes == levels.index(MISSING))
+    return Codes(tuple(levels), codes), missing
+
+
+def expected_levels(first: pa.ChunkedArray, of: int) -> int:
+    """How many levels a categorical column of `of` rows has, to judge by its `first` ones."""
+    codes = categories(first)[0].codes
+    return levels_of(len(np.unique(codes)), len(codes), of)
 
 
 def one_array(column: pa.Array | pa.ChunkedArray) -> pa.Array:

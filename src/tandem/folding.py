@@ -6,19 +6,22 @@ categorical one. So the fitted cleaning of any set of folds, and what it does to
 other set, follow from their moments. Centring is done in double-double: it is where digits go.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tandem.cleaning import frequency_order
 from tandem.double_double import DoubleDouble
+from tandem.indices import Indices, fit_indices, index_sums, with_counted
 from tandem.moments import Integers, Moments, ordered, sum_of_others
 from tandem.records import Array, Plan
 
 Mask = NDArray[np.bool_]
+# Indices of every category -> what those that are only counted sum to, as
+# `index_rows.counted_sums` of all rows.
+SecondScan = Callable[[tuple[Indices, ...]], Array]
 
 # A column whose variance is below this share of its mean square about the shift is constant: what
 # is left of it is the rounding of the sums, or of double-double where the sums are exact.
@@ -99,7 +102,7 @@ class Split:
     sst: float
     centre: DoubleDouble
     means: Array
-    indices: tuple[Array, ...]
+    indices: tuple[NDArray[np.int32], ...]
     orders: tuple[Integers, ...]
 
 
@@ -113,48 +116,53 @@ def canonical(moments: Moments) -> Moments:
 
 
 class Folding:
-    """The splits of `moments` (canonical) into training and held-out rows."""
+    """The splits of `moments` (canonical) into training and held-out rows.
 
-    def __init__(self, moments: Moments, form: Form, *, fit_on_all: bool) -> None:
+    `second_scan` is called where they have categories that are only counted.
+    """
+
+    def __init__(
+        self,
+        moments: Moments,
+        form: Form,
+        *,
+        fit_on_all: bool,
+        second_scan: SecondScan | None = None,
+    ) -> None:
         self._moments, self._form = moments, form
         self._folds = len(moments.gram)
+        self._indices = fit_indices(moments, on_all=fit_on_all)
+        self._index_sums = index_sums(moments, self._indices)
+        if moments.counted:
+            if second_scan is None:
+                raise ValueError("categories that are only counted take a second scan")
+            found = second_scan(self._indices)
+            self._index_sums = with_counted(self._index_sums, moments.counted, found)
         self._others = sum_of_others(moments.gram)
         self._all = self._others[0] + moments.gram[0]
-        self._by_level = [self._dense(c) for c in range(len(moments.categories))]
-        everything = np.ones(self._folds, dtype=bool)
-        self._on_all = (self._all, everything) if fit_on_all else None
+        self._on_all = self._all if fit_on_all else None
 
     def splits(self) -> Iterator[Split]:
         """One split per fold, in order."""
         for fold in range(self._folds):
             train = np.arange(self._folds) != fold
-            yield self._split(self._others[fold], train, self._moments.gram[fold])
+            yield self._split(fold, self._others[fold], train, self._moments.gram[fold])
 
     def whole(self) -> Split:
         """All rows as the training set, nothing held out."""
-        return self._split(self._all, np.ones(self._folds, dtype=bool), None)
+        return self._split(-1, self._all, np.ones(self._folds, dtype=bool), None)
 
     @property
     def levels(self) -> tuple[tuple[str, ...], ...]:
         """The levels of every category, in the order that `Split.orders` counts in."""
         return tuple(category.levels for category in self._moments.categories)
 
-    def _dense(self, position: int) -> Array:
-        category = self._moments.categories[position]
-        table = np.zeros((len(category.levels), self._folds, self._form.width))
-        table[category.level, category.fold] = category.sums
-        return table
-
-    def _split(self, gram: Array, train: Mask, held_out: Array | None) -> Split:
-        fit_gram, fit_folds = self._on_all or (gram, train)
-        orders = tuple(self._order(table, fit_folds) for table in self._by_level)
-        kappa = tuple(
-            _ranks(order, len(table)) for order, table in zip(orders, self._by_level, strict=True)
-        )
-        borders = self._borders(kappa)
+    def _split(self, fold: int, gram: Array, train: Mask, held_out: Array | None) -> Split:
+        fit_gram, fit = (gram, fold) if self._on_all is None else (self._on_all, -1)
+        borders = self._borders(fit)
         whole = _bordered(gram, *(part[train].sum(axis=0) for part in borders))
         means = self._means(whole)
-        if self._on_all:
+        if self._on_all is not None:
             imputed = list(self._form.imputed)
             on_all = self._means(_bordered(fit_gram, *(part.sum(axis=0) for part in borders)))
             places = [j for j, at in enumerate(self._form.design) if at in imputed]
@@ -169,8 +177,8 @@ class Folding:
             sst=0.0 if left_out is None else self._variation(left_out),
             centre=(means + rest + self._of_design(self._form.shift, 0.0)) / self._per_unit,
             means=self._numeric_means(fit_gram),
-            indices=kappa,
-            orders=orders,
+            indices=tuple(indices.ranks[:, fit] for indices in self._indices),
+            orders=tuple(indices.order(fit) for indices in self._indices),
         )
 
     @property
@@ -244,34 +252,12 @@ class Folding:
         rounding = self._rounding * matrix[at, at]
         return float(found / self._per_unit[-1] ** 2) if found > rounding else 0.0
 
-    def _order(self, table: Array, folds: Mask) -> Integers:
-        """Levels that occur by descending count; ties stay in the canonical order."""
-        counts = table[:, folds, 0].sum(axis=1)
-        order = np.argsort(-counts, kind="stable")
-        return order[: np.count_nonzero(counts)]
-
-    def _borders(self, kappa: Sequence[Array]) -> tuple[Array, Array]:
+    def _borders(self, fit: int) -> tuple[Array, Array]:
         """Per fold: sums of index times row vector (k, c, d), of index times index (k, c, c)."""
-        count = len(kappa)
-        rows = np.zeros((self._folds, count, self._form.width))
-        corner = np.zeros((self._folds, count, count))
-        for c, (index, table) in enumerate(zip(kappa, self._by_level, strict=True)):
-            rows[:, c] = np.tensordot(index, table, axes=1)
-            corner[:, c, c] = index**2 @ table[:, :, 0]
-        for (left, right), pair in zip(
-            combinations(range(count), 2), self._moments.pairs, strict=True
-        ):
-            products = kappa[left][pair.left] * kappa[right][pair.right] * pair.counts
-            sums = np.bincount(pair.fold, weights=products, minlength=self._folds)
-            corner[:, left, right] = corner[:, right, left] = sums
-        return rows, corner
-
-
-def _ranks(order: Integers, levels: int) -> Array:
-    """Index of every level: its rank, or the number of seen levels if it is unseen."""
-    ranks = np.full(levels, float(len(order)))
-    ranks[order] = np.arange(len(order))
-    return ranks
+        if not self._indices:
+            return np.zeros((self._folds, 0, self._form.width)), np.zeros((self._folds, 0, 0))
+        sums = self._index_sums[fit]
+        return sums[..., : self._form.width], sums[..., self._form.width :]
 
 
 def _bordered(gram: Array, rows: Array, corner: Array) -> Array:

@@ -15,10 +15,14 @@ import pyarrow as pa
 import scipy
 from threadpoolctl import threadpool_limits
 
-from tandem.columns import NotFiniteError, batch, count_cells
+from tandem import budget
+from tandem.accumulate import table_bytes, total
+from tandem.budget import FIRST_ROWS, Allowance, given_up
+from tandem.columns import NotFiniteError, batch, count_cells, expected_levels
 from tandem.errors import DataError
 from tandem.folding import Form
-from tandem.moments import Moments, total
+from tandem.index_rows import Lookup, counted_sums
+from tandem.moments import Moments
 from tandem.records import Array, Column, Folds, Plan
 from tandem.residuals import Residual, error_sums, products
 from tandem.row_groups import Reader, RowGroup
@@ -52,17 +56,50 @@ class Rows:
         return batch(table, first, self.plan, self.folds, self.with_nan)
 
 
+def allowance(rows: Rows, form: Form, first: RowGroup, of: int) -> Allowance:
+    """Which categories of `of` rows get no sums, to judge by the first ones, those of `first`.
+
+    Where their rows tell too little, the sums are given up when they have become too large.
+    """
+    plan, k = rows.plan, rows.folds.k
+    sizes = dict.fromkeys(range(len(plan.categorical)), table_bytes(of, k, form.width))
+    if given_up(sizes, {}, budget.LIMIT):
+        sample = rows.reader.sample(first, plan.categorical, FIRST_ROWS)
+        for c, column in enumerate(plan.categorical):
+            levels = expected_levels(sample.column(column.name), of)
+            sizes[c] = table_bytes(levels, k, form.width)
+    return Allowance(given_up(sizes, {}, budget.LIMIT), budget.LIMIT)
+
+
 @dataclass(frozen=True, slots=True)
 class GroupMoments:
-    """row group -> its moments."""
+    """row group -> its moments, with the sums that `allowance` leaves."""
 
     rows: Rows
     form: Form
+    allowance: Allowance
 
     def __call__(self, group: RowGroup) -> Moments:
         work, k = Workplace(self.form.width), self.rows.folds.k
-        part = partial(moments_of, form=self.form, k=k, work=work)
-        return total(map(part, self.rows.batches(group)))
+        part = partial(moments_of, form=self.form, k=k, work=work, allowance=self.allowance)
+        return total(map(part, self.rows.batches(group)), self.allowance.limit)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupIndexSums:
+    """row group -> the sums with the indices of the categories that were only counted."""
+
+    rows: Rows
+    form: Form
+    lookup: Lookup
+
+    def __call__(self, group: RowGroup) -> Array:
+        work, k = Workplace(self.form.width), self.rows.folds.k
+        parts = [
+            counted_sums(rows, self.form, k, work, self.lookup) for rows in self.rows.batches(group)
+        ]
+        summed: Array = np.sum(parts, axis=0)
+        return summed
 
 
 @dataclass(frozen=True, slots=True)

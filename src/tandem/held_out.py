@@ -10,9 +10,10 @@ import numpy as np
 
 from tandem.double_double import DoubleDouble
 from tandem.elastic_net import penalty
+from tandem.findings import Design
 from tandem.folding import Normal, Split
 from tandem.moments import Integers
-from tandem.records import Array, Design, GridPoint
+from tandem.records import Array, GridPoint
 from tandem.solve import Solution, solve
 
 # Below this share of the sums that cancel in an SSE, it is summed again in double-double ...

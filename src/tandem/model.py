@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tandem.records import Array, LinearModel
+from tandem.findings import LinearModel
+from tandem.records import Array
 
 FORMAT = 1
 

@@ -4,12 +4,12 @@ For a row, a = [1, u, o, y]: u = x - shift where x is there, else 0; o = 1 where
 0, for the imputed columns only; y, less its shift. Per fold A = sum a a'. Per category S = sum of
 a over its rows. Per pair of categories the number of rows. Observed, not missing, is marked, so
 that no sum over observed rows is ever taken as total minus missing, which would cost digits.
+Of a category that is too large for sums, only the rows are counted.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,39 +18,42 @@ from tandem.records import Array
 
 Integers = NDArray[np.int64]
 
-# A key packs level, level and fold: 26 + 26 + 11 bits of a positive int64.
-_FOLD_BITS, _LEVEL_BITS = 11, 26
-MAXIMUM_FOLDS, MAXIMUM_LEVELS = 2**_FOLD_BITS, 2**_LEVEL_BITS
-_FOLD_MASK, _LEVEL_MASK = MAXIMUM_FOLDS - 1, MAXIMUM_LEVELS - 1
-
-# Cells of a pair of categories that are counted in a dense table; beyond, by sorted keys.
-DENSE_CELLS = 8_000_000
+# A key packs fold and level, or fold, level and level: 11 + 52 or 11 + 26 + 26 bits of a positive
+# int64. Pairs are of categories with sums only, whose levels their budget keeps below 2**26.
+_CELL_BITS, _LEVEL_BITS = 52, 26
+MAXIMUM_FOLDS = 2 ** (63 - _CELL_BITS)
 
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """Sums of a by (level, fold) that occur: `sums[i]` (width d) is of `keys[i]`, ascending."""
+    """Sums of a by (fold, level) that occur: `sums[i]` (width d) is of `keys[i]`, ascending.
+
+    Of a category that is only counted, `sums` holds their first column alone: the rows.
+    """
 
     levels: tuple[str, ...]
     keys: Integers
     sums: Array
 
     @property
+    def counted(self) -> bool:
+        """Whether its rows are counted only."""
+        return len(self.sums.T) == 1
+
+    @property
     def level(self) -> Integers:
         """Position in `levels` of every key."""
-        level: Integers = self.keys >> _FOLD_BITS
-        return level
+        return _cell(self.keys)
 
     @property
     def fold(self) -> Integers:
         """Fold of every key."""
-        fold: Integers = self.keys & _FOLD_MASK
-        return fold
+        return _fold(self.keys)
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Rows by (level, level, fold) that occur: `counts[i]` belongs to `keys[i]`, ascending."""
+    """Rows by (fold, level, level) that occur: `counts[i]` belongs to `keys[i]`, ascending."""
 
     keys: Integers
     counts: Integers
@@ -58,27 +61,26 @@ class Pair:
     @property
     def left(self) -> Integers:
         """Position of the first category's level, for every key."""
-        level: Integers = self.keys >> (_FOLD_BITS + _LEVEL_BITS)
+        level: Integers = _cell(self.keys) >> _LEVEL_BITS
         return level
 
     @property
     def right(self) -> Integers:
         """Position of the second category's level, for every key."""
-        level: Integers = (self.keys >> _FOLD_BITS) & _LEVEL_MASK
+        level: Integers = self.keys & (2**_LEVEL_BITS - 1)
         return level
 
     @property
     def fold(self) -> Integers:
         """Fold of every key."""
-        fold: Integers = self.keys & _FOLD_MASK
-        return fold
+        return _fold(self.keys)
 
 
 @dataclass(frozen=True, slots=True)
 class Moments:
     """gram[f] = sum of a a' over the rows of fold f, shape (k, d, d); categories; their pairs.
 
-    `pairs` follows itertools.combinations of the categories. Parts add if they share the shift.
+    `pairs` follows `paired`. Parts add if they share the shift.
     """
 
     gram: Array
@@ -91,33 +93,48 @@ class Moments:
         counts: Integers = np.rint(self.gram[:, 0, 0]).astype(np.int64)
         return counts
 
+    @property
+    def counted(self) -> tuple[int, ...]:
+        """Positions of the categories that are only counted."""
+        return tuple(c for c, category in enumerate(self.categories) if category.counted)
+
+    @property
+    def paired(self) -> tuple[tuple[int, int], ...]:
+        """Positions of every two categories that have sums."""
+        return pairs_of(len(self.categories), frozenset(self.counted))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all numbers."""
+        categories = sum(c.keys.nbytes + c.sums.nbytes for c in self.categories)
+        pairs = sum(pair.keys.nbytes + pair.counts.nbytes for pair in self.pairs)
+        return self.gram.nbytes + categories + pairs
+
+
+def pairs_of(categories: int, counted: frozenset[int]) -> tuple[tuple[int, int], ...]:
+    """Positions of every two of so many categories, without those that are only counted."""
+    return tuple(combinations([c for c in range(categories) if c not in counted], 2))
+
+
+def positions(levels: Sequence[str], places: Mapping[str, int]) -> Integers:
+    """The place of every level."""
+    return np.fromiter(map(places.__getitem__, levels), np.int64, len(levels))
+
 
 def level_keys(level: Integers, fold: Integers) -> Integers:
     """Keys of a Category."""
-    return (level << _FOLD_BITS) | fold
+    return (fold << _CELL_BITS) | level
 
 
 def pair_keys(left: Integers, right: Integers, fold: Integers) -> Integers:
     """Keys of a Pair."""
-    return (((left << _LEVEL_BITS) | right) << _FOLD_BITS) | fold
+    return (((fold << _LEVEL_BITS) | left) << _LEVEL_BITS) | right
 
 
-def add(left: Moments, right: Moments) -> Moments:
-    """left + right; the levels of `left`, then the new ones of `right`."""
-    return total([left, right])
-
-
-def total(parts: Iterable[Moments]) -> Moments:
-    """The sum of `parts` (at least one), added in their order."""
-    waiting = iter(parts)
-    first = next(waiting)
-    accumulator: Accumulator | None = None
-    for part in waiting:
-        if accumulator is None:
-            accumulator = Accumulator(first.gram.shape, len(first.categories))
-            accumulator.add(first)
-        accumulator.add(part)
-    return accumulator.moments() if accumulator else first
+def by_fold(keys: Integers, folds: int) -> Iterator[slice]:
+    """Where the ascending `keys` of every fold are."""
+    edges = np.searchsorted(keys, np.arange(folds + 1) << _CELL_BITS).tolist()
+    return map(slice, edges[:-1], edges[1:])
 
 
 def sum_of_others(parts: Array) -> Array:
@@ -144,124 +161,18 @@ def ordered(moments: Moments, orders: Sequence[Integers]) -> Moments:
         categories.append(Category(levels, keys[sort], category.sums[sort]))
         places.append(place)
     pairs = []
-    for (left, right), pair in zip(combinations(places, 2), moments.pairs, strict=True):
-        keys = pair_keys(left[pair.left], right[pair.right], pair.fold)
+    for (left, right), pair in zip(moments.paired, moments.pairs, strict=True):
+        keys = pair_keys(places[left][pair.left], places[right][pair.right], pair.fold)
         sort = np.argsort(keys)
         pairs.append(Pair(keys[sort], pair.counts[sort]))
     return Moments(moments.gram, tuple(categories), tuple(pairs))
 
 
-class Accumulator:
-    """The running sum of parts, in the order in which they come; memory independent of rows."""
-
-    def __init__(self, shape: Sequence[int], categories: int) -> None:
-        self._gram = np.zeros(shape)
-        self._places: list[dict[str, int]] = [{} for _ in range(categories)]
-        self._sums = [_Sums(shape[0], shape[1]) for _ in range(categories)]
-        self._counts = [_Counts(shape[0]) for _ in combinations(range(categories), 2)]
-
-    def add(self, part: Moments) -> None:
-        """Add one part."""
-        self._gram += part.gram
-        places = []
-        for known, category, sums in zip(self._places, part.categories, self._sums, strict=True):
-            place = [known.setdefault(level, len(known)) for level in category.levels]
-            places.append(np.array(place, dtype=np.int64))
-            sums.add(places[-1][category.level], category.fold, category.sums, len(known))
-        sizes = combinations([len(known) for known in self._places], 2)
-        for (left, right), size, pair, counts in zip(
-            combinations(places, 2), sizes, part.pairs, self._counts, strict=True
-        ):
-            counts.add(left[pair.left], right[pair.right], pair.fold, pair.counts, size)
-
-    def moments(self) -> Moments:
-        """The sum so far."""
-        categories = tuple(
-            sums.category(tuple(known))
-            for known, sums in zip(self._places, self._sums, strict=True)
-        )
-        return Moments(
-            self._gram.copy(), categories, tuple(counts.pair() for counts in self._counts)
-        )
+def _cell(keys: Integers) -> Integers:
+    cell: Integers = keys & (2**_CELL_BITS - 1)
+    return cell
 
 
-class _Sums:
-    """A growing dense table (level, fold, d)."""
-
-    def __init__(self, folds: int, width: int) -> None:
-        self._table = np.zeros((0, folds, width))
-
-    def add(self, level: Integers, fold: Integers, sums: Array, levels: int) -> None:
-        if levels > len(self._table):
-            grown = np.zeros((_capacity(levels), *self._table.shape[1:]))
-            grown[: len(self._table)] = self._table
-            self._table = grown
-        self._table[level, fold] += sums  # no key stands twice in a part
-
-    def category(self, levels: tuple[str, ...]) -> Category:
-        level, fold = np.nonzero(self._table[:, :, 0])  # the first column counts the rows
-        return Category(levels, level_keys(level, fold), self._table[level, fold])
-
-
-class _Counts:
-    """A growing dense table (level, level, fold) while it is small, sorted keys beyond."""
-
-    def __init__(self, folds: int) -> None:
-        # Half the bytes to touch while no count can reach 2**31.
-        self._table: NDArray[Any] | None = np.zeros((0, 0, folds), dtype=np.int32)
-        self._rows = 0
-        self._waiting: list[Pair] = []
-        self._compacted = 0
-
-    def add(
-        self,
-        left: Integers,
-        right: Integers,
-        fold: Integers,
-        counts: Integers,
-        sizes: tuple[int, int],
-    ) -> None:
-        if self._table is not None:
-            self._grow(self._table, *sizes)
-        if self._table is not None:
-            self._rows += int(counts.sum())
-            if self._rows >= 2**31:
-                self._table = self._table.astype(np.int64, copy=False)
-            _, rights, folds = self._table.shape
-            cells = (left * rights + right) * folds + fold
-            self._table.ravel()[cells] += counts
-            return
-        self._waiting.append(Pair(pair_keys(left, right, fold), counts))
-        if sum(len(pair.keys) for pair in self._waiting) > 2 * self._compacted + DENSE_CELLS:
-            self._waiting = [self.pair()]
-            self._compacted = len(self._waiting[0].keys)
-
-    def _grow(self, table: NDArray[Any], left: int, right: int) -> None:
-        if left <= table.shape[0] and right <= table.shape[1]:
-            return
-        shape = (_capacity(left), _capacity(right), table.shape[2])
-        if np.prod(shape, dtype=np.float64) > DENSE_CELLS:
-            self._waiting, self._table = [self.pair()], None
-            return
-        self._table = np.zeros(shape, dtype=table.dtype)
-        self._table[: table.shape[0], : table.shape[1]] = table
-
-    def pair(self) -> Pair:
-        if self._table is not None:
-            table, (_, right, folds) = self._table.ravel(), self._table.shape
-            cells = np.flatnonzero(table)
-            rest, fold = np.divmod(cells, max(folds, 1))
-            return Pair(
-                pair_keys(*np.divmod(rest, max(right, 1)), fold), table[cells].astype(np.int64)
-            )
-        keys = np.concatenate([pair.keys for pair in self._waiting])
-        counts = np.concatenate([pair.counts for pair in self._waiting])
-        order = np.argsort(keys, kind="stable")
-        keys, counts = keys[order], counts[order]
-        first = np.flatnonzero(np.diff(keys, prepend=-1))
-        return Pair(keys[first], np.add.reduceat(counts, first) if len(first) else counts)
-
-
-def _capacity(levels: int) -> int:
-    """The next power of two: a table is laid out anew a few times only."""
-    return 1 << max(levels - 1, 0).bit_length()
+def _fold(keys: Integers) -> Integers:
+    fold: Integers = keys >> _CELL_BITS
+    return fold

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tandem.double_double import DoubleDouble
 from tandem.folding import Form, Split
@@ -26,7 +27,7 @@ class Residual:
 
     row: Array
     by_index: Array
-    indices: tuple[Array, ...]
+    indices: tuple[NDArray[np.int32], ...]
 
 
 def residual(split: Split, slopes: Array, form: Form) -> Residual:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tandem.records import ErrorSums, Facts, GridPoint, Ledger, LinearModel, Plan, Task
+from tandem.findings import ErrorSums, Facts, LinearModel
+from tandem.records import GridPoint, Ledger, Plan, Task
 from tandem.scores import Scores
 
 

@@ -98,13 +98,15 @@ class Reader:
                 "write the file again"
             ) from error
 
-    def sample(self, group: RowGroup, columns: Sequence[Column]) -> pa.Table:
+    def sample(
+        self, group: RowGroup, columns: Sequence[Column], rows: int = _SAMPLE_ROWS
+    ) -> pa.Table:
         """The first rows of `group`, decoded one column after another: little memory at a time."""
         file = self._file(group.file)
         first = {}
         for column in columns:
-            rows = file.iter_batches(_SAMPLE_ROWS, [group.index], [column.name], use_threads=False)
-            first[column.name] = next(rows).column(0)
+            batches = file.iter_batches(rows, [group.index], [column.name], use_threads=False)
+            first[column.name] = next(batches).column(0)
         return pa.table(first)
 
     def _file(self, file: File) -> pq.ParquetFile:

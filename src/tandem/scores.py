@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tandem.records import Array, ErrorSums, GridPoint
+from tandem.findings import ErrorSums
+from tandem.records import Array, GridPoint
 
 ILL_CONDITIONED = 1e8  # condition number of the features from which half of all digits are lost
 

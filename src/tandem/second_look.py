@@ -18,11 +18,12 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 
 from tandem import moments_store as store
-from tandem.columns import categories
+from tandem.accumulate import total
+from tandem.columns import expected_levels
 from tandem.digests import marks, state
 from tandem.group_work import Counts, GroupCounts, GroupMoments
 from tandem.micro_folds import folded, micro_folds, multiples
-from tandem.moments import Moments, total
+from tandem.moments import Moments
 from tandem.records import Column, File
 from tandem.row_groups import RowGroup
 
@@ -33,7 +34,10 @@ T = TypeVar("T")
 _SHARE_OF_FILE, _SMALL, _LARGE = 0.25, 32_000_000, 100_000_000
 
 # The modules that turn rows into sums: a change of one makes new keys, never an old answer.
-_CODE = ("columns", "folds", "group_work", "moments", "moments_store", "row_groups", "tiles")
+_CODE = (
+    *("accumulate", "budget", "columns", "crosstabs", "folds", "group_work", "moments"),
+    *("moments_store", "row_groups", "tiles"),
+)
 
 
 class Scan(Protocol):
@@ -172,7 +176,7 @@ def _micro_folds(work: GroupMoments, group: RowGroup) -> int:
     levels = []
     if columns:
         sample = rows.reader.sample(group, columns)
-        levels = [len(categories(sample.column(column.name))[0].levels) for column in columns]
+        levels = [expected_levels(sample.column(c.name), group.rows) for c in columns]
     return micro_folds(rows.folds.k, work.form.width, group.rows, levels)
 
 
@@ -184,7 +188,8 @@ def _how(work: GroupMoments) -> str:
     with_nan = [column.name for column in rows.columns if column.id in (rows.with_nan or ())]
     known = rows.with_nan is not None  # else the moments prove that no column holds NaN
     folds = (rows.folds.seed, rows.folds.block)
-    return _digest([*map(_described, used), form, with_nan, known, folds])
+    sums = (sorted(work.allowance.counted), work.allowance.limit)
+    return _digest([*map(_described, used), form, with_nan, known, folds, sums])
 
 
 def _described(columns: Iterable[Column]) -> str:

@@ -5,7 +5,7 @@ order by one `take` per column, so that one matrix product per fold gives the Gr
 neighbouring rows share a fold they stay in place, and every run of them gives one product.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csc_matrix
 
+from tandem.budget import Allowance, given_up
+from tandem.crosstabs import count_pairs, count_rows
 from tandem.folding import Form
-from tandem.moments import Category, Integers, Moments, Pair, level_keys, pair_keys
+from tandem.moments import Category, Integers, Moments, level_keys
 from tandem.records import Array
 
 TILE = 8192
@@ -72,10 +74,13 @@ class Tile:
     slices: tuple[tuple[int, int, int], ...]
 
 
-def moments_of(batch: Batch, form: Form, k: int, work: Workplace) -> Moments:
-    """The moments of the used rows of `batch`."""
+def moments_of(
+    batch: Batch, form: Form, k: int, work: Workplace, allowance: Allowance | None = None
+) -> Moments:
+    """The moments of the used rows of `batch`, with the sums that `allowance` leaves."""
     gram = np.zeros((k, form.width, form.width))
-    sums = _LevelSums(batch, k, form.width) if batch.categorical else None
+    summed = _summed(batch, k, form.width, allowance or Allowance())
+    sums = _LevelSums(batch, summed, k, form.width) if summed else None
     for tile in tiles(batch, form, k, work):
         for fold, first, last in tile.slices:
             vectors = tile.vectors[:, first:last]
@@ -83,8 +88,15 @@ def moments_of(batch: Batch, form: Form, k: int, work: Workplace) -> Moments:
             gram[fold] += work.gram
         if sums is not None:
             sums.add(tile.vectors, tile.rows)
-    categories = sums.categories() if sums is not None else ()
-    return Moments(gram, categories, tuple(_pairs(batch, k)))
+    everything = range(len(batch.categorical))
+    folds, codes = _used(batch, everything)
+    categories = dict(zip(summed, sums.categories(), strict=True)) if sums is not None else {}
+    for c in everything:
+        if c not in categories:
+            categories[c] = count_rows(batch.categorical[c].levels, codes[c], folds, k)
+    sizes = [len(batch.categorical[c].levels) for c in summed]
+    crossed = count_pairs(sizes, [codes[c] for c in summed], folds, k)
+    return Moments(gram, tuple(categories[c] for c in everything), tuple(crossed))
 
 
 def tiles(batch: Batch, form: Form, k: int, work: Workplace) -> Iterator[Tile]:
@@ -178,17 +190,17 @@ def _runs(folds: NDArray[Any]) -> Iterator[tuple[int, int, int]]:
 
 
 class _LevelSums:
-    """Sums of row vectors by (category, level, fold) over one batch."""
+    """Sums of row vectors by (category, fold, level) over one batch, of some of its categories."""
 
-    def __init__(self, batch: Batch, k: int, width: int) -> None:
-        self._levels = [codes.levels for codes in batch.categorical]
-        self._k = k
+    def __init__(self, batch: Batch, summed: Sequence[int], k: int, width: int) -> None:
+        columns = [batch.categorical[c] for c in summed]
+        self._levels = [codes.levels for codes in columns]
         sizes = [len(levels) * k for levels in self._levels]
         self._offsets = np.concatenate([[0], np.cumsum(sizes)])
         seen = np.zeros(self._offsets[-1], dtype=bool)
-        keys = []
-        for codes, offset in zip(batch.categorical, self._offsets[:-1].tolist(), strict=True):
-            keys.append(codes.codes * k + batch.folds)
+        folds, keys = batch.folds.astype(np.int64), []
+        for codes, offset in zip(columns, self._offsets[:-1].tolist(), strict=True):
+            keys.append(folds * len(codes.levels) + codes.codes)
             seen[offset:][keys[-1]] = True
         self._occurring = np.flatnonzero(seen)
         place = np.empty(self._offsets[-1], dtype=np.int32)
@@ -218,49 +230,34 @@ class _LevelSums:
         indices = self._short[places.ravel()]
         self._sums[here] += csc_matrix((ones, indices, ends), shape=(len(here), rows)) @ vectors
 
-    def categories(self) -> tuple[Category, ...]:
+    def categories(self) -> Iterator[Category]:
         """The sums as parts of moments."""
         edges = np.searchsorted(self._occurring, self._offsets)
-        found = []
         for c, levels in enumerate(self._levels):
             part = slice(edges[c], edges[c + 1])
-            level, fold = np.divmod(self._occurring[part] - self._offsets[c], self._k)
-            found.append(Category(levels, level_keys(level, fold), self._sums[part]))
-        return tuple(found)
+            fold, level = np.divmod(self._occurring[part] - self._offsets[c], max(len(levels), 1))
+            yield Category(levels, level_keys(level, fold), self._sums[part])
 
 
-def _pairs(batch: Batch, k: int) -> Iterator[Pair]:
-    """Rows by (level, level, fold), for every pair of categories."""
-    if len(batch.categorical) < 2:
-        return
-    used = np.ones(len(batch.folds), dtype=bool)
+def _summed(batch: Batch, k: int, width: int, allowance: Allowance) -> list[int]:
+    """The categories that are not only counted."""
+    rows = len(batch.folds)
+    cells = {
+        c: len(codes.levels) * k
+        for c, codes in enumerate(batch.categorical)
+        if c not in allowance.counted
+    }
+    # At most: the sums of the cells that occur, and what it takes to find them.
+    sizes = {c: min(size, rows) * width * 8 + size * 5 for c, size in cells.items()}
+    return sorted(cells.keys() - given_up(sizes, {}, allowance.limit))
+
+
+def _used(batch: Batch, columns: Sequence[int]) -> tuple[Integers, list[Integers]]:
+    """Folds and, of some categories, the codes of the used rows."""
+    folds = batch.folds.astype(np.int64)
+    codes = [batch.categorical[c].codes for c in columns]
+    if len(batch.dropped) == 0:
+        return folds, codes
+    used = np.ones(len(folds), dtype=bool)
     used[batch.dropped] = False
-    everything = len(batch.dropped) == 0
-    sizes = [len(c.levels) for c in batch.categorical]
-    largest, second, *_ = sorted(sizes, reverse=True)
-    narrow = np.int32 if k * largest * second < 2**31 else np.int64  # half the bytes to move
-    folds: NDArray[Any] = (batch.folds if everything else batch.folds[used]).astype(narrow)
-    columns: list[NDArray[Any]] = [c.codes.astype(narrow) for c in batch.categorical]
-    columns = columns if everything else [column[used] for column in columns]
-    for c, size in enumerate(sizes):
-        base = folds * size + columns[c]
-        for other in range(c + 1, len(sizes)):
-            yield _pair(base * sizes[other] + columns[other], size, sizes[other], k)
-
-
-def _pair(combined: NDArray[Any], left: int, right: int, k: int) -> Pair:
-    """Count (fold * left + level) * right + level."""
-    cells = k * left * right
-    if cells <= 4 * len(combined) + TILE:
-        table = np.bincount(combined, minlength=cells)
-        keys = np.flatnonzero(table)
-        counts = table[keys]
-    else:
-        ordered = np.sort(combined)
-        first = np.flatnonzero(np.diff(ordered, prepend=-1))
-        keys = ordered[first].astype(np.int64)
-        counts = np.diff(first, append=len(ordered))
-    rest, level_right = np.divmod(keys, right)
-    fold, level_left = np.divmod(rest, left)
-    keys = pair_keys(level_left, level_right, fold)
-    return Pair(keys, counts)
+    return folds[used], [column[used] for column in codes]

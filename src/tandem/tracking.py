@@ -69,6 +69,8 @@ def describe(result: Result, params: Mapping[str, str], config_hash: str) -> Rec
         "mlflow.note.content": note(result),
         "mlflow.runColor": COLORS.get(result.engine, "#555555"),
     }
+    if result.facts.counted:
+        tags["data.counted_categories"] = ", ".join(result.facts.counted)
     metrics = tuple(
         (key, float(value), step) for key, value, step in _metrics(result) if isfinite(value)
     )
@@ -113,6 +115,8 @@ def _metrics(result: Result) -> Iterator[tuple[str, float, int]]:
         yield "cv/rank_min", min(design.rank for design in designs), 0
         yield "cv/condition_max", max(design.condition for design in designs), 0
     yield "memory/peak_mb", result.peak_mb, 0
+    if result.facts.moments_mb is not None:
+        yield "memory/moments_mb", result.facts.moments_mb, 0
     if spark := result.facts.spark:
         yield "spark/jobs", spark.jobs, 0
         yield "spark/tasks", spark.tasks, 0

@@ -38,6 +38,9 @@ def recentred(moments: Moments, form: Form) -> tuple[Moments, Form]:
     gram[:, :, value] = _less(gram[:, :, value], gram[:, :, there], step)
     categories = []
     for category in moments.categories:
+        if category.counted:
+            categories.append(category)
+            continue
         sums = category.sums.copy()
         sums[:, value] = _less(sums[:, value], sums[:, there], step)
         categories.append(Category(category.levels, category.keys, sums))

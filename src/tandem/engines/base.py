@@ -4,16 +4,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Protocol
 
-from tandem.records import (
-    ErrorSums,
-    Facts,
-    GridPoint,
-    Ledger,
-    LinearModel,
-    Plan,
-    Profile,
-    Task,
-)
+from tandem.findings import ErrorSums, Facts, LinearModel
+from tandem.records import GridPoint, Ledger, Plan, Profile, Task
 
 # Called with the number of units that are newly done.
 Advance = Callable[[int], None]

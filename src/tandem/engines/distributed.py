@@ -19,21 +19,10 @@ from pyspark.sql import functions as F  # noqa: N812 - its name in all of Spark'
 from tandem.cleaning import MISSING, check_folds, take_ledger, valid_row
 from tandem.engines import spark_session
 from tandem.engines.base import Advance, Progress
+from tandem.findings import ErrorSums, Facts, LinearModel
 from tandem.folds import FOLD, ROW_ID, fold_expression
 from tandem.profile import measure
-from tandem.records import (
-    Column,
-    ErrorSums,
-    Facts,
-    FitOn,
-    GridPoint,
-    Kind,
-    Ledger,
-    LinearModel,
-    Plan,
-    Profile,
-    Task,
-)
+from tandem.records import Column, FitOn, GridPoint, Kind, Ledger, Plan, Profile, Task
 
 _FEATURES = "features"
 

@@ -17,8 +17,9 @@ from tandem.columns import NotFiniteError
 from tandem.engines import scan, spark_session
 from tandem.engines.base import Progress
 from tandem.errors import DataError
+from tandem.findings import Facts
 from tandem.group_work import each, versions
-from tandem.records import Facts, SparkSettings, Task
+from tandem.records import SparkSettings, Task
 from tandem.row_groups import RowGroup
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Engine(scan.Engine):
             **found.settings,
             "spark.repartition": str(len(self._slices(self._footers.row_groups))),
         }
-        return Facts(self._scans, replace(found, settings=settings))
+        return replace(super().facts(), spark=replace(found, settings=settings))
 
     def close(self) -> None:
         super().close()

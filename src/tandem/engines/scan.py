@@ -21,25 +21,23 @@ from threadpoolctl import threadpool_limits
 from tandem.cleaning import MISSING, check_folds, check_ledger, decide
 from tandem.columns import NotFiniteError, common_shift, decimals, is_floating
 from tandem.engines.base import Progress
+from tandem.findings import ErrorSums, Facts, LinearModel
 from tandem.folding import Folding, Form, Split, canonical
-from tandem.group_work import GroupCounts, GroupErrors, GroupMoments, GroupProducts, Rows
+from tandem.group_work import (
+    GroupCounts,
+    GroupErrors,
+    GroupIndexSums,
+    GroupMoments,
+    GroupProducts,
+    Rows,
+    allowance,
+)
 from tandem.held_out import LOST, errors, fit, intercepts
+from tandem.index_rows import Lookup
+from tandem.indices import Indices
 from tandem.moments import MAXIMUM_FOLDS, Moments
 from tandem.profile import refuse_infinite
-from tandem.records import (
-    Action,
-    Array,
-    Column,
-    ErrorSums,
-    Facts,
-    FitOn,
-    GridPoint,
-    Ledger,
-    LinearModel,
-    Plan,
-    Profile,
-    Task,
-)
+from tandem.records import Action, Array, Column, FitOn, GridPoint, Ledger, Plan, Profile, Task
 from tandem.residuals import Residual, residual
 from tandem.row_groups import Footers, Reader, RowGroup
 from tandem.second_look import SecondLook
@@ -111,11 +109,13 @@ class Engine:
 
     def cross_validate(self) -> ErrorSums:
         assert self._scanned is not None
-        _, form, moments = self._scanned
+        plan, form, moments = self._scanned
         n_test = moments.rows.tolist()
         check_folds(n_test, self.task.folds)
         on_all = self.task.cleaning.fit_on is FitOn.ALL
-        self._folding = Folding(canonical(moments), form, fit_on_all=on_all)
+        moments = canonical(moments)
+        self._scanned = (plan, form, moments)
+        self._folding = Folding(moments, form, fit_on_all=on_all, second_scan=self._sum_indices)
         sse = np.empty((self.task.folds.k, len(self.task.grid)))
         sst, share = np.empty(self.task.folds.k), np.empty_like(sse)
         residuals, designs, unsolved = [], [], 0
@@ -144,7 +144,11 @@ class Engine:
         return _model(self._plan, split, slopes[0], self._folding.levels)
 
     def facts(self) -> Facts:
-        return Facts(self._scans)
+        if self._scanned is None:
+            return Facts(self._scans)
+        plan, _, moments = self._scanned
+        counted = tuple(plan.categorical[c].name for c in moments.counted)
+        return Facts(self._scans, moments_mb=moments.nbytes / 1e6, counted=counted)
 
     def close(self) -> None:
         self._scanned = None
@@ -177,15 +181,29 @@ class Engine:
         shift = common_shift(self._reader.sample(groups[0], numeric), numeric)
         places = tuple(decimals(self._footers.types[column.name]) for column in numeric)
         form = Form.of(plan, shift, places)
-        work = GroupMoments(self._rows(plan, *self._only_checked(plan)), form)
+        rows = self._rows(plan, *self._only_checked(plan))
+        allowed = allowance(rows, form, groups[0], self.task.dataset.rows)
+        work = GroupMoments(rows, form, allowed)
         moments, form = recentred(self._second_look.moments(work, groups, self._map), form)
         self._scanned = (plan, form, moments)
+
+    def _sum_indices(self, indices: tuple[Indices, ...]) -> Array:
+        """One more scan: sums with the indices of the categories that were only counted."""
+        assert self._scanned is not None
+        plan, form, moments = self._scanned
+        lookup = Lookup(indices, _places(moments), moments.counted)
+        work = GroupIndexSums(self._rows(plan), form, lookup)
+        parts = self._map(work, self._footers.row_groups)
+        found = next(parts)
+        for part in parts:
+            found += part
+        return found
 
     def _sum_errors(self, residuals: Sequence[Residual]) -> Array:
         """One more scan: squared and absolute errors of every row under the models of its fold."""
         assert self._scanned is not None
-        plan, form, _ = self._scanned
-        places = self._level_places()
+        plan, form, moments = self._scanned
+        places = _places(moments)
         found = np.zeros((2, len(residuals), len(self.task.grid)))
         work = GroupErrors(self._rows(plan), form, tuple(residuals), places)
         for part in self._map(work, self._footers.row_groups):
@@ -195,15 +213,12 @@ class Engine:
     def _sum_products(self, model: Residual) -> Array:
         """One more scan: the sums of every number of a row times its residual."""
         assert self._scanned is not None
-        plan, form, _ = self._scanned
-        work = GroupProducts(self._rows(plan), form, model, self._level_places())
+        plan, form, moments = self._scanned
+        work = GroupProducts(self._rows(plan), form, model, _places(moments))
         found = np.zeros(form.width + len(plan.categorical))
         for part in self._map(work, self._footers.row_groups):
             found += part
         return found
-
-    def _level_places(self) -> tuple[dict[str, int], ...]:
-        return tuple({level: i for i, level in enumerate(n)} for n in self._folding.levels)
 
     def _map(self, work: Callable[[RowGroup], T], groups: Sequence[RowGroup]) -> Iterator[T]:
         """work(group) for every one of `groups`, in their order: one scan."""
@@ -248,6 +263,11 @@ def in_order(
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def _places(moments: Moments) -> tuple[dict[str, int], ...]:
+    """level -> its position, of every category."""
+    return tuple({level: i for i, level in enumerate(c.levels)} for c in moments.categories)
 
 
 def _model(

@@ -18,23 +18,11 @@ from tandem.cleaning import MISSING, check_folds, frequency_order, take_ledger, 
 from tandem.elastic_net import sklearn_estimator
 from tandem.engines.base import Progress
 from tandem.errors import DataError
+from tandem.findings import Design, ErrorSums, Facts, LinearModel
 from tandem.folds import FOLD, ROW_ID, fold_expression
 from tandem.model import as_text
 from tandem.profile import measure
-from tandem.records import (
-    Array,
-    Design,
-    ErrorSums,
-    Facts,
-    FitOn,
-    GridPoint,
-    Kind,
-    Ledger,
-    LinearModel,
-    Plan,
-    Profile,
-    Task,
-)
+from tandem.records import Array, FitOn, GridPoint, Kind, Ledger, Plan, Profile, Task
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ import tandem
 from tandem.cache import cache_folder, published, write_atomically
 from tandem.engines.base import Advance
 from tandem.errors import MachineError
-from tandem.records import SparkFacts, SparkSettings
+from tandem.findings import SparkFacts
+from tandem.records import SparkSettings
 
 if TYPE_CHECKING:
     from pyspark import SparkContext
