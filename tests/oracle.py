@@ -172,7 +172,7 @@ def mean(values: Sequence[float]) -> float:
 
 
 def fit_cleaner(rows: Sequence[Row], features: Sequence[Column]) -> Cleaner:
-    """Means of the values that are there; category -> rank by descending count, ties by UTF-16."""
+    """Means of the values that are there; category -> rank by descending count, ties by text."""
     means, indices = {}, {}
     for column in features:
         if column.kind is Kind.NUMERIC:
@@ -180,7 +180,7 @@ def fit_cleaner(rows: Sequence[Row], features: Sequence[Column]) -> Cleaner:
         else:
             cells = (row[column.name] for row in rows)
             counts = Counter(MISSING if cell is None else cell for cell in cells)
-            ranked = sorted(counts, key=lambda level: level.encode("utf-16-be"))
+            ranked = sorted(counts)
             ranked.sort(key=lambda level: -counts[level])  # stable: ties stay in the order above
             indices[column.name] = {level: index for index, level in enumerate(ranked)}
     return Cleaner(means, indices)

@@ -28,6 +28,7 @@ from tandem.records import (
     Plan,
     Profile,
 )
+from tests.tasks import make_task
 
 TARGET = Column("c0", "y", Kind.NUMERIC)
 NUMBER = Column("c1", "number", Kind.NUMERIC)
@@ -109,11 +110,6 @@ def test_a_plan_without_features_is_refused() -> None:
         decide(TARGET, [NUMBER], Profile(100, {"c1": 61}), cleaning())
 
 
-def code_units(text: str) -> list[int]:
-    data = text.encode("utf-16-le", "surrogatepass")
-    return [data[i] + 256 * data[i + 1] for i in range(0, len(data), 2)]
-
-
 def ordered(counts: Mapping[str, int]) -> list[str]:
     levels = [*counts]
     return [levels[i] for i in frequency_order(levels, np.array([*counts.values()], np.int64))]
@@ -128,11 +124,25 @@ def test_levels_that_do_not_occur_have_no_place() -> None:
     assert ordered({"a": 0}) == []
 
 
-def test_ties_go_by_code_unit_as_in_java() -> None:
-    # By code point U+FFFF comes before U+1F600; by code unit 0xD83D comes before 0xFFFF.
-    assert ordered({"\uffff": 2, "\U0001f600": 2, "z": 2, "": 2}) == [
-        *("", "z", "\U0001f600", "\uffff")
-    ]
+ODD = ("b", "a", "\uff5e", "\U0001f600", "null", "", "B c", "\ue000", "\U00010000", "zz", "\xe9")
+
+
+def test_ties_go_by_code_point() -> None:
+    # By UTF-16 code unit, as Java compares, U+1F600 (0xD83D first) would come before U+FF5E.
+    assert ordered(dict.fromkeys(ODD, 2))[-4:] == ["\ue000", "\uff5e", "\U00010000", "\U0001f600"]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_session")
+def test_ties_go_as_in_spark() -> None:
+    from pyspark.ml.feature import StringIndexer
+
+    from tandem.engines import spark_session
+
+    session = spark_session.start(make_task("dataset.rows=10").spark, "test")
+    rows = session.createDataFrame([(level,) for level in ODD] * 3, ["c"]).repartition(2)
+    found = StringIndexer(inputCol="c", outputCol="index").fit(rows)
+    assert found.labels == ordered(dict.fromkeys(ODD, 3))
 
 
 def test_a_prefix_comes_first_among_equals() -> None:
@@ -141,9 +151,9 @@ def test_a_prefix_comes_first_among_equals() -> None:
 
 @settings(max_examples=100, deadline=None, database=None)
 @given(st.dictionaries(st.text(max_size=3), st.integers(0, 3), max_size=8))
-def test_the_order_is_that_of_count_and_code_units(counts: dict[str, int]) -> None:
+def test_the_order_is_that_of_count_and_text(counts: dict[str, int]) -> None:
     present = [level for level, count in counts.items() if count]
-    assert ordered(counts) == sorted(present, key=lambda x: (-counts[x], code_units(x)))
+    assert ordered(counts) == sorted(present, key=lambda x: (-counts[x], x))
 
 
 # One column for every action that rows can meet.

@@ -117,12 +117,11 @@ def check_folds(n_test: Sequence[int], folds: Folds) -> None:
 
 
 def frequency_order(levels: Sequence[str], counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Positions of the levels that occur, by descending count, ties by code unit.
+    """Positions of the levels that occur, by descending count, ties by code point.
 
-    Spark's StringIndexer (frequencyDesc) breaks ties by Java's string order, which compares
-    UTF-16 code units; for text in the basic plane that is the order of code points.
+    So does Spark's StringIndexer (frequencyDesc), which compares UTF-8 bytes.
     """
     present = np.flatnonzero(counts).tolist()
-    present.sort(key=lambda i: levels[i].encode("utf-16-be", "surrogatepass"))
+    present.sort(key=levels.__getitem__)
     by_text = np.array(present, dtype=np.int64)
     return by_text[np.argsort(-counts[by_text], kind="stable")]
