@@ -13,10 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tandem import row_groups
 from tandem.engines import scan
 from tandem.records import Folds, Task
 from tandem.result import Result
-from tandem.row_groups import Reader, RowGroup
+from tandem.row_groups import RowGroup
 from tandem.scores import largest_relative_difference
 from tandem.tiles import Workplace
 from tests.oracle import fold_of
@@ -133,8 +134,8 @@ def tile(kind: str, block: int) -> Iterator[Result]:
 
 def batch(kind: str) -> Iterator[Result]:
     """A row group read in one piece, in pieces of two tiles, of one."""
-    for cells in (6_000_000, 100_000, 1):
-        with patch.object(Reader.batches, "__defaults__", (cells,)):
+    for cells in (row_groups.BATCH_CELLS, 100_000, 1):
+        with patch.object(row_groups, "BATCH_CELLS", cells):
             yield run(table(kind), row_group=COUNT)
 
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from tandem.columns import numbers
 from tandem.moments import Moments
@@ -107,6 +107,19 @@ def test_decimals_against_the_oracle(tmp_path: Path, fit_on: str) -> None:
 def test_decimals_in_the_second_scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tandem.engines.scan.LOST", np.inf)
     test_decimals_against_the_oracle(tmp_path, "train")
+
+
+def test_decimals_from_the_cache(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.integers(-5000, 5000, 9000)
+    data = {"x": cents(x), "z": rng.normal(size=9000), "y": cents(x + rng.integers(0, 99, 9000))}
+    pq.write_table(pa.table(data), tmp_path / "a.parquet", row_group_size=1000)
+    task = data_task(tmp_path, "cache.moments=true")
+    first, second = drive("scan", task), drive("scan", task)
+    assert second.ledger.rows_from_cache == 9000
+    assert_array_equal(second.sums.sse, first.sums.sse)
+    assert second.model == first.model
+    assert_allclose(drive("scan", data_task(tmp_path)).sums.sse, first.sums.sse, rtol=1e-12)
 
 
 def data_task(folder: Path, *overrides: str) -> Any:
