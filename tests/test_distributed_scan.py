@@ -95,6 +95,25 @@ def test_the_second_scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 @slow
 @on_spark
+@pytest.mark.parametrize("size", [0, 2000])
+def test_categories_that_are_only_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """All of them; some of them, which the first rows do not tell."""
+    many_row_groups(tmp_path)
+    monkeypatch.setattr("tandem.budget.LIMIT", size)
+    task = files_task(tmp_path)
+    expected = drive("scan", task)
+    assert expected.facts.counted
+    for partitions in PARTITIONS:
+        found = on_partitions(task, partitions)
+        identical(found, expected)
+        assert found.facts.counted == expected.facts.counted
+        assert found.facts.scans == expected.facts.scans
+
+
+@slow
+@on_spark
 def test_data_at_fault_on_a_worker_is_one_clear_error(tmp_path: Path) -> None:
     infinite = {"x": [1.0, np.inf, 2.0, 5.0], "y": [1.0, 2.0, 3.0, 4.0]}
     pq.write_table(pa.table(infinite), tmp_path / "a.parquet", row_group_size=1)
