@@ -1,0 +1,105 @@
+"""One process: programs on the same table, turn by turn. Prints a JSON line for every turn.
+
+python in_turn.py PROGRAMS REPEATS override ...      PROGRAMS: decode,scan,scan_large
+python in_turn.py memory 1 override ...              peak above the imports, one scan
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from hydra import compose, initialize_config_dir
+
+from tandem.config import configuration_folder, settings, task
+from tandem.engines.base import create, unseen
+from tandem.engines.scan import in_order
+from tandem.progress import Display
+from tandem.records import GridPoint, Kind, Task
+from tandem.row_groups import Reader, RowGroup
+from tandem.run import execute, prepare
+from tandem.timing import Stopwatch
+
+LARGE = tuple(
+    GridPoint(10.0 ** (-4 + 5 * i / 19), ratio)
+    for i in range(20)
+    for ratio in (0.0, 0.25, 0.5, 0.75, 1.0)
+)
+
+
+def decode(task: Task) -> None:
+    """Every column of the task from every row group, one thread each, and nothing else."""
+    footers = {file.path: pq.read_metadata(file.path) for file in task.dataset.files}
+    names = [column.name for column in task.dataset.columns]
+    text = [c.name for c in task.dataset.features if c.kind is Kind.CATEGORICAL]
+
+    def read(group: RowGroup) -> int:
+        path = group.file.path
+        file = pq.ParquetFile(path, metadata=footers[path], read_dictionary=text)
+        return int(file.read_row_group(group.index, names, use_threads=False).num_rows)
+
+    groups = Reader(task.dataset).footers().row_groups
+    if sum(in_order(read, groups, _threads(task))) != task.dataset.rows:
+        sys.exit(f"{task.dataset.files[0].path}: not every row was decoded")
+
+
+def scan(task: Task) -> None:
+    """The whole cross-validation and the refit."""
+    execute(task, "scan", Stopwatch(), Display("scan"))
+
+
+def timed(work: Callable[[], object]) -> dict[str, float]:
+    """CPU and wall seconds of `work()`."""
+    cpu, wall = time.process_time(), time.perf_counter()
+    work()
+    return {"cpu_s": time.process_time() - cpu, "wall_s": time.perf_counter() - wall}
+
+
+def _threads(task: Task) -> int:
+    return task.threads or os.cpu_count() or 1
+
+
+def _resident_mb(name: str) -> float:
+    """VmRSS: now; VmHWM: at most so far, where ru_maxrss would count the parent too."""
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name)) * 1024 / 1e6
+
+
+def main() -> None:
+    """Every program once untimed, then in turn."""
+    names, repeats, *overrides = sys.argv[1:]
+    with initialize_config_dir(str(configuration_folder()), version_base="1.3"):
+        chosen = settings(compose("config", ["engine=scan", "cache.moments=false", *overrides]))
+    small = task(chosen, prepare(chosen))
+    create("scan", small, unseen).start()
+    pa.set_cpu_count(_threads(small))
+    if names == "memory":
+        before = _resident_mb("VmRSS")
+        found = timed(partial(scan, small))
+        print(
+            json.dumps(
+                {"program": "scan", "turn": 1, **found, "mb": _resident_mb("VmHWM") - before}
+            )
+        )
+        return
+    large = replace(small, grid=LARGE, folds=replace(small.folds, k=10))
+    programs = {
+        "decode": partial(decode, small),
+        "scan": partial(scan, small),
+        "scan_large": partial(scan, large),
+    }
+    for turn in range(int(repeats) + 1):
+        for name in names.split(","):
+            found = timed(programs[name])
+            if turn:
+                print(json.dumps({"program": name, "turn": turn, **found}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,213 @@
+"""How fast and how flat is scan? Checks the answers, measures, writes results.csv and plots.
+
+python experiments/scan-speed/run.py [--data FOLDER] [--repeats N] [--small]
+
+FOLDER (default: a temporary one) gets up to 8 GB of tables, which are left there if it is named.
+"""
+
+import argparse
+import csv
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tables
+import verdict
+from in_turn import LARGE
+
+HERE = Path(__file__).parent
+AGREE = 1e-8  # scikit-learn stops at its tolerance, scan at rounding
+EXACT = ("model.tol=1e-12", "model.max_iter=100000", "model.precompute=true")
+FLIGHTS = (
+    "dataset.target=dep_delay",
+    "dataset.exclude=[dep_time,arr_time,arr_delay,air_time,time_hour]",
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table to measure on, as overrides of the configuration."""
+
+    name: str
+    path: Path
+    overrides: tuple[str, ...]
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The overrides that make it the dataset."""
+        return ("dataset=files", f"dataset.path='{self.path}'", *self.overrides)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured turn: seconds, or megabytes above the imports. None: not measured."""
+
+    section: str
+    case: str
+    threads: int
+    program: str
+    turn: int
+    cpu_s: float | None
+    wall_s: float | None
+    mb: float | None = None
+
+
+def numeric(folder: Path, rows: int, features: int) -> Table:
+    """The table of `rows` x `features` numbers."""
+    path = tables.numeric(folder, rows, features)
+    return Table(f"{features} features", path, ("dataset.target=y",))
+
+
+def in_turn(
+    section: str, table: Table, programs: str, repeats: int, threads: int, *overrides: str
+) -> Iterator[Row]:
+    """The rows of one process of in_turn.py."""
+    words = [*table.words, f"engine.threads={threads}", *overrides]
+    command = [sys.executable, str(HERE / "in_turn.py"), programs, str(repeats), *words]
+    case = " ".join((table.name, *overrides))
+    for line in _output(command).splitlines():
+        found = json.loads(line)
+        row = Row(section, case, threads, **({"mb": None} | found))
+        print(row, flush=True)
+        yield row
+
+
+def engine_run(section: str, table: Table, engine: str, *overrides: str) -> Row:
+    """`tandem engine=...` in a process of its own: seconds of the pipeline, session left out."""
+    with tempfile.TemporaryDirectory() as folder:
+        record_dir = f"tracking.record_dir={folder}/record"
+        words = [*table.words, f"engine={engine}", "cache.moments=false", record_dir, *overrides]
+        _output([sys.executable, "-m", "tandem", *words], folder)
+        record = json.loads(Path(folder, "record", "record.json").read_text(encoding="utf-8"))
+    values = {key: value for key, value, _ in record["metrics"]}
+    seconds = sum(values[f"time/{stage}_s"] for stage in ("load", "clean", "train", "refit"))
+    case = " ".join((table.name, *overrides))
+    row = Row(section, case, os.cpu_count() or 1, engine, 1, None, seconds)
+    print(row, flush=True)
+    return row
+
+
+def check(table: Table, rows: int, *overrides: str) -> float:
+    """Largest relative difference of the MSE between scan and scikit-learn; ends above AGREE."""
+    code = (
+        "import sys, json; from tests.tasks import make_task, drive\n"
+        "task = make_task(*sys.argv[1:])\n"
+        "a, b = (drive(name, task).sums.sse for name in ('scan', 'sequential'))\n"
+        "print(float(abs(a / b - 1).max()))"
+    )
+    words = [*table.words, *EXACT, *overrides]
+    found = float(_output([sys.executable, "-c", code, *words]))
+    print(f"{table.name}, {rows} rows: scan and scikit-learn differ by {found:.1e}", flush=True)
+    if not found <= AGREE:
+        sys.exit(f"{table.name}: the answers differ by {found}: no result")
+    return found
+
+
+def measure(folder: Path, repeats: int, share: float) -> Iterator[Row]:
+    """Everything, of tables with `share` of the full study's rows."""
+    full = [numeric(folder, int(n * share), p) for n, p in ((2e6, 30), (6e5, 100), (2e5, 300))]
+    thirty = full[0]
+    flights = Table("flights", tables.flights(int(2e6 * share)), FLIGHTS)
+    for table in (*full, flights):
+        yield Row("answers", table.name, 1, "scan", 1, None, None, check(table, int(2e6 * share)))
+    decode = ("ratio", "decode,scan", repeats)
+    for table in (*full, flights):
+        yield from in_turn(decode[0], table, *decode[1:], 1)
+    yield from in_turn(decode[0], thirty, *decode[1:], 1, "folds.block=256")
+    for table in (thirty, flights):
+        yield from in_turn(decode[0], table, *decode[1:], 2)
+        yield from in_turn("grid", table, "scan,scan_large", repeats, 1)
+    yield from engines(share, thirty)
+    yield from memory(folder, share, flights)
+    yield from spark(folder, share)
+
+
+def engines(share: float, thirty: Table) -> Iterator[Row]:
+    """The two pipelines that people write against scan, on all flights, both at their defaults."""
+    rows = None if share == 1.0 else int(336_776 * share)
+    real = Table("real flights", tables.flights(rows), FLIGHTS)
+    for name in ("scan", "sequential", "scan", "distributed", "scan"):
+        yield engine_run("engines", real, name)
+    yield engine_run("engines", real, "sequential", "model.precompute=true")
+    for name in ("scan", "sequential", "scan"):
+        yield engine_run("engines", thirty, name)
+    for _ in range(3):
+        yield engine_run("engines_large", real, "scan", "folds.k=10", *_all_points())
+    for points in (1, 4):
+        yield engine_run("engines_large", real, "sequential", "folds.k=10", *_some(points))
+
+
+def _all_points() -> tuple[str, str]:
+    """Overrides for the 100 grid points."""
+    penalties, ratios = (
+        sorted({getattr(point, name) for point in LARGE})
+        for name in ("reg_param", "elastic_net_param")
+    )
+    return f"model.reg_param={penalties}", f"model.elastic_net_param={ratios}"
+
+
+def _some(points: int) -> tuple[str, str]:
+    """Overrides for `points` of the 100 grid points, of one l1 ratio, evenly over the penalties."""
+    penalties = sorted({point.reg_param for point in LARGE})
+    step = len(penalties) / points
+    chosen = [penalties[int((i + 0.5) * step)] for i in range(points)]
+    return f"model.reg_param={chosen}", "model.elastic_net_param=[0.5]"
+
+
+def memory(folder: Path, share: float, flights: Table) -> Iterator[Row]:
+    """Peak memory above the imports."""
+    for rows in (2e6, 5e6, 2e7):
+        table = numeric(folder, int(rows * share), 30)
+        for threads in (1, 2):
+            case = Table(f"{rows * share:.0f} rows", table.path, table.overrides)
+            yield from in_turn("memory", case, "memory", 1, threads)
+    for threads in (1, 2):
+        yield from in_turn("memory", flights, "memory", 1, threads)
+
+
+def spark(folder: Path, share: float) -> Iterator[Row]:
+    """distributed_scan against scan at 10 million rows."""
+    big = [numeric(folder, int(1e7 * share), 30)]
+    big.append(Table("flights", tables.flights(int(1e7 * share)), FLIGHTS))
+    for table in big:
+        for name in ("scan", "distributed_scan", "scan", "distributed_scan", "scan"):
+            yield engine_run("spark", table, name, "spark.master=local[2]")
+
+
+def _output(command: Sequence[str], folder: str | None = None) -> str:
+    environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_RUN_ID"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(HERE), str(HERE.parents[1])])
+    done = subprocess.run(
+        command, cwd=folder, env=environment, check=True, stdout=subprocess.PIPE, text=True
+    )
+    return done.stdout
+
+
+def main() -> None:
+    """Measure, write, judge."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, help="keep the tables here")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--small", action="store_true", help="1 %% of the rows, to see it work")
+    options = parser.parse_args()
+    out = HERE / "results.csv" if not options.small else Path(tempfile.mkdtemp()) / "results.csv"
+    with tempfile.TemporaryDirectory() as temporary, out.open("w", encoding="utf-8") as file:
+        os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{temporary}/mlflow.db"  # to throw away
+        folder = options.data or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        writer = csv.DictWriter(file, list(Row.__annotations__), lineterminator="\n")
+        writer.writeheader()
+        for row in measure(folder, options.repeats, 0.01 if options.small else 1.0):
+            writer.writerow(vars(row))
+            file.flush()
+    print(verdict.write(out))
+    print(f"load average {os.getloadavg()[2]:.1f}: above 1, other work shared the cores")
+
+
+if __name__ == "__main__":
+    main()
