@@ -1,6 +1,6 @@
 """How fast and how flat is scan? Checks the answers, measures, writes results.csv and plots.
 
-python experiments/scan-speed/run.py [--data FOLDER] [--repeats N] [--small]
+python experiments/scan-speed/run.py [--data FOLDER] [--repeats N] [--small] [--only PART ...]
 
 FOLDER (default: a temporary one) gets up to 8 GB of tables, which are left there if it is named.
 """
@@ -45,16 +45,17 @@ class Table:
 
 @dataclass(frozen=True)
 class Row:
-    """One measured turn: seconds, or megabytes above the imports. None: not measured."""
+    """One measured turn: seconds, megabytes above the imports, or how far answers are apart."""
 
     section: str
     case: str
     threads: int
     program: str
     turn: int
-    cpu_s: float | None
-    wall_s: float | None
+    cpu_s: float | None = None
+    wall_s: float | None = None
     mb: float | None = None
+    difference: float | None = None
 
 
 def numeric(folder: Path, rows: int, features: int) -> Table:
@@ -72,7 +73,7 @@ def in_turn(
     case = " ".join((table.name, *overrides))
     for line in _output(command).splitlines():
         found = json.loads(line)
-        row = Row(section, case, threads, **({"mb": None} | found))
+        row = Row(section, case, threads, **found)
         print(row, flush=True)
         yield row
 
@@ -87,12 +88,12 @@ def engine_run(section: str, table: Table, engine: str, *overrides: str) -> Row:
     values = {key: value for key, value, _ in record["metrics"]}
     seconds = sum(values[f"time/{stage}_s"] for stage in ("load", "clean", "train", "refit"))
     case = " ".join((table.name, *overrides))
-    row = Row(section, case, os.cpu_count() or 1, engine, 1, None, seconds)
+    row = Row(section, case, os.cpu_count() or 1, engine, 1, wall_s=seconds)
     print(row, flush=True)
     return row
 
 
-def check(table: Table, rows: int, *overrides: str) -> float:
+def check(table: Table) -> float:
     """Largest relative difference of the MSE between scan and scikit-learn; ends above AGREE."""
     code = (
         "import sys, json; from tests.tasks import make_task, drive\n"
@@ -100,35 +101,52 @@ def check(table: Table, rows: int, *overrides: str) -> float:
         "a, b = (drive(name, task).sums.sse for name in ('scan', 'sequential'))\n"
         "print(float(abs(a / b - 1).max()))"
     )
-    words = [*table.words, *EXACT, *overrides]
+    words = [*table.words, *EXACT]
     found = float(_output([sys.executable, "-c", code, *words]))
-    print(f"{table.name}, {rows} rows: scan and scikit-learn differ by {found:.1e}", flush=True)
+    print(f"{table.name}: scan and scikit-learn differ by {found:.1e}", flush=True)
     if not found <= AGREE:
         sys.exit(f"{table.name}: the answers differ by {found}: no result")
     return found
 
 
-def measure(folder: Path, repeats: int, share: float) -> Iterator[Row]:
-    """Everything, of tables with `share` of the full study's rows."""
-    full = [numeric(folder, int(n * share), p) for n, p in ((2e6, 30), (6e5, 100), (2e5, 300))]
-    thirty = full[0]
-    flights = Table("flights", tables.flights(int(2e6 * share)), FLIGHTS)
-    for table in (*full, flights):
-        yield Row("answers", table.name, 1, "scan", 1, None, None, check(table, int(2e6 * share)))
-    decode = ("ratio", "decode,scan", repeats)
-    for table in (*full, flights):
-        yield from in_turn(decode[0], table, *decode[1:], 1)
-    yield from in_turn(decode[0], thirty, *decode[1:], 1, "folds.block=256")
-    for table in (thirty, flights):
-        yield from in_turn(decode[0], table, *decode[1:], 2)
+def answers(folder: Path, share: float, _: int) -> Iterator[Row]:
+    """A timing without a checked answer is no result."""
+    for table in (*numbers(folder, share), flights(share)):
+        yield Row("answers", table.name, 1, "scan", 1, difference=check(table))
+
+
+def numbers(folder: Path, share: float) -> list[Table]:
+    """About 60 million cells each."""
+    return [
+        numeric(folder, int(rows * share), features)
+        for rows, features in ((2e6, 30), (6e5, 100), (2e5, 300))
+    ]
+
+
+def flights(share: float) -> Table:
+    """2 million flights with their categories."""
+    return Table("flights", tables.flights(int(2e6 * share)), FLIGHTS)
+
+
+def ratio(folder: Path, share: float, repeats: int) -> Iterator[Row]:
+    """The whole cross-validation against decoding; on two threads too."""
+    thirty, *wide = numbers(folder, share)
+    for table in (thirty, *wide, flights(share)):
+        yield from in_turn("ratio", table, "decode,scan", repeats, 1)
+    yield from in_turn("ratio", thirty, "decode,scan", repeats, 1, "folds.block=256")
+    for table in (thirty, flights(share)):
+        yield from in_turn("ratio", table, "decode,scan", repeats, 2)
+
+
+def grid(folder: Path, share: float, repeats: int) -> Iterator[Row]:
+    """k=10 with 100 grid points against k=3 with 6."""
+    for table in (numbers(folder, share)[0], flights(share)):
         yield from in_turn("grid", table, "scan,scan_large", repeats, 1)
-    yield from engines(share, thirty)
-    yield from memory(folder, share, flights)
-    yield from spark(folder, share)
 
 
-def engines(share: float, thirty: Table) -> Iterator[Row]:
+def engines(folder: Path, share: float, _: int) -> Iterator[Row]:
     """The two pipelines that people write against scan, on all flights, both at their defaults."""
+    thirty = numbers(folder, share)[0]
     rows = None if share == 1.0 else int(336_776 * share)
     real = Table("real flights", tables.flights(rows), FLIGHTS)
     for name in ("scan", "sequential", "scan", "distributed", "scan"):
@@ -136,7 +154,7 @@ def engines(share: float, thirty: Table) -> Iterator[Row]:
     yield engine_run("engines", real, "sequential", "model.precompute=true")
     for name in ("scan", "sequential", "scan"):
         yield engine_run("engines", thirty, name)
-    for _ in range(3):
+    for _turn in range(3):
         yield engine_run("engines_large", real, "scan", "folds.k=10", *_all_points())
     for points in (1, 4):
         yield engine_run("engines_large", real, "sequential", "folds.k=10", *_some(points))
@@ -159,7 +177,7 @@ def _some(points: int) -> tuple[str, str]:
     return f"model.reg_param={chosen}", "model.elastic_net_param=[0.5]"
 
 
-def memory(folder: Path, share: float, flights: Table) -> Iterator[Row]:
+def memory(folder: Path, share: float, _: int) -> Iterator[Row]:
     """Peak memory above the imports."""
     for rows in (2e6, 5e6, 2e7):
         table = numeric(folder, int(rows * share), 30)
@@ -167,10 +185,10 @@ def memory(folder: Path, share: float, flights: Table) -> Iterator[Row]:
             case = Table(f"{rows * share:.0f} rows", table.path, table.overrides)
             yield from in_turn("memory", case, "memory", 1, threads)
     for threads in (1, 2):
-        yield from in_turn("memory", flights, "memory", 1, threads)
+        yield from in_turn("memory", flights(share), "memory", 1, threads)
 
 
-def spark(folder: Path, share: float) -> Iterator[Row]:
+def spark(folder: Path, share: float, _: int) -> Iterator[Row]:
     """distributed_scan against scan at 10 million rows."""
     big = [numeric(folder, int(1e7 * share), 30)]
     big.append(Table("flights", tables.flights(int(1e7 * share)), FLIGHTS))
@@ -188,23 +206,40 @@ def _output(command: Sequence[str], folder: str | None = None) -> str:
     return done.stdout
 
 
+PARTS = (answers, ratio, grid, engines, memory, spark)
+
+
+def kept(results: Path, parts: Sequence[str]) -> list[dict[str, str]]:
+    """The rows of `results` that are not measured again."""
+    if not results.exists() or len(parts) == len(PARTS):
+        return []
+    with results.open(encoding="utf-8") as file:
+        return [row for row in csv.DictReader(file) if row["section"].split("_")[0] not in parts]
+
+
 def main() -> None:
     """Measure, write, judge."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="keep the tables here")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--small", action="store_true", help="1 %% of the rows, to see it work")
+    names = [part.__name__ for part in PARTS]
+    parser.add_argument("--only", nargs="+", choices=names, default=names, help="keep the others")
     options = parser.parse_args()
     out = HERE / "results.csv" if not options.small else Path(tempfile.mkdtemp()) / "results.csv"
+    before = kept(out, options.only)
     with tempfile.TemporaryDirectory() as temporary, out.open("w", encoding="utf-8") as file:
         os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{temporary}/mlflow.db"  # to throw away
         folder = options.data or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         writer = csv.DictWriter(file, list(Row.__annotations__), lineterminator="\n")
         writer.writeheader()
-        for row in measure(folder, options.repeats, 0.01 if options.small else 1.0):
-            writer.writerow(vars(row))
-            file.flush()
+        writer.writerows(before)
+        for part in PARTS:
+            if part.__name__ in options.only:
+                for row in part(folder, 0.01 if options.small else 1.0, options.repeats):
+                    writer.writerow(vars(row))
+                    file.flush()
     print(verdict.write(out))
     print(f"load average {os.getloadavg()[2]:.1f}: above 1, other work shared the cores")
 
