@@ -194,7 +194,7 @@ def spark(folder: Path, share: float, _: int) -> Iterator[Row]:
     big.append(Table("flights", tables.flights(int(1e7 * share)), FLIGHTS))
     for table in big:
         for name in ("scan", "distributed_scan", "scan", "distributed_scan", "scan"):
-            yield engine_run("spark", table, name, "spark.master=local[2]")
+            yield engine_run("spark", table, name, "spark.master='local[2]'")
 
 
 def _output(command: Sequence[str], folder: str | None = None) -> str:
