@@ -48,7 +48,8 @@ def lines(table: pd.DataFrame) -> Iterator[tuple[str, float, str, float]]:
     peaks = used[used.threads == used.threads.max()].set_index("case").mb
     five, twenty = peaks.iloc[1], peaks.iloc[2]
     yield "memory at four times 5 million rows", twenty / five, "<=", 1.2
-    for case, rows in part["spark"].groupby(part["spark"].case.str.split().str[0]):
+    big = table[table.section == "spark"]
+    for case, rows in big.groupby(big.case.str.split().str[0]):
         walls = rows.groupby("program").wall_s.median()
         found = walls["distributed_scan"] / walls["scan"]
         yield f"10 million rows, {case}: distributed_scan / scan, wall", found, "<=", 1.5
