@@ -1,39 +1,60 @@
 """The same task on several engines, each in a process of its own, under one parent run."""
 
+import json
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 from omegaconf import DictConfig
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from tandem import report, tracking
+from tandem import charts, report_page, tracking
+from tandem.answers import Answer, read_answer, sample
 from tandem.cache import write_atomically
+from tandem.comparison import Comparison, table, verdict
 from tandem.config import Settings, config_hash, flatten
 from tandem.errors import IncompleteError
+from tandem.machine import describe
+from tandem.parity import Certificate, certify, differences
 from tandem.progress import Display
-from tandem.records import Array
+from tandem.records import Dataset
 from tandem.run import prepare
-from tandem.scores import largest_relative_difference
 
 # Overrides of the parent that its children get in a value of their own, or not at all.
 _OWN = ("command=", "compare", "tracking", "engine=", "cache", "debug=")
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One run of one engine; turn 0 warms up and does not count."""
+
+    engine: str
+    number: int
+    folder: Path
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """What the runs left: the turns that count and are done, and why others are not."""
+
+    done: list[Turn] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
 def compare(settings: Settings, config: DictConfig, overrides: Sequence[str]) -> str:
-    """Run every engine of `compare.engines`, print and log the comparison; the parent's run id.
+    """Run the engines of `compare.engines`, print and log the comparison; the parent's run id.
 
     `overrides` are the Hydra overrides of this call; every child gets those that make the task.
-    Raises IncompleteError where an engine failed.
+    Raises IncompleteError where an engine failed, or two do not agree; what there is, is logged.
     """
-    engines = settings.compare.engines
     store = tracking.Store(
         settings.tracking.uri, settings.tracking.experiment, settings.tracking.parent_run_id
     )
@@ -42,33 +63,49 @@ def compare(settings: Settings, config: DictConfig, overrides: Sequence[str]) ->
         with Display("tandem").stage("preparing the data"):
             dataset = prepare(settings)  # once, before any engine is timed
         with tempfile.TemporaryDirectory() as place:
-            folders = {engine: Path(place, engine) for engine in engines}
-            for engine, folder in folders.items():
-                _run_child(engine, folder, run_id, settings, overrides)
-            records = {engine: tracking.read_record(folder) for engine, folder in folders.items()}
-            parity = parity_differences(folders)
-            metrics = {engine: record.values() for engine, record in records.items()}
-            rows = report.comparison_rows(engines, metrics, max(parity.values(), default=0.0))
-            table = report.markdown(rows)
-            report.plot_stages(metrics, Path(place, "parent", "plots", "stages.png"))
-            write_atomically(Path(place, "parent", "report", "report.md"), table)
-            tracking.log_files(run_id, Path(place, "parent"))
-        tags = {"data.fingerprint": dataset.fingerprint, "mlflow.note.content": table}
-        tracking.log_batch(run_id, _record(metrics, parity, flatten(config), tags))
-        _show(rows)
+            ended = _run_all(settings, overrides, run_id, Path(place))
+            with Display("tandem").stage("comparing"):
+                found = _compared(settings, config, dataset, ended)
+                _write(found, Path(place, "parent"), _command(overrides))
+                tracking.log_files(run_id, Path(place, "parent"))
+                tracking.log_batch(run_id, _record(found, dataset))
+        _show(found)
+        _judge(found)
     return run_id
 
 
-def _run_child(
-    engine: str, folder: Path, parent: str, settings: Settings, overrides: Sequence[str]
-) -> None:
+def schedule(engines: Sequence[str], warm_up: int, repeats: int, place: Path) -> Iterator[Turn]:
+    """Every engine once a turn, in alternating order, so that none is always the first."""
+    for number in (*[0] * warm_up, *range(1, repeats + 1)):
+        for engine in engines if number % 2 or number == 0 else reversed(engines):
+            yield Turn(engine, number, place / f"{engine}-{number}")
+
+
+def _run_all(settings: Settings, overrides: Sequence[str], run_id: str, place: Path) -> _Ended:
+    """Every turn in order; an engine that failed gets no further turn, the others go on."""
+    keys, ended = settings.compare, _Ended()
+    turns = [*schedule(keys.engines, keys.warm_up, keys.repeats, place)]
+    for position, turn in enumerate(turns, 1):
+        if turn.engine in ended.failed:
+            continue
+        if len(turns) > len(keys.engines):
+            what = f"turn {turn.number}" if turn.number else "warm-up"
+            Display("tandem").note(f"{position} of {len(turns)}: {turn.engine}, {what}")
+        if status := _run_child(turn, run_id, settings, overrides):
+            ended.failed[turn.engine] = f"it ended with status {status}, see its message"
+        elif turn.number:
+            ended.done.append(turn)
+    return ended
+
+
+def _run_child(turn: Turn, parent: str, settings: Settings, overrides: Sequence[str]) -> int:
     task = [word for word in overrides if not word.lstrip("+~").startswith(_OWN)]
     own = [
-        f"engine={engine}",
+        f"engine={turn.engine}",
         "cache.moments=false",  # every engine reads the rows
         f"tracking.parent_run_id={parent}",
         f"tracking.uri='{tracking.tracking_uri()}'",
-        f"tracking.record_dir='{folder}'",
+        f"tracking.record_dir='{turn.folder}'",
         f"debug={settings.debug}",
     ]
     # The run that `mlflow run` made is the parent's.
@@ -77,65 +114,90 @@ def _run_child(
         [sys.executable, "-m", "tandem", *task, *own], env=environment
     ) as process:
         try:
-            status = process.wait()
+            return process.wait()
         except BaseException:
             process.terminate()
             process.wait(timeout=30)
             raise
-    if status:
-        raise IncompleteError(
-            f"engine {engine} ended with status {status} -> see its message above"
-        )
 
 
-def parity_differences(folders: Mapping[str, Path]) -> dict[str, float]:
-    """Largest relative difference between any engine and the first, over folds and grid points.
+def _compared(
+    settings: Settings, config: DictConfig, dataset: Dataset, ended: _Ended
+) -> Comparison:
+    turns: dict[str, list[Mapping[str, float]]] = {}
+    answers: list[Answer] = []
+    findings: dict[str, None] = {}
+    for turn in sorted(ended.done, key=lambda turn: settings.compare.engines.index(turn.engine)):
+        if turn.engine in ended.failed:
+            continue
+        record = tracking.read_record(turn.folder)
+        turns.setdefault(turn.engine, []).append(record.values())
+        answers.append(read_answer(turn.engine, turn.number, turn.folder, record.params))
+        checks = (turn.folder / "artifacts" / "cv" / "checks.json").read_text("utf-8")
+        findings |= dict.fromkeys(json.loads(checks))
+    certificate = Certificate(())
+    if answers:
+        columns = [dataset.target.name, *answers[0].model.coefficients]
+        certificate = certify(answers, sample(dataset, columns))
+    task = {k: v for k, v in flatten(config).items() if not k.startswith("engine")}
+    return Comparison(
+        dataset.name, turns, answers, certificate, ended.failed, [*findings], describe(), task
+    )
 
-    `rmse_max_rel` of RMSE, `mae_max_rel` of MAE where it was asked for, and `unexplained_max_rel`
-    of 1 - R2: R2 itself is a difference, whose relative error only says how near to 0 it is.
-    """
-    tables = [pd.read_csv(f / "artifacts" / "cv" / "fold_metrics.csv") for f in folders.values()]
-    first, *others = tables
-    return {
-        f"{name}_max_rel": max(
-            (
-                largest_relative_difference(_figure(first, name), _figure(other, name))
-                for other in others
-            ),
-            default=0.0,
-        )
-        for name in ("rmse", "mae", "unexplained")
-        if name == "unexplained" or name in first
+
+def _write(found: Comparison, folder: Path, command: str) -> None:
+    """The report, the certificate and the pictures, as the parent's artifacts."""
+    write_atomically(folder / "report" / "report.md", report_page.markdown(found, command))
+    write_atomically(folder / "report" / "report.html", report_page.html(found, command))
+    certificate = json.dumps(found.certificate.as_dict(), indent=1)
+    write_atomically(folder / "parity" / "parity.json", certificate)
+    for left, right in combinations([found.answer(engine) for engine in found.engines], 2):
+        if found.certificate.comparable(left.engine, right.engine):
+            path = folder / "parity" / f"{left.engine}-{right.engine}.csv"
+            differences(left, right).to_csv(path, index=False)
+    if found.engines:
+        for name, draw in charts.COMPARISON.items():
+            charts.save(draw(found), folder / "plots" / f"{name}.png")
+
+
+def _record(found: Comparison, dataset: Dataset) -> tracking.Record:
+    tags = {
+        "data.fingerprint": dataset.fingerprint,
+        "mlflow.note.content": report_page.note(found),
     }
+    if len(found.answers) > 1:
+        tags["parity"] = "pass" if found.certificate.passed else "fail"
+    return tracking.Record(found.task, tuple(found.metrics()), tags)
 
 
-def _figure(table: pd.DataFrame, name: str) -> Array:
-    return (1.0 - table["r2"] if name == "unexplained" else table[name]).to_numpy(dtype=np.float64)
+def _judge(found: Comparison) -> None:
+    """Raise IncompleteError where something that was asked for is not so."""
+    faults = [f"engine {engine}: {why}" for engine, why in found.failed.items()]
+    faults += [f"parity: {line}" for line in found.certificate.faults[:1]]
+    if faults:
+        more = " -> parity/parity.json of the comparison's run has every difference"
+        raise IncompleteError("; ".join(faults) + (more if found.certificate.faults else ""))
 
 
-def _record(
-    metrics: Mapping[str, Mapping[str, float]],
-    parity: Mapping[str, float],
-    params: Mapping[str, str],
-    tags: Mapping[str, str],
-) -> tracking.Record:
-    totals = {engine: values["time/total_s"] for engine, values in metrics.items()}
-    baseline = next(iter(totals.values()))
-    logged = [(f"speedup/{engine}", baseline / total, 0) for engine, total in totals.items()]
-    logged += [(f"parity/{name}", value, 0) for name, value in parity.items()]
-    task = {key: value for key, value in params.items() if not key.startswith("engine.")}
-    return tracking.Record(task, tuple(logged), tags)
+def _command(overrides: Sequence[str]) -> str:
+    task = [word for word in overrides if not word.startswith(("command=", "tracking."))]
+    return shlex.join(["tandem", "compare", *task])
 
 
-def _show(rows: Sequence[Sequence[str]]) -> None:
-    header, *body = rows
-    table = Table(
-        *header, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
-    )  # four engines fit in 80 characters
-    for column in table.columns:
-        column.no_wrap = True
-        column.justify = "right" if column.header else "left"
-    for row in body:
-        table.add_row(*row)
+def _show(found: Comparison) -> None:
+    """The table, then the plain words, on standard output."""
     console = Console()
-    (console if console.is_terminal else Console(width=100)).print(table)
+    console = console if console.is_terminal else Console(width=100)
+    if found.engines:
+        header, *body = table(found)
+        shown = Table(*header, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+        for column in shown.columns:  # four engines fit in 80 characters
+            column.no_wrap = True
+            column.justify = "right" if column.header else "left"
+        for row in body:
+            shown.add_row(*row)
+        console.print(shown)
+    for line in verdict(found):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    for line in found.findings:
+        console.print(f"- {line}", markup=False, highlight=False, soft_wrap=True)

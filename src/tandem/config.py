@@ -126,9 +126,11 @@ class TrackingKeys:
 
 @dataclass(frozen=True)
 class CompareKeys:
-    """What `compare` compares."""
+    """What `compare` compares, how often, and after how many runs that do not count."""
 
     engines: list[str] = field(default_factory=list)
+    repeats: int = 1
+    warm_up: int = 0
 
 
 @dataclass(frozen=True)

@@ -45,13 +45,14 @@ def predict(model: LinearModel, frame: pd.DataFrame) -> Array:
         raise ValueError(f"columns {absent} are absent: the model needs {[*model.coefficients]}")
     total = np.full(len(frame), model.intercept)
     for name, coefficient in model.coefficients.items():
-        levels = model.levels.get(name)
-        if levels is None:
-            values = _numbers(frame[name], model.means[name])
-        else:
-            values = _indices(frame[name], levels)
-        total += coefficient * values
+        total += coefficient * feature(model, frame[name], name)
     return total
+
+
+def feature(model: LinearModel, cells: "pd.Series[Any]", name: str) -> Array:
+    """The raw `cells` of column `name` as the numbers that the model multiplies, shape (rows,)."""
+    levels = model.levels.get(name)
+    return _numbers(cells, model.means[name]) if levels is None else _indices(cells, levels)
 
 
 def _numbers(cells: "pd.Series[Any]", mean: float) -> Array:

@@ -1,16 +1,16 @@
-"""A result as text, tables and pictures. Nothing here touches a tracking store."""
+"""A result as text and tables. Nothing here touches a tracking store."""
 
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from html import escape
-from pathlib import Path
+
+import numpy as np
 
 from tandem.records import Action
 from tandem.result import Result
-from tandem.timing import STAGES
 
 COLORS = {
     "sequential": "#4c78a8",
@@ -35,6 +35,15 @@ def fold_metrics(result: Result) -> str:
             row = (fold, point.reg_param, point.elastic_net_param, train, test, *values)
             writer.writerow([repr(float(x)) if isinstance(x, float) else x for x in row])
     return text.getvalue()
+
+
+def folds_table(result: Result) -> str:
+    """CSV: fold, n_train, n_test, target_std (population, in units of the target); all digits."""
+    sums = result.sums
+    spread = np.sqrt(sums.sst / np.asarray(sums.n_test)).tolist()
+    rows = zip(range(len(spread)), sums.n_train, sums.n_test, map(repr, spread), strict=True)
+    lines = ("fold,n_train,n_test,target_std", *(",".join(map(str, row)) for row in rows))
+    return "\n".join(lines) + "\n"
 
 
 def cleaning_json(result: Result) -> str:
@@ -70,33 +79,12 @@ def cleaning_html(result: Result) -> str:
 def texts(result: Result) -> Iterator[tuple[str, str]]:
     """Path and content of every text artifact of a run but its configuration."""
     yield "cv/fold_metrics.csv", fold_metrics(result)
+    yield "cv/folds.csv", folds_table(result)
     yield "data/cleaning.json", cleaning_json(result)
     yield "data/cleaning.html", cleaning_html(result)
+    yield "cv/checks.json", json.dumps([*result.findings], indent=1)
     if spark := result.facts.spark:
         yield "spark/conf.json", json.dumps(dict(sorted(spark.conf.items())), indent=1)
-
-
-def plot_grid(result: Result, path: Path) -> None:
-    """A PNG: held-out RMSE of every fold (dots) and its mean (line) by grid point."""
-    from matplotlib.figure import Figure  # noqa: PLC0415 - only where a picture is drawn
-
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.subplots()
-    positions = range(len(result.task.grid))
-    color = COLORS.get(result.engine, "#555555")
-    for fold in range(result.task.folds.k):
-        axes.plot(positions, result.scores.rmse[fold], ".", color=color, alpha=0.5)
-    axes.plot(positions, result.scores.rmse_mean, "-", color=color, label="mean over folds")
-    best = result.scores.best
-    axes.plot(best, result.scores.rmse_mean[best], "o", color=color, label="chosen")
-    labels = [f"{p.reg_param:g} / {p.elastic_net_param:g}" for p in result.task.grid]
-    if len(labels) <= 20:
-        axes.set_xticks(list(positions), labels, rotation=45, ha="right")
-    axes.set_xlabel("reg_param / elastic_net_param")
-    axes.set_ylabel(f"held-out RMSE of {result.task.dataset.target.name}")
-    axes.legend()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
 
 
 def note(result: Result) -> str:
@@ -115,59 +103,8 @@ def note(result: Result) -> str:
         f"{result.times['time/total_s']:.1f} s in all, {result.times['time/train_s']:.1f} s of it "
         "cross-validation."
         + (f" {kept:,} rows were not read: the cache held their sums." if kept else "")
+        + "".join(f"\n- {line}" for line in result.findings)
     )
-
-
-def comparison_rows(
-    engines: Sequence[str], metrics: Mapping[str, Mapping[str, float]], parity: float
-) -> list[list[str]]:
-    """The comparison as a table: header, then a row per figure and a column per engine."""
-    figures = [(f"{stage} s", f"time/{stage}_s", "{:.2f}") for stage in (*STAGES, "total")]
-    figures += [
-        ("peak memory MB", "memory/peak_mb", "{:.0f}"),
-        ("RMSE", "cv/rmse_mean", "{:.8g}"),
-        ("R2", "cv/r2_mean", "{:.6g}"),
-    ]
-    if any("cv/mae_mean" in metrics[engine] for engine in engines):
-        figures.append(("MAE", "cv/mae_mean", "{:.8g}"))
-    rows = [["", *engines]]
-    for label, key, form in figures:
-        values = [form.format(metrics[e][key]) if key in metrics[e] else "-" for e in engines]
-        rows.append([label, *values])
-    if any(metrics[engine].get("cv/unconverged_fits") for engine in engines):
-        counts = (metrics[engine].get("cv/unconverged_fits", 0.0) for engine in engines)
-        rows.append(["unconverged fits", *(f"{count:.0f}" for count in counts)])
-    rows.append(
-        [
-            "largest rel. diff.",
-            f"{parity:.1e}",
-            *[""] * (len(engines) - 1),
-        ]
-    )
-    return rows
-
-
-def plot_stages(metrics: Mapping[str, Mapping[str, float]], path: Path) -> None:
-    """A PNG: seconds of every engine, its stages stacked in the order they run in."""
-    from matplotlib.figure import Figure  # noqa: PLC0415 - only where a picture is drawn
-
-    figure = Figure(figsize=(7, 1.2 + 0.6 * len(metrics)), layout="constrained")
-    axes = figure.subplots()
-    engines = [*metrics][::-1]  # the first engine on top
-    left = dict.fromkeys(engines, 0.0)
-    for stage in STAGES:
-        widths = [metrics[engine].get(f"time/{stage}_s", 0.0) for engine in engines]
-        axes.barh(engines, widths, left=[*left.values()], label=stage)
-        left = {engine: left[engine] + width for engine, width in zip(engines, widths, strict=True)}
-    for engine, total in left.items():
-        axes.annotate(
-            f"{total:.1f} s", (total, engine), (4, 0), textcoords="offset points", va="center"
-        )
-    axes.set_xlim(0, 1.15 * max(left.values()))
-    axes.set_xlabel("seconds")
-    axes.legend(ncols=len(STAGES), loc="upper center", bbox_to_anchor=(0.5, 1.35), frameon=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110, bbox_inches="tight")
 
 
 def markdown(rows: Sequence[Sequence[str]]) -> str:

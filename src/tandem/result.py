@@ -10,7 +10,9 @@ from tandem.scores import Scores
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One engine on one dataset with one configuration. `times` holds the `time/*_s` metrics."""
+    """One engine on one dataset with one configuration. `times` holds the `time/*_s` metrics,
+    `findings` what a careful reader would ask, a line each.
+    """
 
     engine: str
     task: Task
@@ -22,6 +24,7 @@ class Result:
     facts: Facts
     times: Mapping[str, float]
     peak_mb: float
+    findings: tuple[str, ...] = ()
 
     @property
     def best(self) -> GridPoint:

@@ -91,7 +91,8 @@ class Reader:
                 return
             pieces = file.iter_batches(rows, [group.index], names, use_threads=False)
             for first in range(group.first_row, group.first_row + group.rows, rows):
-                yield first, next(pieces)  # no variable holds it while the next is decoded
+                # No variable holds a piece while the next is decoded.
+                yield first, _of(min(rows, group.first_row + group.rows - first), next(pieces))
         except (pa.ArrowException, OSError) as error:
             raise DataError(
                 f"{group.file.path}: row group {group.index} cannot be read ({error}) -> "
@@ -123,6 +124,13 @@ class Reader:
             )
             self._open.file = opened = (file.path, parquet)
         return opened[1]
+
+
+def _of(rows: int, piece: pa.RecordBatch) -> pa.RecordBatch:
+    """`piece`, which must be `rows` long: a row that is not read would look like one dropped."""
+    if piece.num_rows != rows:
+        raise OSError(f"{piece.num_rows} rows read where {rows} were expected")
+    return piece
 
 
 def _footer(file: File) -> pq.FileMetaData:

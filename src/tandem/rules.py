@@ -76,6 +76,8 @@ RULES = (
     _at_least("engine.threads", 1),
     _one_of("engine.name", ENGINES),
     _one_of("compare.engines", ENGINES),
+    _at_least("compare.repeats", 1),
+    _at_least("compare.warm_up", 0),
     _not_empty("tracking.experiment", "tracking.experiment=tandem"),
     _not_empty("spark.master", "spark.master=local[*]"),
     _not_empty("spark.driver_memory", "spark.driver_memory=4g"),

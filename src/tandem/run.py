@@ -4,11 +4,14 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
 from tandem import tracking
+from tandem.answers import sample
+from tandem.checks import findings
 from tandem.cleaning import decide
 from tandem.config import Settings, config_hash, flatten, task
 from tandem.dataset import Source, open_dataset
@@ -51,6 +54,7 @@ def run(settings: Settings, config: DictConfig) -> str:
         with display.stage("preparing the data"), watch.stage("convert"):
             dataset = prepare(settings)
         result = execute(task(settings, dataset), engine, watch, display)
+        result = _checked(result, display, quiet=settings.tracking.parent_run_id is not None)
         with display.stage("tracking"), _folder(settings.tracking.record_dir) as folder:
             begin = time.perf_counter()
             record = tracking.describe(result, flatten(config), config_hash(config))
@@ -102,6 +106,18 @@ def execute(task: Task, name: str, watch: Stopwatch, display: Display) -> Result
         display.warn(text)
     times = watch.metrics()
     return Result(name, task, plan, ledger, sums, scores, model, facts, times, memory.peak_mb)
+
+
+def _checked(result: Result, display: Display, *, quiet: bool) -> Result:
+    """`result` with its findings, after they are told; a parent tells those of its children."""
+    dataset = result.task.dataset
+    with display.stage("checking"):
+        names = [dataset.target.name, *(column.name for column in result.plan.used)]
+        found = findings(result, sample(dataset, names))
+    if not quiet:
+        for line in found:
+            display.warn(line)
+    return replace(result, findings=found)
 
 
 @contextmanager

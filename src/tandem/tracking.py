@@ -21,10 +21,11 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types.schema import AnyType, ColSpec, DataType, Schema, TensorSpec
 
 import tandem
+from tandem.charts import grid, save
 from tandem.errors import Terminated, TrackingError
 from tandem.model import to_json
 from tandem.records import Action, Dataset, Plan
-from tandem.report import COLORS, note, plot_grid, texts
+from tandem.report import COLORS, note, texts
 from tandem.result import Result
 
 SWEEP_RUN_ID = "TANDEM_SWEEP_RUN_ID"  # environment variable: the parent of a sweep's jobs
@@ -128,7 +129,7 @@ def write_record(folder: Path, result: Result, record: Record, config_yaml: str)
         path = folder / "artifacts" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    plot_grid(result, folder / "artifacts" / "plots" / "grid_rmse.png")
+    save(grid(result), folder / "artifacts" / "plots" / "grid_rmse.png")
     (folder / "model.json").write_text(to_json(result.model), encoding="utf-8")
     (folder / "record.json").write_text(json.dumps(asdict(record), indent=1), encoding="utf-8")
 

@@ -1,0 +1,30 @@
+"""The machine and the libraries that a figure was measured with."""
+
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+
+_LIBRARIES = ("scikit-learn", "pandas", "numpy", "pyarrow", "pyspark", "mlflow", "tandem")
+
+
+def describe() -> dict[str, str]:
+    """Processor, cores, memory and system, then the version of everything that matters."""
+    return {
+        "processor": processor(),
+        "cores": str(os.cpu_count()),
+        "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        **{name: version(name) for name in _LIBRARIES},
+    }
+
+
+def processor() -> str:
+    """The name of the processor as the system tells it."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text("utf-8").splitlines() if info.exists() else []
+    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())

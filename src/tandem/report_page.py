@@ -1,0 +1,89 @@
+"""A comparison as a page that carries everything in itself, and as Markdown."""
+
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from tandem import charts
+from tandem.comparison import Comparison, parity_table, table, verdict
+from tandem.report import markdown as as_markdown
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+_PLOTS = {
+    "stages": "Seconds by stage",
+    "speedup": "Speed-up",
+    "memory": "Memory",
+    "folds": "The answer by fold",
+}
+
+
+def html(found: Comparison, command: str) -> str:
+    """The report for a browser; `command` is what was typed."""
+    plots = {title: charts.inline(charts.COMPARISON[name](found)) for name, title in _PLOTS.items()}
+    return _template().render(**_content(found, command), plots=plots if found.engines else {})
+
+
+def markdown(found: Comparison, command: str) -> str:
+    """The same as Markdown, without pictures."""
+    content = _content(found, command)
+    parts = [
+        f"# {content['title']}",
+        *content["verdict"],
+        as_markdown(content["table"]) if found.engines else "",
+        "## Do the answers agree?",
+        as_markdown(content["parity"]),
+        "\n".join(f"- {line}" for line in content["faults"]),
+        "## Checks",
+        "\n".join(f"- {line}" for line in content["findings"]) or "Nothing to report.",
+        "## Cleaning",
+        content["ledger"],
+        "## Where and with what",
+        "\n".join(f"- {key}: {value}" for key, value in found.machine.items()),
+        f"```\n{command}\n```",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def note(found: Comparison) -> str:
+    """The description of the parent run in the MLflow UI."""
+    shown = as_markdown(table(found)) if found.engines else ""
+    return "\n\n".join((*verdict(found), shown, *(f"- {line}" for line in found.findings)))
+
+
+def _content(found: Comparison, command: str) -> dict[str, Any]:
+    cleaning = found.answers[0].cleaning if found.answers else None
+    return {
+        "title": f"{found.dataset}: {', '.join(found.engines)}",
+        "verdict": verdict(found),
+        "table": table(found) if found.engines else [],
+        "repeats": found.repeats,
+        "parity": parity_table(found.certificate),
+        "passed": found.certificate.passed,
+        "faults": found.certificate.faults,
+        "findings": found.findings,
+        "ledger": _ledger(cleaning["ledger"]) if cleaning else "",
+        "decisions": cleaning["decisions"] if cleaning else [],
+        "machine": found.machine,
+        "task": found.task,
+        "command": command,
+    }
+
+
+def _ledger(ledger: dict[str, int]) -> str:
+    return (
+        f"{ledger['rows_in']:,} rows = {ledger['rows_used']:,} used "
+        f"+ {ledger['rows_dropped_target']:,} without target "
+        f"+ {ledger['rows_dropped_missing']:,} missing a required value "
+        f"+ {ledger['rows_rejected']:,} rejected; {ledger['cells_imputed']:,} cells imputed."
+    )
+
+
+@cache
+def _template() -> "Template":
+    from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - only where a page is written
+
+    text = files("tandem").joinpath("report.html.j2").read_text("utf-8")
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    return environment.from_string(text)
