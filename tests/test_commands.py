@@ -1,5 +1,7 @@
 """The commands as a user types them: exit status, one line, and what MLflow then holds."""
 
+import io
+import json
 import os
 import signal
 import subprocess
@@ -247,11 +249,54 @@ def test_compare_runs_every_engine_with_java_hidden(place: Path) -> None:
     assert children["distributed"].data.metrics["spark/tasks"] > 0
     assert children["distributed"].data.params["spark.sql.shuffle.partitions"]
     assert parent.data.metrics["parity/rmse_max_rel"] < 1e-3
+    assert parent.data.tags["parity"] == "pass"
     assert parent.data.metrics["speedup/sequential"] == 1.0
-    assert "largest rel. diff." in done.stdout
+    assert "Every engine gives the same answer" in done.stdout
+    assert "Spark does not pay here" in done.stdout
     assert "/#/experiments/" in done.stdout
     assert "spark.app.id" in Path(
         mlflow.MlflowClient(f"sqlite:///{place / 'mlflow.db'}").download_artifacts(
             children["distributed"].info.run_id, "spark/conf.json"
         )
     ).read_text(encoding="utf-8")
+
+
+def report(run: mlflow.entities.Run, path: str) -> str:
+    client = mlflow.MlflowClient(f"sqlite:///{Path.cwd() / 'mlflow.db'}")
+    return Path(client.download_artifacts(run.info.run_id, path)).read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("place")
+def test_answers_that_differ_end_a_comparison_with_a_status_and_say_where() -> None:
+    stopped = ("model.max_iter=1", "model.elastic_net_param=[0.5]")  # far from the optimum
+    done = tandem("compare", "compare.engines=[sequential,scan]", *SMALL, *stopped)
+    assert done.returncode == 6
+    assert "parity: sequential and scan: " in done.stderr.splitlines()[-1]
+    assert "differs" in done.stderr.splitlines()[-1]
+    assert "do NOT give the same answer" in done.stdout
+    (parent,) = runs("comparison")
+    assert parent.info.status == "FAILED"
+    assert parent.data.tags["parity"] == "fail"
+    shares = {k: v for k, v in parent.data.metrics.items() if k.endswith("_share_max")}
+    assert max(shares.values()) > 1
+    certificate = json.loads(report(parent, "parity/parity.json"))
+    assert certificate["parity"] == "fail"
+    table = pd.read_csv(io.StringIO(report(parent, "parity/sequential-scan.csv")))
+    assert len(table) == 2 * 2 and (table["absolute"] > 0).all()
+    assert "FAIL" in report(parent, "report/report.html")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("place")
+def test_a_failed_engine_leaves_a_comparison_of_the_others() -> None:
+    asked = ("compare.engines=[sequential,distributed,scan]", "compare.repeats=2")
+    missing = {"PATH": "/nowhere", "JAVA_HOME": "/nowhere"}
+    done = tandem("compare", *asked, *SMALL, "spark.master=nothing", **missing)
+    assert done.returncode == 6
+    assert "engine distributed: it ended with status" in done.stderr.splitlines()[-1]
+    (parent,) = runs("comparison")
+    assert parent.data.tags["parity"] == "pass"
+    assert {"speedup/sequential", "speedup/scan"} <= parent.data.metrics.keys()
+    assert "distributed has no result" in report(parent, "report/report.md")
+    assert len([run for run in runs("run") if run.info.status == "FINISHED"]) == 4

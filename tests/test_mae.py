@@ -9,11 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from tandem.compare import parity_differences
+from tandem.answers import read_answer, sample
+from tandem.parity import certify
 from tandem.records import Task
-from tandem.report import comparison_rows, fold_metrics, note
+from tandem.report import fold_metrics, note
 from tandem.result import Result
-from tandem.tracking import describe
+from tandem.tracking import describe, write_record
 from tests.oracle import cross_validate
 from tests.tasks import drive, make_task, synthetic
 
@@ -121,25 +122,22 @@ def test_what_is_reported(tmp_path: Path) -> None:
     synthetic(tmp_path / "data", rows=300, seed=8)
     task = table(tmp_path / "data")
     results = {engine: drive(engine, task) for engine in ("sequential", "scan")}
-    values, metrics, folders = {}, {}, {}
+    answers = []
     for engine, result in results.items():
-        record = describe(result, {}, "")
+        record = describe(result, {"model.tol": "1e-13"}, "")
         by_fold = [(value, step) for key, value, step in record.metrics if key == "fold/mae"]
         best = mae(result)[:, result.scores.best]
         assert by_fold == [(value, fold) for fold, value in enumerate(best.tolist())]
-        metrics[engine] = record.values()
-        values[engine] = metrics[engine]["cv/mae_mean"]
-        assert values[engine] == pytest.approx(best.mean(), rel=1e-15)
-        assert f"MAE {values[engine]:.6g}" in note(result)
-        folders[engine] = tmp_path / engine
-        csv = folders[engine] / "artifacts" / "cv" / "fold_metrics.csv"
-        csv.parent.mkdir(parents=True)
-        csv.write_text(fold_metrics(result), encoding="utf-8")
-    rows = comparison_rows([*results], metrics, 0.0)
-    assert ["MAE", *(f"{value:.8g}" for value in values.values())] in rows
+        value = record.values()["cv/mae_mean"]
+        assert value == pytest.approx(best.mean(), rel=1e-15)
+        assert f"MAE {value:.6g}" in note(result)
+        write_record(tmp_path / engine, result, record, "")
+        answers.append(read_answer(engine, 1, tmp_path / engine, record.params))
+    certificate = certify(answers, sample(task.dataset, ["y", *answers[0].model.coefficients]))
     left, right = (mae(result) for result in results.values())
     expected = np.max(np.abs(left - right) / np.maximum(left, right))
-    assert parity_differences(folders)["mae_max_rel"] == pytest.approx(expected, rel=1e-12)
+    (found,) = (d for d in certificate.pairs[0].largest if d.what == "mae")
+    assert found.relative == pytest.approx(expected, rel=1e-12)
 
 
 def test_nothing_of_it_where_it_is_not_asked_for(tmp_path: Path) -> None:
@@ -147,13 +145,4 @@ def test_nothing_of_it_where_it_is_not_asked_for(tmp_path: Path) -> None:
     result = drive("scan", replace(table(tmp_path / "data"), mae=False))
     record = describe(result, {}, "")
     assert not [key for key, _, _ in record.metrics if "mae" in key]
-    csv = tmp_path / "artifacts" / "cv" / "fold_metrics.csv"
-    csv.parent.mkdir(parents=True)
-    csv.write_text(fold_metrics(result), encoding="utf-8")
-    assert csv.read_text(encoding="utf-8").splitlines()[0].endswith("rmse,r2")
-    assert {*parity_differences({"a": tmp_path, "b": tmp_path})} == {
-        "rmse_max_rel",
-        "unexplained_max_rel",
-    }
-    rows = comparison_rows(["scan"], {"scan": record.values()}, 0.0)
-    assert "MAE" not in {row[0] for row in rows}
+    assert fold_metrics(result).splitlines()[0].endswith("rmse,r2")

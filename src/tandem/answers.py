@@ -41,10 +41,8 @@ class Answer:
 
 def read_answer(engine: str, turn: int, folder: Path, params: Mapping[str, str]) -> Answer:
     """The answer in the record folder of a run that was tracked with `params`."""
-    table = pd.read_csv(
-        folder / "artifacts" / "cv" / "fold_metrics.csv", float_precision="round_trip"
-    )
-    folds = pd.read_csv(folder / "artifacts" / "cv" / "folds.csv", float_precision="round_trip")
+    table = pd.read_csv(folder / "artifacts" / "cv" / "fold_metrics.csv")
+    folds = pd.read_csv(folder / "artifacts" / "cv" / "folds.csv")
     points = len(table) // len(folds)
     pairs = table.loc[: points - 1, ["reg_param", "elastic_net_param"]].to_numpy().tolist()
     names = [name for name in ("rmse", "r2", "mae") if name in table]

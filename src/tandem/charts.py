@@ -112,13 +112,15 @@ def _bars(
     axes = figure.subplots()
     engines = [*found.engines][::-1]
     values = [value(engine) for engine in engines]
-    axes.barh(engines, values, color=[COLORS.get(engine, _OTHER) for engine in engines])
+    colors = [COLORS.get(engine, _OTHER) for engine in engines]
+    begin = 1.0 if log else 0.0
+    axes.barh(engines, [one - begin for one in values], left=begin, color=colors)
     for engine, one in zip(engines, values, strict=True):
-        _beside(axes, one, engine, form.format(one))
+        _beside(axes, max(one, begin), engine, form.format(one))
     if log:
         axes.set_xscale("log")
-        axes.set_xlim(min(values) / 2, 3 * max(values))
-        axes.axvline(1.0, color=_OTHER, linewidth=0.8)
+        axes.set_xlim(min(*values, 1.0) / 3, 5 * max(values))
+        axes.axvline(begin, color=_OTHER, linewidth=0.8)
     else:
         axes.set_xlim(0, 1.2 * max(values))
     axes.set_xlabel(label)

@@ -7,9 +7,9 @@ import pandas as pd
 
 from tandem.model import feature
 from tandem.result import Result
-from tandem.scores import ILL_CONDITIONED
 
 _SPREAD = 0.1  # standard deviation of the RMSE over folds, of its mean
+_COLLINEAR = 1e4  # condition number; a coefficient's variance grows with its square
 _SUSPECT = 0.95  # share of the target's variance that a single feature explains
 
 
@@ -64,7 +64,7 @@ def _collinear(result: Result) -> Iterator[str]:
             f"{worst.missing} of {worst.features} features follow from the others: their single "
             "coefficients mean little (the predictions are not affected) -> dataset.exclude=[...]"
         )
-    elif worst.condition > ILL_CONDITIONED:
+    elif worst.condition > _COLLINEAR:
         yield (
             f"features are nearly collinear (condition number {worst.condition:.1e}): their single "
             "coefficients mean little -> dataset.exclude=[...]"
