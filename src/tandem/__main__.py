@@ -73,6 +73,7 @@ def main() -> None:
         "MLFLOW_LOGGING_LEVEL", "WARNING"
     )  # its notes are not about the user's run
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nothing is sent unasked
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # we print our own
     try:
         given = [*words(sys.argv[1:]), *_search_path(sys.argv)]
         # Hydra's parser takes no flag between two overrides.
