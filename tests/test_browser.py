@@ -29,7 +29,8 @@ from tandem.report import COLORS
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 SMALL = ("model.reg_param=[0.1]", "model.elastic_net_param=[0,0.5]", "folds.k=3")
-ARTIFACT = ("scan-flights-2000r-3f", "data/cleaning.html", "Cleaning")  # run, file, its heading
+# Run, file, heading; of the report: ("compare-flights", "report/report.html", its dataset)
+ARTIFACT = ("scan-flights-2000r-3f", "data/cleaning.html", "Cleaning")
 FLAGS = (
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),

@@ -198,6 +198,7 @@ def test_an_exception_is_our_bug_and_a_failed_run(place: Path) -> None:
 def test_a_multirun_is_one_parent_with_its_jobs() -> None:
     done = tandem("-m", *SMALL, "folds.k=2,3", "dataset.target=dep_delay,nothing")
     assert done.returncode == 6
+    assert done.stdout.count("viewStateShareKey=") == 1
     assert "there is no column 'nothing'" in done.stderr
     (parent,) = runs("sweep")
     assert parent.data.metrics == {"sweep/done": 2.0, "sweep/failed": 2.0}
