@@ -73,6 +73,7 @@ LAYERS = (
         "tandem.timing",
         "tandem.tolerances",
     ),
+    ("tandem.dashboard",),
     ("tandem.tracking",),
     ("tandem.rules",),
     ("tandem.config",),
@@ -93,7 +94,7 @@ BETWEEN_ENGINES = {
 CONFIGURED = {f"tandem.{name}" for name in ("config", "sweep", "run", "compare", "__main__")}
 SPARK = {f"tandem.engines.{name}" for name in ("distributed", "distributed_scan", "spark_session")}
 ALLOWED = {
-    "mlflow": {"tandem.tracking"},
+    "mlflow": {"tandem.dashboard", "tandem.tracking"},
     "hydra": CONFIGURED,
     "omegaconf": CONFIGURED,
     "pyspark": SPARK,

@@ -200,6 +200,7 @@ def test_an_exception_is_our_bug_and_a_failed_run(place: Path) -> None:
 def test_a_multirun_is_one_parent_with_its_jobs() -> None:
     done = tandem("-m", *SMALL, "folds.k=2,3", "dataset.target=dep_delay,nothing")
     assert done.returncode == 6
+    assert done.stdout.count("viewStateShareKey=") == 1
     assert "there is no column 'nothing'" in done.stderr
     (parent,) = runs("sweep")
     assert parent.data.metrics == {"sweep/done": 2.0, "sweep/failed": 2.0}
@@ -283,7 +284,8 @@ def test_answers_that_differ_end_a_comparison_with_a_status_and_say_where() -> N
     certificate = json.loads(report(parent, "parity/parity.json"))
     assert certificate["parity"] == "fail"
     table = pd.read_csv(io.StringIO(report(parent, "parity/sequential-scan.csv")))
-    assert len(table) == 2 * 2 and (table["absolute"] > 0).all()
+    assert len(table) == 2 * 2
+    assert (table["absolute"] > 0).all()
     assert "FAIL" in report(parent, "report/report.html")
 
 

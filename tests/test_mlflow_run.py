@@ -8,6 +8,8 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from tandem.dashboard import TAG
+
 ROOT = Path(__file__).parents[1]
 SMALL = "dataset.rows=3000 model.reg_param=[0.1] folds.k=2"
 
@@ -52,6 +54,9 @@ def test_overrides_with_lists_and_quoted_text_arrive(place: Path) -> None:
     assert run.data.params["folds.seed"] == "5"
     assert run.data.params["engine"] == "sequential"
     assert run.data.metrics["cv/rmse_mean"] > 0
+    client = mlflow.MlflowClient(f"sqlite:///{place / 'mlflow.db'}")
+    assert client.get_experiment(run.info.experiment_id).tags[TAG]
+    assert "viewStateShareKey=" in done.stdout
 
 
 def test_a_wrong_override_fails_with_hydras_message(place: Path) -> None:

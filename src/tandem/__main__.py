@@ -73,6 +73,7 @@ def main() -> None:
         "MLFLOW_LOGGING_LEVEL", "WARNING"
     )  # its notes are not about the user's run
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nothing is sent unasked
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # we print our own
     try:
         given = [*words(sys.argv[1:]), *_search_path(sys.argv)]
         # Hydra's parser takes no flag between two overrides.
@@ -108,8 +109,11 @@ def _run_hydra() -> int:
         if SweepParent.current:
             SweepParent.current.close(error)
         raise
-    if SweepParent.current and any(statuses):
-        return IncompleteError.status
+    if sweep := SweepParent.current:
+        from tandem.dashboard import links  # noqa: PLC0415 - as in a job
+
+        sys.stdout.write(f"{links(sweep.run_id)}\n")
+        return IncompleteError.status if any(statuses) else 0
     return max(statuses, default=0)
 
 
@@ -121,15 +125,15 @@ def _job(config: DictConfig) -> int:
         with Display("tandem").stage("starting"):
             # Heavy imports: after the configuration is known to be good.
             from tandem.compare import compare  # noqa: PLC0415
+            from tandem.dashboard import links  # noqa: PLC0415
             from tandem.run import run  # noqa: PLC0415
-            from tandem.tracking import ui_hint  # noqa: PLC0415
 
         if chosen.command == Command.COMPARE:
             run_id = compare(chosen, config, HydraConfig.get().overrides.task)
         else:
             run_id = run(chosen, config)
-        if not chosen.tracking.parent_run_id:
-            sys.stdout.write(f"{ui_hint(run_id)}\n")
+        if not (chosen.tracking.parent_run_id or SweepParent.current):
+            sys.stdout.write(f"{links(run_id)}\n")
     except TandemError as error:
         return _report(error, error.status, debug=debug)
     except Exception as error:  # noqa: BLE001 - the edge: whatever is left is our bug

@@ -24,7 +24,7 @@ class SweepParent(Callback):
     def __init__(self) -> None:
         self._done = self._failed = 0
         self._tracked: AbstractContextManager[str] | None = None
-        self._run_id = ""
+        self.run_id = ""
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         from tandem import tracking  # noqa: PLC0415 - slow to import; a typo is answered before
@@ -33,10 +33,10 @@ class SweepParent(Callback):
         keys = config.tracking
         store = tracking.Store(keys.uri, keys.experiment, keys.parent_run_id)
         self._tracked = tracking.tracked(store, "sweep", {"kind": "sweep"})
-        self._run_id = self._tracked.__enter__()
+        self.run_id = self._tracked.__enter__()
         SweepParent.current = self
         os.environ.pop("MLFLOW_RUN_ID", None)
-        os.environ[tracking.SWEEP_RUN_ID] = self._run_id
+        os.environ[tracking.SWEEP_RUN_ID] = self.run_id
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:  # noqa: ARG002 - Hydra's signature
         if self._tracked is None:
@@ -47,7 +47,7 @@ class SweepParent(Callback):
         self._failed += failed
         self._done += not failed
         counts = (("sweep/done", self._done, 0), ("sweep/failed", self._failed, 0))
-        tracking.log_batch(self._run_id, tracking.Record(metrics=counts))
+        tracking.log_batch(self.run_id, tracking.Record(metrics=counts))
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:  # noqa: ARG002 - Hydra's signature
         self.close(None)

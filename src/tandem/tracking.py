@@ -21,6 +21,7 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types.schema import AnyType, ColSpec, DataType, Schema, TensorSpec
 
 import tandem
+from tandem import dashboard
 from tandem.charts import grid, save
 from tandem.errors import Terminated, TrackingError
 from tandem.model import to_json
@@ -169,17 +170,20 @@ def _start(store: Store, name: str, tags: Mapping[str, str]) -> str:
             mlflow.set_tracking_uri(store.uri)
         client = mlflow.MlflowClient()
         if run_id := os.environ.get("MLFLOW_RUN_ID"):
-            for key, value in {"mlflow.runName": name, **tags}.items():
-                client.set_tag(run_id, key, value)
+            named = {"mlflow.runName": name, **tags}
+            client.log_batch(run_id, tags=[RunTag(key, value) for key, value in named.items()])
+            dashboard.provide(client.get_run(run_id).info.experiment_id, standing={})
             return run_id
         own = {"mlflow.user": getuser(), "mlflow.source.name": "tandem", **tags}
         parent = store.parent_run_id or os.environ.get(SWEEP_RUN_ID)
         if parent:
             own["mlflow.parentRunId"] = parent
-            experiment = client.get_run(parent).info.experiment_id
+            experiment_id = client.get_run(parent).info.experiment_id
         else:
-            experiment = mlflow.set_experiment(store.experiment).experiment_id
-        return str(client.create_run(experiment, run_name=name, tags=own).info.run_id)
+            experiment = mlflow.set_experiment(store.experiment)
+            experiment_id = experiment.experiment_id
+            dashboard.provide(experiment_id, experiment.tags)
+        return str(client.create_run(experiment_id, run_name=name, tags=own).info.run_id)
     except MlflowException as error:
         text = " ".join(str(error).split())
         raise TrackingError(f"tracking.uri: {tracking_uri()}: {text} -> check it") from error
@@ -255,16 +259,6 @@ def _signature(dataset: Dataset, plan: Plan) -> ModelSignature:
     cell = AnyType()  # type: ignore[no-untyped-call]  # MLflow's
     inputs: list[ColSpec | TensorSpec] = [ColSpec(cell, c.name, required=False) for c in plan.used]
     return ModelSignature(Schema(inputs), Schema([ColSpec(DataType.double, dataset.target.name)]))
-
-
-def ui_hint(run_id: str) -> str:
-    """Where to look at the run: its address, or the command that serves a local store."""
-    run = mlflow.get_run(run_id)
-    page = f"/#/experiments/{run.info.experiment_id}/runs/{run_id}?workflowType=machine_learning"
-    uri = mlflow.get_tracking_uri()
-    if uri.startswith("http"):
-        return f"{uri.rstrip('/')}{page}"
-    return f"http://127.0.0.1:5000{page}   (after: mlflow server --backend-store-uri {uri})"
 
 
 def tracking_uri() -> str:
