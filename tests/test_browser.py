@@ -211,7 +211,7 @@ def test_the_dashboard_shows_the_engines(
     for metric in ("time/total_s", "memory/peak_mb", "cv/rmse_mean", "time/train_s"):
         wait(browser, partial(holds, browser, metric, colors), f"{metric}: not {colors}")
     cards = browser.find_elements(By.CSS_SELECTOR, CARD)
-    assert len(cards) == 14
+    assert len(cards) == 15
     wait(browser, lambda: all(map(drawn, cards)), "an empty chart")
     keep(browser, "dashboard")
     browser.set_window_size(1400, 1000)

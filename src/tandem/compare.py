@@ -69,6 +69,7 @@ def compare(settings: Settings, config: DictConfig, overrides: Sequence[str]) ->
                 _write(found, Path(place, "parent"), _command(overrides))
                 tracking.log_files(run_id, Path(place, "parent"))
                 tracking.log_batch(run_id, _record(found, dataset))
+                _log_speedups(found, run_id)
         _show(found)
         _judge(found)
     return run_id
@@ -168,6 +169,15 @@ def _record(found: Comparison, dataset: Dataset) -> tracking.Record:
     if len(found.answers) > 1:
         tags["parity"] = "pass" if found.certificate.passed else "fail"
     return tracking.Record(found.task, tuple(found.metrics()), tags)
+
+
+def _log_speedups(found: Comparison, run_id: str) -> None:
+    """On the children too: the dashboard shows runs, not their parents."""
+    for engine, runs in tracking.children(run_id).items():
+        if engine in found.engines:
+            speedup = tracking.Record(metrics=(("comparison/speedup", found.speedup(engine), 0),))
+            for child in runs:
+                tracking.log_batch(child, speedup)
 
 
 def _judge(found: Comparison) -> None:

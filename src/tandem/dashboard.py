@@ -28,7 +28,7 @@ _COLUMNS = (
 )
 
 # MLflow adds a section per group of metrics, unfolded; these are there already, folded.
-_FOLDED = ("cv", "data", "fold", "grid", "memory", "spark", "time")
+_FOLDED = ("comparison", "cv", "data", "fold", "grid", "memory", "spark", "time")
 
 Chart = dict[str, Any]
 
@@ -71,6 +71,7 @@ def _sections() -> Mapping[str, tuple[int, int, Sequence[Chart]]]:
     """By name: cards side by side, their height in pixels, and the charts."""
     overview = (
         _bar("time/total_s"),
+        _bar("comparison/speedup"),
         _scatter("data/rows", "time/total_s"),
         _bar("memory/peak_mb"),
         _bar("cv/rmse_mean"),

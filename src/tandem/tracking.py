@@ -266,6 +266,18 @@ def tracking_uri() -> str:
     return str(mlflow.get_tracking_uri())
 
 
+def children(run_id: str) -> dict[str, tuple[str, ...]]:
+    """Engine -> the ids of the finished runs of that engine under the parent `run_id`."""
+    client = mlflow.MlflowClient()
+    experiment = client.get_run(run_id).info.experiment_id
+    query = f"tags.`mlflow.parentRunId` = '{run_id}' and attributes.status = 'FINISHED'"
+    found: dict[str, tuple[str, ...]] = {}
+    for run in client.search_runs([experiment], query):
+        engine = run.data.tags["engine"]
+        found[engine] = (*found.get(engine, ()), run.info.run_id)
+    return found
+
+
 def log_files(run_id: str, folder: Path) -> None:
     """Keep the files below `folder` as artifacts of a run, under their relative paths."""
     mlflow.MlflowClient().log_artifacts(run_id, str(folder))
