@@ -1,8 +1,5 @@
 """The same task on several engines, each in a process of its own, under one parent run."""
 
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from tandem import report, tracking
+from tandem import children, report, tracking
 from tandem.cache import write_atomically
 from tandem.config import Settings, config_hash, flatten
 from tandem.errors import IncompleteError
@@ -66,22 +63,10 @@ def _run_child(
     own = [
         f"engine={engine}",
         "cache.moments=false",  # every engine reads the rows
-        f"tracking.parent_run_id={parent}",
-        f"tracking.uri='{tracking.tracking_uri()}'",
         f"tracking.record_dir='{folder}'",
         f"debug={settings.debug}",
     ]
-    # The run that `mlflow run` made is the parent's.
-    environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_RUN_ID"}
-    with subprocess.Popen(  # noqa: S603 - our own command
-        [sys.executable, "-m", "tandem", *task, *own], env=environment
-    ) as process:
-        try:
-            status = process.wait()
-        except BaseException:
-            process.terminate()
-            process.wait(timeout=30)
-            raise
+    status = children.run([*task, *own, *children.under(parent, tracking.tracking_uri())])
     if status:
         raise IncompleteError(
             f"engine {engine} ended with status {status} -> see its message above"

@@ -76,6 +76,7 @@ RULES = (
     _at_least("engine.threads", 1),
     _one_of("engine.name", ENGINES),
     _one_of("compare.engines", ENGINES),
+    _at_least("sweep.jobs", 1, "sweep.jobs=2"),
     _not_empty("tracking.experiment", "tracking.experiment=tandem"),
     _not_empty("spark.master", "spark.master=local[*]"),
     _not_empty("spark.driver_memory", "spark.driver_memory=4g"),
