@@ -62,13 +62,13 @@ class Runner:
 
     def _settle(self, attempt: Attempt, key: str) -> None:
         if attempt.parent == self._parent:
-            history.mark_lost(attempt.run_id)
+            history.end_unfinished(attempt.run_id)
             return
         with locks.held(attempt.parent, SWEEP_LOCK) as dead:
             pass
         if dead:  # else another sweep is at it
             with locks.locked(attempt.parent, key, wait=self._go_on):
-                history.mark_lost(attempt.run_id)
+                history.end_unfinished(attempt.run_id)
 
     def _start(self, job: Job, lock: int) -> subprocess.Popen[str]:
         with self._gate:
@@ -109,7 +109,7 @@ class Runner:
         own = [attempt for attempt in found if attempt.parent == self._parent]
         for attempt in own:
             if attempt.status == RUNNING:
-                history.mark_lost(attempt.run_id)
+                history.end_unfinished(attempt.run_id, killed=self._stopping)
             if attempt.status == FINISHED:
                 return Outcome(job, Status.DONE, seconds, code, attempt.run_id, attempt.rmse)
         run_id = own[0].run_id if own else ""

@@ -42,14 +42,17 @@ def attempts(experiment: str, key: str) -> list[Attempt]:
     ]
 
 
-def mark_lost(run_id: str) -> None:
-    """A run that is RUNNING though its process is gone: FAILED, `failure.class=lost`."""
+def end_unfinished(run_id: str, *, killed: bool = False) -> None:
+    """End a run that is RUNNING though its process is gone: KILLED where that was on demand.
+
+    Else FAILED, `failure.class=lost`. A run that has ended is left as it is.
+    """
     with answering():
         client = mlflow.MlflowClient()
         if client.get_run(run_id).info.status == RUNNING:
-            client.set_tag(run_id, "failure.class", "lost")
+            client.set_tag(run_id, "failure.class", "Terminated" if killed else "lost")
             client.set_tag(run_id, "failure.message", "its process ended without a word")
-            client.set_terminated(run_id, "FAILED")
+            client.set_terminated(run_id, "KILLED" if killed else "FAILED")
 
 
 def _search(experiment: str, tag: str, value: str) -> Sequence[Run]:
