@@ -175,6 +175,19 @@ def test_twenty_kills_lose_nothing_and_do_nothing_twice() -> None:
     assert len(finished) == len({*finished}) == 12
 
 
+@pytest.mark.slow
+def test_two_sweeps_at_once_have_nothing_in_common_but_the_store(place: Path) -> None:
+    (place / "mine" / "folds").mkdir(parents=True)
+    (place / "mine" / "folds" / "one.yaml").write_text("{k: 1, seed: 0, block: 1}")
+    arguments = ("--config-dir=mine", *TINY[:3], "folds=one")
+    with starting(*arguments) as first, starting(*arguments) as second:
+        said = [sweep.communicate(timeout=120)[1] for sweep in (first, second)]
+    assert [first.returncode, second.returncode] == [6, 6]
+    assert all("] tandem: folds.k: 1: must be at least 2" in text for text in said)
+    assert len([*(place / "multirun").glob("*/results.csv")]) == 2
+    assert [run.info.status for run in runs("sweep")] == ["FAILED"] * 2
+
+
 def _jobs(*overrides: tuple[str, ...]) -> list[Job]:
     with initialize_config_dir(str(configuration_folder()), version_base="1.3"):
         return make_jobs(overrides, [compose("config", [*words]) for words in overrides])

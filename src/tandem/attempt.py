@@ -28,6 +28,7 @@ class Runner:
     ) -> None:
         self._parent, self._experiment = parent, experiment
         self._resume, self._say = resume, say
+        self._own = children.under(parent, tracking.tracking_uri())
         self._gate = threading.Lock()
         self._stopping = False
         self._processes: set[subprocess.Popen[str]] = set()
@@ -74,7 +75,7 @@ class Runner:
         with self._gate:
             self._go_on()
             process = children.start(
-                [*job.overrides, *children.under(self._parent, tracking.tracking_uri())],
+                [*job.options, *job.overrides, *self._own],
                 environment={children.JOB_KEY: job.key},
                 keep=(lock,),
                 stderr=subprocess.PIPE,

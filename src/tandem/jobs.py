@@ -19,15 +19,21 @@ _LABEL = 60  # characters
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One job: its Hydra overrides, those that tell it from the others, the key of its work."""
+    """One job: its Hydra overrides, those that tell it from the others, the key of its work.
+
+    `options` are of the command line, the same for all jobs.
+    """
 
     number: int
     overrides: tuple[str, ...]
     label: str
     key: str
+    options: tuple[str, ...] = ()
 
 
-def make_jobs(overrides: Sequence[Sequence[str]], configs: Sequence[DictConfig]) -> list[Job]:
+def make_jobs(
+    overrides: Sequence[Sequence[str]], configs: Sequence[DictConfig], options: Sequence[str] = ()
+) -> list[Job]:
     """A job for each list of overrides and the configuration composed from it.
 
     The key is a hash of what is computed (configuration without volatile keys), of which data, by
@@ -41,7 +47,7 @@ def make_jobs(overrides: Sequence[Sequence[str]], configs: Sequence[DictConfig])
         work = _hash(_work(config), _fingerprint(config, fingerprints), code_version())
         label = " ".join(word for word in words if word not in shared)
         key = _hash(work, str(seen[work]))
-        jobs.append(Job(number, tuple(words), _short(label), key))
+        jobs.append(Job(number, tuple(words), _short(label), key, tuple(options)))
         seen[work] += 1
     return jobs
 

@@ -1,6 +1,6 @@
 """What Hydra starts the jobs of a multirun with: every job is a process of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,8 @@ class ProcessLauncher(Launcher):
             from tandem.sweep import sweep  # noqa: PLC0415
             from tandem.tracking import Store  # noqa: PLC0415
 
-            jobs = make_jobs(job_overrides, [self._composed(words) for words in job_overrides])
+            configs = [self._composed(words) for words in job_overrides]
+            jobs = make_jobs(job_overrides, configs, [*_options(self._config.hydra)])
         # Not validated: swept keys still hold all their values.
         tracking = self._config.tracking
         store = Store(tracking.uri, tracking.experiment, tracking.parent_run_id)
@@ -53,6 +54,16 @@ class ProcessLauncher(Launcher):
         with open_dict(config):
             del config["hydra"]
         return config
+
+
+def _options(hydra: DictConfig) -> Iterator[str]:
+    """Where this command line has the configuration from, if not from its usual place."""
+    for source in hydra.runtime.config_sources:
+        if source.provider == "command-line":
+            yield f"--config-dir={source.path}"
+    if hydra.job.config_name != "config":
+        yield f"--config-name={hydra.job.config_name}"
+    yield from (word for word in hydra.overrides.hydra if word.startswith("hydra.searchpath="))
 
 
 def _done(overrides: Sequence[str]) -> JobReturn:
