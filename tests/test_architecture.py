@@ -30,6 +30,8 @@ LAYERS = (
     ),
     (
         "tandem.cache",
+        "tandem.children",
+        "tandem.locks",
         "tandem.profile",
         "tandem.convert",
         "tandem.flights",
@@ -73,17 +75,20 @@ LAYERS = (
         "tandem.timing",
         "tandem.tolerances",
     ),
-    ("tandem.dashboard",),
+    ("tandem.dashboard", "tandem.store"),
+    ("tandem.history",),
     ("tandem.tracking",),
     ("tandem.rules",),
     ("tandem.config",),
-    ("tandem.run", "tandem.compare", "tandem.sweep"),
+    ("tandem.run", "tandem.compare"),
+    ("tandem.jobs", "tandem.outcomes", "tandem.attempt", "tandem.sweep", "tandem.launcher"),
     ("tandem.__main__",),
 )
 RANK = {module: rank for rank, layer in enumerate(LAYERS) for module in layer}
 
 # Layers that tell one story in several files: any import within them that makes no cycle.
-STORIES = {RANK["tandem.solve"], RANK["tandem.cache"], RANK["tandem.result"], RANK["tandem.run"]}
+STORIES = {RANK["tandem.solve"], RANK["tandem.cache"], RANK["tandem.result"]}
+STORIES |= {RANK["tandem.run"], RANK["tandem.sweep"]}
 # Engines never import each other, but distributed_scan is scan elsewhere; the session is no engine.
 BETWEEN_ENGINES = {
     ("tandem.engines.distributed", "tandem.engines.spark_session"),
@@ -91,10 +96,12 @@ BETWEEN_ENGINES = {
     ("tandem.engines.distributed_scan", "tandem.engines.scan"),
 }
 
-CONFIGURED = {f"tandem.{name}" for name in ("config", "sweep", "run", "compare", "__main__")}
+CONFIGURED = {
+    f"tandem.{name}" for name in ("config", "jobs", "launcher", "run", "compare", "__main__")
+}
 SPARK = {f"tandem.engines.{name}" for name in ("distributed", "distributed_scan", "spark_session")}
 ALLOWED = {
-    "mlflow": {"tandem.dashboard", "tandem.tracking"},
+    "mlflow": {f"tandem.{name}" for name in ("dashboard", "history", "store", "tracking")},
     "hydra": CONFIGURED,
     "omegaconf": CONFIGURED,
     "pyspark": SPARK,

@@ -14,6 +14,11 @@ def test_a_leading_command_becomes_a_key(command: str) -> None:
     assert read(command, "folds.k=3") == [f"command={command}", "folds.k=3"]
 
 
+def test_a_leading_sweep_is_a_multirun() -> None:
+    assert read("sweep", "folds.k=2,3") == ["--multirun", "folds.k=2,3"]
+    assert read("folds.k=2", "sweep") == ["folds.k=2", "sweep"]
+
+
 def test_a_command_elsewhere_is_no_command() -> None:
     assert read("folds.k=3", "run") == ["folds.k=3", "run"]
     assert read("--dataset.target", "run") == ["dataset.target=run"]

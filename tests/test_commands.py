@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -15,28 +14,8 @@ import pandas as pd
 import pytest
 
 from tandem.tracking import read_record
+from tests.commands import SMALL, runs, tandem
 from tests.tasks import synthetic
-
-SMALL = ("dataset.rows=3000", "model.reg_param=[0.1]", "folds.k=2")
-
-
-def tandem(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command in the working directory."""
-    return subprocess.run(
-        [sys.executable, "-m", "tandem", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        env={**os.environ, **environment},
-    )
-
-
-def runs(kind: str) -> list[mlflow.entities.Run]:
-    """The runs of `kind` in the store of the working directory."""
-    client = mlflow.MlflowClient(f"sqlite:///{Path.cwd() / 'mlflow.db'}")
-    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    return list(client.search_runs(experiments, f"tags.kind = '{kind}'"))
 
 
 @pytest.mark.parametrize(
@@ -194,20 +173,6 @@ def test_an_exception_is_our_bug_and_a_failed_run(place: Path) -> None:
     (run,) = runs("run")
     assert run.info.status == "FAILED"
     assert "Traceback" in tandem(*SMALL, "debug=true", PYTHONPATH=str(place)).stderr
-
-
-@pytest.mark.usefixtures("place")
-def test_a_multirun_is_one_parent_with_its_jobs() -> None:
-    done = tandem("-m", *SMALL, "folds.k=2,3", "dataset.target=dep_delay,nothing")
-    assert done.returncode == 6
-    assert done.stdout.count("viewStateShareKey=") == 1
-    assert "there is no column 'nothing'" in done.stderr
-    (parent,) = runs("sweep")
-    assert parent.data.metrics == {"sweep/done": 2.0, "sweep/failed": 2.0}
-    assert parent.info.status == "FAILED"
-    children = runs("run")
-    assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent.info.run_id}
-    assert sorted(run.info.status for run in children) == ["FAILED"] * 2 + ["FINISHED"] * 2
 
 
 def test_little_disk_is_one_line(place: Path) -> None:

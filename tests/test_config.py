@@ -118,6 +118,8 @@ REFUSED = {
     "engine.name=null": "engine.name:",
     "command=rum": "command: rum: must be one of run, compare",
     "debug=perhaps": "debug:",
+    "sweep.jobs=0": "sweep.jobs: 0",
+    "sweep.resume=perhaps": "sweep.resume:",
     "scores.mae=perhaps": "scores.mae:",
 }
 
@@ -183,6 +185,7 @@ def test_the_task_is_what_the_configuration_says() -> None:
 RECORDED_ONLY = (
     *("tracking.uri=x", "tracking.experiment=x", "tracking.parent_run_id=x"),
     *("tracking.record_dir=x", "compare.engines=[sequential]", "command=compare", "debug=true"),
+    *("sweep.jobs=3", "sweep.resume=true"),
 )
 
 

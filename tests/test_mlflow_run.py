@@ -67,11 +67,13 @@ def test_a_wrong_override_fails_with_hydras_message(place: Path) -> None:
     assert run.info.status == "FAILED"
 
 
-def test_a_multirun_started_by_mlflow_run_has_one_parent(place: Path) -> None:
-    done = mlflow_run(place, "--env-manager", "local", "-P", f"overrides=-m {SMALL} folds.seed=1,2")
+def test_a_sweep_started_by_mlflow_run_has_one_parent(place: Path) -> None:
+    overrides = f"overrides={SMALL} engine=scan folds.seed=1,2"
+    done = mlflow_run(place, "-e", "sweep", "--env-manager", "local", "-P", overrides)
     assert done.returncode == 0, done.stderr
     parent, *children = runs(place)
     assert parent.data.metrics["sweep/done"] == 2
+    assert parent.data.tags["kind"] == "sweep"
     assert parent.info.status == "FINISHED"
     assert len(children) == 2
     for child in children:

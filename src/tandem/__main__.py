@@ -1,4 +1,4 @@
-"""The only place where things start: `tandem [run|compare] [key=value ...]`."""
+"""The only place where things start: `tandem [run|compare|sweep] [key=value ...]`."""
 
 import os
 import shlex
@@ -6,6 +6,8 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
+from functools import partial
+from secrets import token_hex
 from types import FrameType
 
 import hydra
@@ -14,11 +16,11 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from tandem.children import end_with_starter
 from tandem.config import configuration_folder, settings
-from tandem.errors import ConfigurationError, IncompleteError, TandemError, Terminated
+from tandem.errors import ConfigurationError, TandemError, Terminated
 from tandem.progress import Display
 from tandem.rules import Command
-from tandem.sweep import SweepParent
 
 _HYDRA_FLAGS = (
     "--help",
@@ -43,14 +45,16 @@ _MULTIRUN = ("-m", "--multirun")
 def words(arguments: Sequence[str]) -> Iterator[str]:
     """The command line as Hydra reads it.
 
-    A leading command becomes `command=...`. What `mlflow run -P` makes of its parameters is
-    undone: `--key value` becomes `key=value`, and the value of `--overrides` is split as a shell
-    splits words (it is never evaluated).
+    A leading command becomes `command=...`, a leading `sweep` Hydra's `--multirun`. What
+    `mlflow run -P` makes of its parameters is undone: `--key value` becomes `key=value`, and the
+    value of `--overrides` is split as a shell splits words (it is never evaluated).
     """
     rest = iter(arguments)
     for position, word in enumerate(rest):
         if position == 0 and word in {*Command}:
             yield f"command={word}"
+        elif position == 0 and word == "sweep":
+            yield "--multirun"
         elif word.split("=")[0] == "--overrides":
             given = word.partition("=")[2] if "=" in word else next(rest, "")
             try:
@@ -68,19 +72,23 @@ def main() -> None:
     """Run the command line and exit with the status that the README lists."""
     signal.signal(signal.SIGTERM, _terminate)
     signal.signal(signal.SIGHUP, _terminate)
+    end_with_starter()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, not to the screen over many lines
     os.environ.setdefault(
         "MLFLOW_LOGGING_LEVEL", "WARNING"
     )  # its notes are not about the user's run
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nothing is sent unasked
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # we print our own
+    debug = "debug=true" in sys.argv
     try:
         given = [*words(sys.argv[1:]), *_search_path(sys.argv)]
         # Hydra's parser takes no flag between two overrides.
         sys.argv[1:] = sorted(given, key=lambda word: word not in _MULTIRUN)
         status = _run_hydra()
-    except (HydraException, OmegaConfBaseException, ConfigurationError) as error:
-        status = _report(error, ConfigurationError.status, debug="debug=true" in sys.argv)
+    except (HydraException, OmegaConfBaseException) as error:
+        status = _report(error, ConfigurationError.status, debug=debug)
+    except TandemError as error:
+        status = _report(error, error.status, debug=debug)
     except Terminated as error:
         status = error.status
     except KeyboardInterrupt:
@@ -97,28 +105,19 @@ def _search_path(arguments: Sequence[str]) -> list[str]:
 
 def _run_hydra() -> int:
     statuses: list[int] = []
+    OmegaConf.register_new_resolver("unique", partial(token_hex, 4), use_cache=True, replace=True)
 
     @hydra.main(version_base="1.3", config_path=str(configuration_folder()), config_name="config")
     def job(config: DictConfig) -> int:
         statuses.append(_job(config))
         return statuses[-1]
 
-    try:
-        job()
-    except BaseException as error:
-        if SweepParent.current:
-            SweepParent.current.close(error)
-        raise
-    if sweep := SweepParent.current:
-        from tandem.dashboard import links  # noqa: PLC0415 - as in a job
-
-        sys.stdout.write(f"{links(sweep.run_id)}\n")
-        return IncompleteError.status if any(statuses) else 0
+    job()
     return max(statuses, default=0)
 
 
 def _job(config: DictConfig) -> int:
-    """One job; its exit status. No exception leaves it, so that a sweep goes on after a failure."""
+    """One job; its exit status."""
     debug = bool(OmegaConf.select(config, "debug"))
     try:
         chosen = settings(config)
@@ -132,16 +131,16 @@ def _job(config: DictConfig) -> int:
             run_id = compare(chosen, config, HydraConfig.get().overrides.task)
         else:
             run_id = run(chosen, config)
-        if not (chosen.tracking.parent_run_id or SweepParent.current):
+        if not chosen.tracking.parent_run_id:
             sys.stdout.write(f"{links(run_id)}\n")
     except TandemError as error:
         return _report(error, error.status, debug=debug)
-    except Exception as error:  # noqa: BLE001 - the edge: whatever is left is our bug
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the edge: what is left is our bug
         return _report(error, TandemError.status, debug=debug)
     return 0
 
 
-def _report(error: Exception, status: int, *, debug: bool) -> int:
+def _report(error: Exception | SystemExit, status: int, *, debug: bool) -> int:
     if debug:
         traceback.print_exception(error)
     text = " ".join(str(error).split("Config search path:")[0].split())
@@ -152,6 +151,7 @@ def _report(error: Exception, status: int, *, debug: bool) -> int:
 
 
 def _terminate(signum: int, _frame: FrameType | None) -> None:
+    signal.signal(signum, signal.SIG_IGN)  # a second one would cut off what the first one ends
     raise Terminated(signum)
 
 

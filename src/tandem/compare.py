@@ -1,10 +1,7 @@
 """The same task on several engines, each in a process of its own, under one parent run."""
 
 import json
-import os
 import shlex
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +13,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from tandem import charts, report_page, tracking
+from tandem import charts, children, report_page, tracking
 from tandem.answers import Answer, read_answer, sample
 from tandem.cache import write_atomically
 from tandem.comparison import Comparison, table, verdict
@@ -104,22 +101,10 @@ def _run_child(turn: Turn, parent: str, settings: Settings, overrides: Sequence[
     own = [
         f"engine={turn.engine}",
         "cache.moments=false",  # every engine reads the rows
-        f"tracking.parent_run_id={parent}",
-        f"tracking.uri='{tracking.tracking_uri()}'",
         f"tracking.record_dir='{turn.folder}'",
         f"debug={settings.debug}",
     ]
-    # The run that `mlflow run` made is the parent's.
-    environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_RUN_ID"}
-    with subprocess.Popen(  # noqa: S603 - our own command
-        [sys.executable, "-m", "tandem", *task, *own], env=environment
-    ) as process:
-        try:
-            return process.wait()
-        except BaseException:
-            process.terminate()
-            process.wait(timeout=30)
-            raise
+    return children.run([*task, *own, *children.under(parent, tracking.tracking_uri())])
 
 
 def _compared(

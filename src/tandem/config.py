@@ -5,7 +5,7 @@ Light on purpose: nothing heavy is imported before the configuration is known to
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
@@ -26,10 +26,10 @@ from tandem.records import (
     SparkSettings,
     Task,
 )
-from tandem.rules import RULES
+from tandem.rules import RULES, Rule
 
 # Keys that change where or how a run is recorded, or what it may look up, not what it computes.
-VOLATILE = ("cache", "tracking", "compare", "command", "debug")
+VOLATILE = ("cache", "tracking", "compare", "sweep", "command", "debug")
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,14 @@ class CompareKeys:
 
 
 @dataclass(frozen=True)
+class SweepKeys:
+    """How the jobs of a sweep are run."""
+
+    jobs: int = 1
+    resume: bool = False
+
+
+@dataclass(frozen=True)
 class Settings:
     """The whole configuration, typed and checked."""
 
@@ -149,6 +157,7 @@ class Settings:
     cache: CacheKeys = field(default_factory=CacheKeys)
     tracking: TrackingKeys = field(default_factory=TrackingKeys)
     compare: CompareKeys = field(default_factory=CompareKeys)
+    sweep: SweepKeys = field(default_factory=SweepKeys)
 
 
 def configuration_folder() -> Path:
@@ -165,6 +174,19 @@ def settings(config: DictConfig) -> Settings:
     """
     for key in sorted(OmegaConf.missing_keys(config)):
         raise ConfigurationError(f"{key}: no value is given -> add {key}=...")
+    return _checked(config, RULES)
+
+
+def sweep_keys(config: DictConfig) -> SweepKeys:
+    """The group `sweep` alone: in a sweep other keys still hold all their values.
+
+    Raises ConfigurationError as `settings`.
+    """
+    rules = [rule for rule in RULES if rule.key.startswith("sweep.")]
+    return _checked(OmegaConf.masked_copy(config, "sweep"), rules).sweep
+
+
+def _checked(config: DictConfig, rules: Iterable[Rule]) -> Settings:
     try:
         typed = OmegaConf.merge(_schema(), config)
         checked = OmegaConf.to_object(typed)
@@ -172,7 +194,7 @@ def settings(config: DictConfig) -> Settings:
         text = str(error.msg or error).splitlines()[0]
         raise ConfigurationError(f"{error.full_key}: {text} -> correct this key") from error
     assert isinstance(checked, Settings)
-    for rule in RULES:
+    for rule in rules:
         rule.check(attrgetter(rule.key)(checked))
     return checked
 

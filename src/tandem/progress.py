@@ -23,9 +23,11 @@ class Display:
 
     def warn(self, text: str) -> None:
         """One line of warning, on any standard error."""
-        self._console.print(
-            f"tandem: {self._engine}: {text}", markup=False, highlight=False, soft_wrap=True
-        )
+        self.line(f"tandem: {self._engine}: {text}")
+
+    def line(self, text: str) -> None:
+        """One line as it is, on any standard error, above what is shown of the stage."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def note(self, text: str) -> None:
         """One line of news, on a terminal only."""

@@ -78,6 +78,7 @@ RULES = (
     _one_of("compare.engines", ENGINES),
     _at_least("compare.repeats", 1),
     _at_least("compare.warm_up", 0),
+    _at_least("sweep.jobs", 1, "sweep.jobs=2"),
     _not_empty("tracking.experiment", "tracking.experiment=tandem"),
     _not_empty("spark.master", "spark.master=local[*]"),
     _not_empty("spark.driver_memory", "spark.driver_memory=4g"),

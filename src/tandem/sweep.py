@@ -1,71 +1,101 @@
-"""A Hydra multirun as one parent run in MLflow, its jobs as the children."""
+"""A sweep: its jobs as processes, several at once, under one parent run that counts them."""
 
 import os
-from contextlib import AbstractContextManager
-from types import TracebackType
-from typing import Any
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
-from hydra.core.utils import JobReturn
-from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
-
+from tandem import dashboard, history, locks, outcomes, tracking
+from tandem.attempt import SWEEP_LOCK, Runner
+from tandem.cache import write_atomically
+from tandem.config import SweepKeys
 from tandem.errors import IncompleteError
+from tandem.jobs import Job, sweep_key
+from tandem.outcomes import Outcome, Status
+from tandem.progress import Display
+from tandem.store import open_store
 
 
-class SweepParent(Callback):
-    """Opens the parent, counts the jobs on it as they end, closes it.
+def sweep(jobs: Sequence[Job], keys: SweepKeys, store: tracking.Store, folder: Path) -> None:
+    """Run every job; keep the parent run, and `results.csv` in `folder`, up to date as they end.
 
-    Under `mlflow run` the run it made becomes the parent: its id is taken out of the environment,
-    where the first job would swallow it.
+    With `keys.resume`, jobs of which there is a finished run are skipped, and the newest parent of
+    the same set of jobs is reopened. Raises IncompleteError where a job failed, or where the sweep
+    to be resumed is running.
     """
+    experiment = open_store(store.uri, store.experiment, store.parent_run_id)
+    display = Display("sweep")
+    with _parent(store, experiment, sweep_key(jobs), resume=keys.resume) as parent:
+        runner = Runner(parent, experiment, resume=keys.resume, say=display.line)
+        ended: list[Outcome] = []
+        with display.stage("running"):
+            advance = display.begin(len(jobs), "jobs")
 
-    current: "SweepParent | None" = None
+            def take(outcome: Outcome) -> None:
+                ended.append(outcome)
+                _record(parent, ended, folder, resumed=keys.resume)
+                advance(1)
 
-    def __init__(self) -> None:
-        self._done = self._failed = 0
-        self._tracked: AbstractContextManager[str] | None = None
-        self.run_id = ""
-
-    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        from tandem import tracking  # noqa: PLC0415 - slow to import; a typo is answered before
-
-        # Not validated: swept keys still hold all their values.
-        keys = config.tracking
-        store = tracking.Store(keys.uri, keys.experiment, keys.parent_run_id)
-        self._tracked = tracking.tracked(store, "sweep", {"kind": "sweep"})
-        self.run_id = self._tracked.__enter__()
-        SweepParent.current = self
-        os.environ.pop("MLFLOW_RUN_ID", None)
-        os.environ[tracking.SWEEP_RUN_ID] = self.run_id
-
-    def on_job_end(self, config: DictConfig, job_return: JobReturn, **_: Any) -> None:  # noqa: ARG002 - Hydra's signature
-        if self._tracked is None:
-            return
-        from tandem import tracking  # noqa: PLC0415 - as above
-
-        failed = bool(job_return._return_value)  # noqa: SLF001 - the property raises what a job raised
-        self._failed += failed
-        self._done += not failed
-        counts = (("sweep/done", self._done, 0), ("sweep/failed", self._failed, 0))
-        tracking.log_batch(self.run_id, tracking.Record(metrics=counts))
-
-    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:  # noqa: ARG002 - Hydra's signature
-        self.close(None)
-
-    def close(self, error: BaseException | None) -> None:
-        """End the parent: FAILED or KILLED on `error`, FAILED where a job failed."""
-        tracked, self._tracked = self._tracked, None
-        if tracked is None:
-            return
-        if error is None and self._failed:
-            error = IncompleteError(f"{self._failed} of {self._failed + self._done} jobs failed")
-        _leave(tracked, error)
+            _in_parallel(jobs, runner, keys.jobs, take)
+        _conclude(parent, ended, display)
+    locks.forget(parent)
 
 
-def _leave(context: AbstractContextManager[str], error: BaseException | None) -> None:
-    traceback: TracebackType | None = error.__traceback__ if error else None
-    try:
-        context.__exit__(type(error) if error else None, error, traceback)
-    except (Exception, KeyboardInterrupt) as raised:
-        if raised is not error:
+@contextmanager
+def _parent(store: tracking.Store, experiment: str, key: str, *, resume: bool) -> Iterator[str]:
+    """The parent run, RUNNING and claimed by this process to its end."""
+    tags = {"kind": "sweep", history.SWEEP_TAG: key}
+    with ExitStack() as claim, ExitStack() as run:
+        # Two that resume at the same moment find, or make, one after the other.
+        with locks.locked(f"sweep-{locks.name_of(tracking.tracking_uri(), experiment, key)}"):
+            old = None
+            if resume and "MLFLOW_RUN_ID" not in os.environ:
+                old = history.latest_sweep(experiment, key)
+            if old and not claim.enter_context(locks.held(old, SWEEP_LOCK)):
+                raise IncompleteError(
+                    f"sweep.resume: the sweep {old} is running -> wait for its end, or end it"
+                )
+            parent = run.enter_context(tracking.tracked(store, "sweep", tags, old))
+            if not old:
+                claim.enter_context(locks.held(parent, SWEEP_LOCK))
+        yield parent
+
+
+def _in_parallel(
+    jobs: Sequence[Job], runner: Runner, at_once: int, take: Callable[[Outcome], None]
+) -> None:
+    with ThreadPoolExecutor(at_once) as pool:
+        try:
+            for future in as_completed([pool.submit(runner.run, job) for job in jobs]):
+                take(future.result())
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            runner.stop()
             raise
+
+
+def _record(parent: str, ended: Sequence[Outcome], folder: Path, *, resumed: bool) -> None:
+    results = folder / "results.csv"
+    write_atomically(results, outcomes.to_csv(ended))
+    tracking.log_file(parent, results, "sweep")
+    counts = outcomes.counts(ended)
+    told = [status for status in Status if resumed or status is not Status.SKIPPED]
+    metrics = tuple((f"sweep/{status}", float(counts[status]), 0) for status in told)
+    tracking.log_batch(parent, tracking.Record(metrics=metrics))
+
+
+def _conclude(parent: str, ended: Sequence[Outcome], display: Display) -> None:
+    """The table on the parent, a line per failure. Raises IncompleteError where there is one."""
+    note = {"mlflow.note.content": outcomes.table(ended)}
+    tracking.log_batch(parent, tracking.Record(tags=note))
+    sys.stdout.write(f"{dashboard.links(parent)}\n")
+    failures = [one for one in outcomes.by_number(ended) if one.status is Status.FAILED]
+    for one in failures:
+        display.line(f"tandem: {one.sentence()}")
+    if failures:
+        raise IncompleteError(
+            f"sweep: {len(failures)} of {len(ended)} jobs failed -> "
+            "sweep.resume=true runs only these again"
+        )

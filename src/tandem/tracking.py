@@ -16,20 +16,22 @@ import pandas as pd
 import pyarrow.parquet as pq
 from mlflow.entities import Dataset as DatasetEntity
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
-from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.types.schema import AnyType, ColSpec, DataType, Schema, TensorSpec
 
 import tandem
 from tandem import dashboard
 from tandem.charts import grid, save
-from tandem.errors import Terminated, TrackingError
+from tandem.children import JOB_KEY
+from tandem.errors import Terminated
+from tandem.history import JOB_TAG
 from tandem.model import to_json
 from tandem.records import Action, Dataset, Plan
 from tandem.report import COLORS, note, texts
 from tandem.result import Result
+from tandem.store import answering, open_store
 
-SWEEP_RUN_ID = "TANDEM_SWEEP_RUN_ID"  # environment variable: the parent of a sweep's jobs
+_FAILURE = {"failure.class", "failure.message"}
 _PARAM_LIMIT = 6000  # MLflow refuses longer values
 
 
@@ -143,14 +145,16 @@ def read_record(folder: Path) -> Record:
 
 
 @contextmanager
-def tracked(store: Store, name: str, tags: Mapping[str, str]) -> Iterator[str]:
+def tracked(
+    store: Store, name: str, tags: Mapping[str, str], reopen: str | None = None
+) -> Iterator[str]:
     """An MLflow run around the block; yields its id. Its status says what happened.
 
     FINISHED; KILLED on SIGINT and SIGTERM; FAILED on any other exception, with its class and
-    message as tags. Where `mlflow run` has created a run (MLFLOW_RUN_ID), that one is used.
-    Raises TrackingError where the store does not answer.
+    message as tags. Where `mlflow run` has created a run (MLFLOW_RUN_ID), that one is used, else
+    `reopen`, a run that has ended. Raises TrackingError where the store does not answer.
     """
-    run_id = _start(store, name, tags)
+    run_id = _start(store, name, tags, reopen)
     client = mlflow.MlflowClient()
     try:
         yield run_id
@@ -163,30 +167,25 @@ def tracked(store: Store, name: str, tags: Mapping[str, str]) -> Iterator[str]:
     client.set_terminated(run_id, "FINISHED")
 
 
-def _start(store: Store, name: str, tags: Mapping[str, str]) -> str:
+def _start(store: Store, name: str, tags: Mapping[str, str], reopen: str | None) -> str:
     """The id of a run that is RUNNING. No run is made active: parent and child share a process."""
-    try:
-        if store.uri:
-            mlflow.set_tracking_uri(store.uri)
+    experiment = open_store(store.uri, store.experiment, store.parent_run_id)
+    with answering():
         client = mlflow.MlflowClient()
-        if run_id := os.environ.get("MLFLOW_RUN_ID"):
-            named = {"mlflow.runName": name, **tags}
-            client.log_batch(run_id, tags=[RunTag(key, value) for key, value in named.items()])
-            dashboard.provide(client.get_run(run_id).info.experiment_id, standing={})
+        if not store.parent_run_id:
+            dashboard.provide(experiment, client.get_experiment(experiment).tags)
+        if run_id := os.environ.get("MLFLOW_RUN_ID") or reopen:
+            client.update_run(run_id, status="RUNNING", name=name)
+            for key in _FAILURE & client.get_run(run_id).data.tags.keys():
+                client.delete_tag(run_id, key)
+            client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
             return run_id
         own = {"mlflow.user": getuser(), "mlflow.source.name": "tandem", **tags}
-        parent = store.parent_run_id or os.environ.get(SWEEP_RUN_ID)
-        if parent:
-            own["mlflow.parentRunId"] = parent
-            experiment_id = client.get_run(parent).info.experiment_id
-        else:
-            experiment = mlflow.set_experiment(store.experiment)
-            experiment_id = experiment.experiment_id
-            dashboard.provide(experiment_id, experiment.tags)
-        return str(client.create_run(experiment_id, run_name=name, tags=own).info.run_id)
-    except MlflowException as error:
-        text = " ".join(str(error).split())
-        raise TrackingError(f"tracking.uri: {tracking_uri()}: {text} -> check it") from error
+        if store.parent_run_id:
+            own["mlflow.parentRunId"] = store.parent_run_id
+        if job := os.environ.get(JOB_KEY):
+            own[JOB_TAG] = job
+        return str(client.create_run(experiment, run_name=name, tags=own).info.run_id)
 
 
 def send(run_id: str, folder: Path, dataset: Dataset, plan: Plan, begin: float) -> None:
@@ -281,3 +280,8 @@ def children(run_id: str) -> dict[str, tuple[str, ...]]:
 def log_files(run_id: str, folder: Path) -> None:
     """Keep the files below `folder` as artifacts of a run, under their relative paths."""
     mlflow.MlflowClient().log_artifacts(run_id, str(folder))
+
+
+def log_file(run_id: str, file: Path, folder: str) -> None:
+    """Keep `file` as an artifact of a run, in `folder`."""
+    mlflow.MlflowClient().log_artifact(run_id, str(file), folder)

@@ -1,0 +1,62 @@
+"""What the store knows of a sweep and of its jobs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import mlflow
+from mlflow.entities import Run
+
+from tandem.store import answering
+
+JOB_TAG = "job.key"
+SWEEP_TAG = "sweep.key"
+RUNNING, FINISHED = "RUNNING", "FINISHED"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A run of one job: `status` is MLflow's, `rmse` None where it is not known."""
+
+    run_id: str
+    parent: str
+    status: str
+    rmse: float | None
+
+
+def latest_sweep(experiment: str, key: str) -> str | None:
+    """The id of the newest parent run of the sweep with this key; None where there is none."""
+    found = _search(experiment, SWEEP_TAG, key)
+    return str(found[0].info.run_id) if found else None
+
+
+def attempts(experiment: str, key: str) -> list[Attempt]:
+    """Every run of the job with this key, under any parent, the newest first."""
+    return [
+        Attempt(
+            run.info.run_id,
+            run.data.tags.get("mlflow.parentRunId", ""),
+            run.info.status,
+            run.data.metrics.get("cv/rmse_mean"),
+        )
+        for run in _search(experiment, JOB_TAG, key)
+    ]
+
+
+def end_unfinished(run_id: str, *, killed: bool = False) -> None:
+    """End a run that is RUNNING though its process is gone: KILLED where that was on demand.
+
+    Else FAILED, `failure.class=lost`. A run that has ended is left as it is.
+    """
+    with answering():
+        client = mlflow.MlflowClient()
+        if client.get_run(run_id).info.status == RUNNING:
+            client.set_tag(run_id, "failure.class", "Terminated" if killed else "lost")
+            client.set_tag(run_id, "failure.message", "its process ended without a word")
+            client.set_terminated(run_id, "KILLED" if killed else "FAILED")
+
+
+def _search(experiment: str, tag: str, value: str) -> Sequence[Run]:
+    with answering():
+        client = mlflow.MlflowClient()
+        wanted = f"tags.`{tag}` = '{value}'"
+        return list(client.search_runs([experiment], wanted, order_by=["start_time DESC"]))

@@ -1,0 +1,29 @@
+"""The command line as a user types it, and what the store of the working directory then holds."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+
+SMALL = ("dataset.rows=3000", "model.reg_param=[0.1]", "folds.k=2")
+
+
+def tandem(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in the working directory."""
+    return subprocess.run(
+        [sys.executable, "-m", "tandem", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+def runs(kind: str) -> list[mlflow.entities.Run]:
+    """The runs of `kind` in the store of the working directory."""
+    client = mlflow.MlflowClient(f"sqlite:///{Path.cwd() / 'mlflow.db'}")
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    return list(client.search_runs(experiments, f"tags.kind = '{kind}'"))

@@ -1,0 +1,53 @@
+"""A SQLite store that several processes make at once, or one is killed while it makes it."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from tests.commands import runs
+
+OPEN = (
+    "from tandem.tracking import Store, tracked\n"
+    "with tracked(Store(None, 'e'), 'n', {'kind': 'opened'}): pass\n"
+)
+
+pytestmark = pytest.mark.slow
+
+
+def opening() -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", OPEN])
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_eight_processes_open_a_fresh_store_at_once(fresh: Path) -> None:
+    processes = [opening() for _ in range(8)]
+    assert [process.wait(timeout=300) for process in processes] == [0] * 8
+    assert [run.info.status for run in runs("opened")] == ["FINISHED"] * 8
+    client = mlflow.MlflowClient(f"sqlite:///{fresh / 'mlflow.db'}")
+    assert sorted(e.name for e in client.search_experiments()) == ["Default", "e"]
+
+
+def test_a_process_killed_while_it_makes_the_store_leaves_none(fresh: Path) -> None:
+    process = opening()
+    half = fresh / ".mlflow.db.new"
+    deadline = time.monotonic() + 120
+    while not (half.exists() and half.stat().st_size):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    time.sleep(0.3)
+    process.kill()
+    process.wait()
+    assert not (fresh / "mlflow.db").exists()
+    assert opening().wait(timeout=300) == 0
+    (run,) = runs("opened")
+    assert run.info.status == "FINISHED"
