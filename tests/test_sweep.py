@@ -160,10 +160,13 @@ def _until(holds: Callable[[], bool], seconds: float = 120) -> None:
 def test_twenty_kills_lose_nothing_and_do_nothing_twice() -> None:
     arguments = (*TINY, "folds.seed=range(1,13)", "sweep.jobs=2", "sweep.resume=true")
     moments = random.Random(20)  # noqa: S311 - moments to kill at
-    for _ in range(20):
+    for kill in range(20):
         with starting(*arguments) as sweep:
+            in_a_job, before = kill % 4 == 3, len(runs("run"))
+            if in_a_job:
+                _until(lambda n=before: sweep.poll() is not None or len(runs("run")) > n)
             try:
-                sweep.wait(timeout=moments.choice([moments.uniform(0, 3), moments.uniform(3, 9)]))
+                sweep.communicate(timeout=moments.uniform(0, 5 if in_a_job else 3))
             except subprocess.TimeoutExpired:
                 sweep.kill()
     done = tandem("sweep", *arguments)
@@ -173,6 +176,7 @@ def test_twenty_kills_lose_nothing_and_do_nothing_twice() -> None:
     assert {run.info.status for run in children} <= {"FINISHED", "FAILED", "KILLED"}
     finished = [run.data.tags["job.key"] for run in children if run.info.status == "FINISHED"]
     assert len(finished) == len({*finished}) == 12
+    assert len(children) > 12  # some were hit
 
 
 @pytest.mark.slow

@@ -1,10 +1,12 @@
 """One job of a sweep: started unless it has finished before, followed to its end, judged."""
 
 import subprocess
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import IO
 
 from tandem import children, history, locks, tracking
 from tandem.errors import IncompleteError
@@ -78,6 +80,8 @@ class Runner:
                 [*job.options, *job.overrides, *self._own],
                 environment={children.JOB_KEY: job.key},
                 keep=(lock,),
+                # On a terminal, what a job prints would tear the bar.
+                stdout=subprocess.PIPE if sys.stdout.isatty() else None,
                 stderr=subprocess.PIPE,
             )
             self._processes.add(process)
@@ -85,25 +89,30 @@ class Runner:
 
     def _follow(self, job: Job, process: subprocess.Popen[str]) -> str:
         """Wait for the end; the last line of standard error, all of which is shown."""
-        prefix = f"[{job.number} {job.label}]" if job.label else f"[{job.number}]"
+        prefix = f"[{job.number} {job.label}] " if job.label else f"[{job.number}] "
         last = deque([_SILENT], maxlen=1)
-
-        def show() -> None:
-            assert process.stderr  # noqa: S101 - it was asked for
-            with process.stderr as lines:
-                for line in filter(None, map(str.rstrip, lines)):
-                    last.append(line)
-                    self._say(f"{prefix} {line}")
-
-        reader = threading.Thread(target=show, daemon=True)
-        reader.start()
+        readers = [
+            threading.Thread(target=self._show, args=each, daemon=True)
+            for each in ((process.stderr, prefix, last), (process.stdout, "", last.copy()))
+        ]
+        for reader in readers:
+            reader.start()
         process.wait()
         with self._gate:
             self._processes.discard(process)
         if process.stdin:
             process.stdin.close()
-        reader.join(timeout=2)  # a process that outlives the child may hold the pipe
+        for reader in readers:
+            reader.join(timeout=2)  # a process that outlives the child may hold the pipe
         return last[0]
+
+    def _show(self, stream: IO[str] | None, prefix: str, seen: deque[str]) -> None:
+        if stream is None:
+            return
+        with stream as lines:
+            for line in filter(None, map(str.rstrip, lines)):
+                seen.append(line)
+                self._say(f"{prefix}{line}")
 
     def _judge(self, job: Job, code: int, seconds: float, message: str) -> Outcome:
         found = history.attempts(self._experiment, job.key)

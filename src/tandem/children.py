@@ -24,6 +24,7 @@ def start(
     *,
     environment: Mapping[str, str] | None = None,
     keep: Sequence[int] = (),
+    stdout: int | None = None,
     stderr: int | None = None,
 ) -> subprocess.Popen[str]:
     """Start `tandem` with `overrides`; it inherits the file descriptors `keep`.
@@ -35,6 +36,7 @@ def start(
         [sys.executable, "-m", "tandem", *overrides],
         env={**inherited, **(environment or {}), _LIFELINE: "stdin"},
         stdin=subprocess.PIPE,
+        stdout=stdout,
         stderr=stderr,
         pass_fds=keep,
         process_group=0,
