@@ -24,6 +24,7 @@ LAYERS = (
         "tandem.elastic_net",
         "tandem.indices",
         "tandem.moments",
+        "tandem.scaling",
         "tandem.scores",
         "tandem.model",
         "tandem.solve",
@@ -80,7 +81,7 @@ LAYERS = (
     ("tandem.tracking",),
     ("tandem.rules",),
     ("tandem.config",),
-    ("tandem.run", "tandem.compare"),
+    ("tandem.run", "tandem.compare", "tandem.advise"),
     ("tandem.jobs", "tandem.outcomes", "tandem.attempt", "tandem.sweep", "tandem.launcher"),
     ("tandem.__main__",),
 )

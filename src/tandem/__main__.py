@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from tandem.children import end_with_starter
-from tandem.config import configuration_folder, settings
+from tandem.config import Settings, configuration_folder, settings
 from tandem.errors import ConfigurationError, TandemError, Terminated
 from tandem.progress import Display
 from tandem.rules import Command
@@ -121,6 +121,9 @@ def _job(config: DictConfig) -> int:
     debug = bool(OmegaConf.select(config, "debug"))
     try:
         chosen = settings(config)
+        if chosen.command == Command.ADVISE:
+            _advise(chosen)
+            return 0
         with Display("tandem").stage("starting"):
             # Heavy imports: after the configuration is known to be good.
             from tandem.compare import compare  # noqa: PLC0415
@@ -138,6 +141,12 @@ def _job(config: DictConfig) -> int:
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the edge: what is left is our bug
         return _report(error, TandemError.status, debug=debug)
     return 0
+
+
+def _advise(chosen: Settings) -> None:
+    with Display("tandem").stage("starting"):
+        from tandem.advise import advise  # noqa: PLC0415 - heavy
+    advise(chosen)
 
 
 def _report(error: Exception | SystemExit, status: int, *, debug: bool) -> int:

@@ -42,6 +42,43 @@ def attempts(experiment: str, key: str) -> list[Attempt]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a finished run of an engine took: seconds in all, peak MB, for how much work, where.
+
+    `cells`: rows x features; `fits`: folds x grid points.
+    """
+
+    engine: str
+    machine: str
+    rows: float
+    cells: float
+    fits: int
+    seconds: float
+    memory_mb: float
+
+
+def measured(experiment: str) -> list[Measured]:
+    """Every finished run of an engine that read all its rows."""
+    with answering():
+        query = "tags.kind = 'run' and attributes.status = 'FINISHED'"
+        runs = mlflow.MlflowClient().search_runs([experiment], query, max_results=5000)
+    found = [(run.data.tags, run.data.metrics) for run in runs]
+    return [
+        Measured(
+            engine=tags["engine"],
+            machine=tags["machine"],
+            rows=metrics["data/rows"],
+            cells=metrics["data/rows"] * metrics["data/features"],
+            fits=int(metrics["cv/fits"]),
+            seconds=metrics["time/total_s"],
+            memory_mb=metrics["memory/peak_mb"],
+        )
+        for tags, metrics in found
+        if "machine" in tags and "cv/fits" in metrics and not metrics.get("data/rows_from_cache")
+    ]
+
+
 def end_unfinished(run_id: str, *, killed: bool = False) -> None:
     """End a run that is RUNNING though its process is gone: KILLED where that was on demand.
 

@@ -22,6 +22,11 @@ def describe() -> dict[str, str]:
     }
 
 
+def name() -> str:
+    """Cores and processor: what runs must share for their times to be compared."""
+    return f"{os.cpu_count()} x {processor()}"
+
+
 def processor() -> str:
     """The name of the processor as the system tells it."""
     info = Path("/proc/cpuinfo")

@@ -16,6 +16,7 @@ class Command(StrEnum):
 
     RUN = "run"
     COMPARE = "compare"
+    ADVISE = "advise"
 
 
 @dataclass(frozen=True)

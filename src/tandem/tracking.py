@@ -20,7 +20,7 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types.schema import AnyType, ColSpec, DataType, Schema, TensorSpec
 
 import tandem
-from tandem import dashboard
+from tandem import dashboard, machine
 from tandem.charts import grid, save
 from tandem.children import JOB_KEY
 from tandem.errors import Terminated
@@ -69,6 +69,7 @@ def describe(result: Result, params: Mapping[str, str], config_hash: str) -> Rec
         "kind": "run",
         "data.fingerprint": result.task.dataset.fingerprint,
         "config.hash": config_hash,
+        "machine": machine.name(),
         "mlflow.runName": _run_name(result),
         "mlflow.note.content": note(result),
         "mlflow.runColor": COLORS.get(result.engine, "#555555"),
@@ -110,6 +111,8 @@ def _metrics(result: Result) -> Iterator[tuple[str, float, int]]:
     yield "data/rows_from_cache", ledger.rows_from_cache, 0
     yield "data/cells_imputed", ledger.cells_imputed, 0
     yield "data/scans", result.facts.scans, 0
+    yield "data/features", len(result.plan.used), 0
+    yield "cv/fits", result.task.folds.k * len(result.task.grid), 0
     yield "data/columns_dropped", len(result.plan.columns(Action.DROP_COLUMN)), 0
     yield "cv/unconverged_fits", result.sums.unconverged, 0
     if designs := result.sums.designs:

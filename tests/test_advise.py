@@ -1,0 +1,94 @@
+"""What is advised, from which runs, and that nothing is guessed."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tandem.advise import advice, choose, forecast
+from tandem.history import Measured
+from tandem.machine import name
+from tandem.records import Dataset, File, Task
+from tests.commands import runs, tandem
+from tests.tasks import make_task
+
+SMALL = ("model.reg_param=[0.1]", "model.elastic_net_param=[0]")
+LINES = {"sequential": (3.0, 4e-8, 3e-7), "distributed": (20.0, 1e-6, 2e-7), "scan": (2, 3e-8, 0)}
+
+
+def history(noise: float = 0.15) -> Iterator[Measured]:
+    """Runs as the engines' lines and some noise make them."""
+    rng = np.random.default_rng(0)
+    for engine, (start, cell, fit) in LINES.items():
+        for rows in (1e4, 3e4, 1e5, 3e5, 1e6):
+            for fits in (6, 18):
+                cells = rows * 27
+                truth = start + cell * cells + fit * cells * fits
+                seconds = truth * float(np.exp(noise * rng.normal()))
+                yield Measured(engine, name(), rows, cells, fits, seconds, 300 + cells / 1e5)
+
+
+@pytest.fixture(scope="module")
+def asked() -> Task:
+    """Flights, 3 folds x 6 grid points."""
+    return make_task("dataset.rows=1000")
+
+
+def of_rows(asked: Task, rows: int) -> Task:
+    file = replace(asked.dataset.files[0], rows=rows)
+    assert isinstance(file, File)
+    dataset = replace(asked.dataset, files=(file,))
+    assert isinstance(dataset, Dataset)
+    return replace(asked, dataset=dataset)
+
+
+def test_nine_in_ten_unseen_runs_are_within_a_factor_of_two(asked: Task) -> None:
+    every = [*history()]
+    ratios: list[float] = []
+    for unseen in (run for run in every if run.fits == 18):
+        rest = [run for run in every if run is not unseen]
+        found = forecast(of_rows(asked, int(unseen.rows)), rest)
+        (one,) = (one for one in found if one.engine == unseen.engine)
+        ratios.append(one.seconds.value / unseen.seconds)
+    assert len(ratios) == 15
+    assert np.mean([0.5 < ratio < 2 for ratio in ratios]) >= 0.9
+
+
+def test_the_fastest_that_fits_is_chosen(asked: Task) -> None:
+    forecasts = [*forecast(of_rows(asked, 1_000_000), [*history()])]
+    best = choose(forecasts, free_mb=10_000)
+    assert best is not None
+    assert best.engine == "scan"
+    first, spark, *rest = advice(forecasts, 10_000)
+    assert first.startswith("Use engine=scan: about ")
+    assert "Spark does not pay" in spark or "Spark pays" in spark
+    assert any("Of distributed_scan there are too few runs" in line for line in rest)
+    assert choose(forecasts, free_mb=100) is None
+    assert [*advice(forecasts, 100)] == ["No engine fits into 100 MB -> a machine with more memory"]
+
+
+def test_far_beyond_what_was_measured_is_said(asked: Task) -> None:
+    forecasts = [*forecast(of_rows(asked, 50_000_000), [*history()])]
+    assert any("times the cells of the largest run known" in x for x in advice(forecasts, 1e9))
+
+
+def test_too_few_sizes_say_nothing(asked: Task) -> None:
+    assert [*forecast(asked, [run for run in history() if run.rows < 2e5])] == []
+
+
+@pytest.mark.slow
+def test_without_runs_it_refuses_and_with_them_it_advises(place: Path) -> None:
+    refused = tandem("advise", "dataset.rows=3000", *SMALL)
+    assert refused.returncode == 3
+    assert "nothing to judge by -> tandem sweep" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    swept = tandem("sweep", "engine=scan", "dataset.rows=500,1000,2000,4000", *SMALL)
+    assert swept.returncode == 0, swept.stderr
+    done = tandem("advise", "dataset.rows=3000", *SMALL)
+    assert done.returncode == 0, done.stderr
+    assert "Use engine=scan: about " in done.stdout
+    assert "3,000 rows" in done.stdout
+    assert len(runs("run")) == 4  # advice is no run
+    assert place.exists()
