@@ -5,15 +5,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `-n 2` a file stays with one worker, and all that share the Spark session do."""
-    for item in items:
-        shared = "one_session" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("spark" if shared else item.path.name))
-    items.sort(key=lambda item: "one_session" not in getattr(item, "fixturenames", ()))
+class ByFile(LoadFileScheduling):
+    """A file stays with one worker; those that share the Spark session are as one file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = str(super()._split_scope(nodeid))
+        text = Path(__file__).with_name(Path(file).name).read_text(encoding="utf-8")
+        return "spark" if "one_session" in text else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByFile:
+    """Of xdist: who runs what."""
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)
