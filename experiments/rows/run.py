@@ -21,8 +21,8 @@ from tandem.scaling import Crossover, Growth, cost, crossover, fit
 from tandem.study import Case, Row, conclude, study, write
 
 HERE = Path(__file__).parent
-SIZES = (1e4, 3e4, 1e5, 3e5, 1e6)
-LARGE = (3e6, 1e7)  # of the engines whose runs end in minutes there
+SIZES = (1e4, 3e4, 1e5, 3e5)
+LARGE = (1e6, 3e6, 1e7)  # of the engines whose runs end in minutes there
 ENGINES = ("sequential", "scan", "distributed", "distributed_scan")
 ONE = "scan, one thread"
 PAIRS = (
