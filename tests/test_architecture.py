@@ -81,7 +81,7 @@ LAYERS = (
     ("tandem.tracking",),
     ("tandem.rules",),
     ("tandem.config",),
-    ("tandem.run", "tandem.compare", "tandem.advise"),
+    ("tandem.run", "tandem.compare", "tandem.advise", "tandem.study"),
     ("tandem.jobs", "tandem.outcomes", "tandem.attempt", "tandem.sweep", "tandem.launcher"),
     ("tandem.__main__",),
 )
