@@ -95,7 +95,7 @@ def verdict(lines: dict[str, Growth]) -> tuple[str, dict[str, float]]:
             shown = f"{needed} cores" if needed else "unbounded: no number of cores is enough"
             text.append(f"- COST of {engine} at {rows:,.0f} rows: {shown}")
             if needed:
-                metrics[f"cost/{engine}_{rows:.0e}"] = needed
+                metrics[f"cost/{engine}_{rows:.0f}_rows"] = needed
     text += ["", f"{machine.name()}; medians and 90 % intervals of a residual bootstrap."]
     return "\n".join(text) + "\n", metrics
 
