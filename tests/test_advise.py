@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tandem.advise import advice, choose, forecast, growths, terms
+from tandem.advise import advice, choose, crossings, forecast, growths, terms
 from tandem.history import Measured
 from tandem.machine import name
 from tandem.records import Dataset, File, Task
@@ -29,7 +29,9 @@ def history(noise: float = 0.15) -> Iterator[Measured]:
                 cells = rows * 27
                 truth = start + cell * cells + fit * cells * fits
                 seconds = truth * float(np.exp(noise * rng.normal()))
-                yield Measured(engine, name(), rows, cells, fits, seconds, 300 + cells / 1e5)
+                yield Measured(
+                    "flights", engine, name(), rows, cells, fits, seconds, 300 + cells / 1e5
+                )
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +54,7 @@ def test_nine_in_ten_unseen_runs_are_within_a_factor_of_two() -> None:
         rows = [*csv.DictReader(file)]
     runs = [
         Measured(
-            *(row["engine"], name(), float(row["rows"])),
+            *("flights", row["engine"], name(), float(row["rows"])),
             *(float(row["rows"]) * float(row["features"]), 18),
             *(float(row["total_s"]), float(row["memory_mb"])),
         )
@@ -87,6 +89,22 @@ def test_the_fastest_that_fits_is_chosen(asked: Task) -> None:
 def test_far_beyond_what_was_measured_is_said(asked: Task) -> None:
     forecasts = [*forecast(of_rows(asked, 50_000_000), [*history()])]
     assert any("times the cells of the largest run known" in x for x in advice(forecasts, 1e9))
+
+
+def test_where_spark_begins_to_pay_is_told_of_the_same_task_only() -> None:
+    known = [*history(noise=0.0)]
+    like = next(run for run in known if run.fits == 18)
+    (line,) = crossings(known, like)  # of distributed_scan there are no runs
+    # 3 + (4e-8 + 18 * 3e-7) 27 n = 20 + (1e-6 + 18 * 2e-7) 27 n
+    assert line.startswith("Spark does not pay below 749,559 rows (749,5")
+    assert "distributed beats sequential" in line
+    assert [*crossings(known, replace(like, dataset="houses"))] == []
+    slow = [
+        replace(run, seconds=9 * run.seconds) if run.engine == "distributed" else run
+        for run in known
+    ]
+    (line,) = crossings(slow, like)
+    assert line.startswith("Spark pays at no size")
 
 
 def test_too_few_sizes_say_nothing(asked: Task) -> None:

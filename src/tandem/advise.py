@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 
 import psutil
@@ -16,9 +17,10 @@ from tandem.history import Measured, measured
 from tandem.machine import name as machine_name
 from tandem.records import Kind, Task
 from tandem.run import prepare
-from tandem.scaling import Growth, Interval, fit
+from tandem.scaling import Crossover, Growth, Interval, crossover, fit
 from tandem.store import open_store
 
+PAIRS = (("distributed", "sequential"), ("distributed_scan", "scan"))
 _ENOUGH = 4  # runs, of at least as many sizes as there are terms
 _FAR = 10.0  # times as many cells as any run had
 _ROOM = 0.8  # of the memory at hand
@@ -79,6 +81,42 @@ def growths(runs: Sequence[Measured]) -> tuple[Growth, Growth]:
     return fit(sizes, [run.seconds for run in runs]), fit(sizes, [run.memory_mb for run in runs])
 
 
+def crossings(runs: Sequence[Measured], like: Measured) -> Iterator[str]:
+    """From how many rows of the dataset of `like` on Spark pays, with its features and fits."""
+    same = [run for run in runs if _same_work(run, like)]
+    for engine, alone in PAIRS:
+        lines = [line for name in (alone, engine) if (line := _line(same, name))]
+        if len(lines) == 2:
+            where = f"by the runs of {like.dataset} known of this machine"
+            yield _told(engine, alone, crossover(*lines), where)
+
+
+def _line(runs: Sequence[Measured], engine: str) -> Growth | None:
+    """Seconds = a + b rows; None where too few sizes are known."""
+    known = [run for run in runs if run.engine == engine]
+    if len({run.rows for run in known}) < _ENOUGH:
+        return None
+    return fit([(1.0, run.rows) for run in known], [run.seconds for run in known])
+
+
+def _told(engine: str, alone: str, found: Crossover, where: str) -> str:
+    if found.rows is None:
+        return f"Spark pays at no size, {where}: {engine} never beats {alone}."
+    if found.rows == 0:
+        return f"Spark pays at any size, {where}: {engine} always beats {alone}."
+    high = f"{found.high:,.0f}" if isfinite(found.high) else "never"
+    return (
+        f"Spark does not pay below {found.rows:,.0f} rows ({found.low:,.0f} to {high}), {where}: "
+        f"from there on {engine} beats {alone}."
+    )
+
+
+def _same_work(run: Measured, like: Measured) -> bool:
+    features = round(run.cells / run.rows), round(like.cells / like.rows)
+    known = (run.dataset, run.machine, run.fits) == (like.dataset, like.machine, like.fits)
+    return known and features[0] == features[1]
+
+
 def terms(cells: float, fits: int) -> tuple[float, float, float]:
     """What a cost is made of: starting, every cell once, every cell for every fit."""
     return 1.0, float(cells), float(cells * fits)
@@ -102,7 +140,7 @@ def advice(forecasts: Sequence[Forecast], free_mb: float) -> Iterator[str]:
         f"{seconds.high:.3g}) and {memory.value:,.0f} MB ({memory.low:,.0f} to {memory.high:,.0f})."
     )
     by = {one.engine: one for one in forecasts}
-    for engine, alone in (("distributed", "sequential"), ("distributed_scan", "scan")):
+    for engine, alone in PAIRS:
         if engine in by and alone in by:
             ratio = by[engine].seconds.value / by[alone].seconds.value
             verb = "does not pay" if ratio > 1 else "pays"

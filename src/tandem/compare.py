@@ -4,7 +4,7 @@ import json
 import shlex
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from tandem import charts, children, report_page, tracking
+from tandem import charts, children, history, report_page, tracking
+from tandem.advise import crossings
 from tandem.answers import Answer, read_answer, sample
 from tandem.cache import write_atomically
 from tandem.comparison import Comparison, table, verdict
@@ -63,6 +64,7 @@ def compare(settings: Settings, config: DictConfig, overrides: Sequence[str]) ->
             ended = _run_all(settings, overrides, run_id, Path(place))
             with Display("tandem").stage("comparing"):
                 found = _compared(settings, config, dataset, ended)
+                found = replace(found, crossings=[*_crossings(run_id)])
                 _write(found, Path(place, "parent"), _command(overrides))
                 tracking.log_files(run_id, Path(place, "parent"))
                 tracking.log_batch(run_id, _record(found, dataset))
@@ -129,6 +131,13 @@ def _compared(
     return Comparison(
         dataset.name, turns, answers, certificate, ended.failed, [*findings], describe(), task
     )
+
+
+def _crossings(run_id: str) -> Iterator[str]:
+    """What the runs in the experiment say of other sizes of this task."""
+    here, runs = history.of_parent(run_id)
+    if here:
+        yield from crossings(runs, here)
 
 
 def _write(found: Comparison, folder: Path, command: str) -> None:

@@ -17,7 +17,7 @@ class Comparison:
     """Engines on one task. `turns[engine]`: the metrics of every measured run, by key.
 
     `failed`: engine -> why it has no result; `findings`: what a careful reader would ask;
-    `task`: the configuration that all share, `cleaning` what became of the table.
+    `task`: the configuration that all share; `crossings`: what other runs say of other sizes.
     """
 
     dataset: str
@@ -28,6 +28,7 @@ class Comparison:
     findings: Sequence[str]
     machine: Mapping[str, str]
     task: Mapping[str, str]
+    crossings: Sequence[str] = ()
 
     @property
     def engines(self) -> tuple[str, ...]:
@@ -89,6 +90,7 @@ def verdict(found: Comparison) -> list[str]:
     lines += [
         _spark(found, engine) for engine in found.engines if _SPARK.get(engine) in found.turns
     ]
+    lines += found.crossings
     if len(found.answers) > 1:
         lines.append(_agreement(found))
     lines += [f"{engine} has no result: {why}" for engine, why in found.failed.items()]

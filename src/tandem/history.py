@@ -46,9 +46,10 @@ def attempts(experiment: str, key: str) -> list[Attempt]:
 class Measured:
     """What a finished run of an engine took: seconds in all, peak MB, for how much work, where.
 
-    `cells`: rows x features; `fits`: folds x grid points.
+    `cells`: rows x features; `fits`: folds x grid points; `dataset`: its name.
     """
 
+    dataset: str
     engine: str
     machine: str
     rows: float
@@ -60,23 +61,43 @@ class Measured:
 
 def measured(experiment: str) -> list[Measured]:
     """Every finished run of an engine that read all its rows."""
+    return [run for _, run in _measured(experiment)]
+
+
+def of_parent(run_id: str) -> tuple[Measured | None, list[Measured]]:
+    """One of the finished runs under a parent, if there is one, and all of its experiment."""
+    with answering():
+        experiment = mlflow.MlflowClient().get_run(run_id).info.experiment_id
+    found = _measured(experiment)
+    return next((run for parent, run in found if parent == run_id), None), [r for _, r in found]
+
+
+def _measured(experiment: str) -> list[tuple[str, Measured]]:
+    """With the id of the parent."""
     with answering():
         query = "tags.kind = 'run' and attributes.status = 'FINISHED'"
         runs = mlflow.MlflowClient().search_runs([experiment], query, max_results=5000)
-    found = [(run.data.tags, run.data.metrics) for run in runs]
     return [
-        Measured(
-            engine=tags["engine"],
-            machine=tags["machine"],
-            rows=metrics["data/rows"],
-            cells=metrics["data/rows"] * metrics["data/features"],
-            fits=int(metrics["cv/fits"]),
-            seconds=metrics["time/total_s"],
-            memory_mb=metrics["memory/peak_mb"],
-        )
-        for tags, metrics in found
-        if "machine" in tags and "cv/fits" in metrics and not metrics.get("data/rows_from_cache")
+        (run.data.tags.get("mlflow.parentRunId", ""), _of_run(run))
+        for run in runs
+        if "machine" in run.data.tags
+        and "cv/fits" in run.data.metrics
+        and not run.data.metrics.get("data/rows_from_cache")
     ]
+
+
+def _of_run(run: Run) -> Measured:
+    tags, metrics = run.data.tags, run.data.metrics
+    return Measured(
+        dataset=run.data.params.get("dataset.name", ""),
+        engine=tags["engine"],
+        machine=tags["machine"],
+        rows=metrics["data/rows"],
+        cells=metrics["data/rows"] * metrics["data/features"],
+        fits=int(metrics["cv/fits"]),
+        seconds=metrics["time/total_s"],
+        memory_mb=metrics["memory/peak_mb"],
+    )
 
 
 def end_unfinished(run_id: str, *, killed: bool = False) -> None:
