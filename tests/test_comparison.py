@@ -90,11 +90,11 @@ def test_a_failed_engine_and_answers_that_differ_are_said(found: Comparison) -> 
     lines = verdict(bad)
     assert "do NOT give the same answer: sequential and scan: not the same folds" in lines[-2]
     assert lines[-1] == "distributed has no result: status 4"
-    assert "verdict fail" in html(bad, "tandem compare")
+    assert "verdict fail" in html(bad, "tandem compare", {})
 
 
 def test_the_report_carries_everything_in_itself(found: Comparison) -> None:
-    page = html(found, "tandem compare folds.k=3")
+    page = html(found, "tandem compare folds.k=3", charts.draw(found))
     assert page.count("data:image/png;base64,") == len(charts.COMPARISON)
     assert "http" not in page.replace("http-equiv", "")
     assert "houses &lt;b&gt;" in page

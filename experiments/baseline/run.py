@@ -19,6 +19,7 @@ from pathlib import Path
 from statistics import median
 
 from tandem.flights import flights_folder
+from tandem.machine import processor
 
 HERE = Path(__file__).parent
 STAGES = ("load", "clean", "train", "refit")
@@ -99,11 +100,8 @@ def check(plain: Measured, sequential: Measured) -> float:
 
 def machine() -> dict[str, str]:
     """Where and with what it was measured."""
-    cpus = Path("/proc/cpuinfo")
-    lines = cpus.read_text(encoding="utf-8").splitlines() if cpus.exists() else []
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return {
-        "cpu": models[0] if models else platform.processor(),
+        "cpu": processor(),
         "cores": str(os.cpu_count()),
         "python": platform.python_version(),
         **{name: version(name) for name in ("scikit-learn", "pandas", "numpy", "tandem")},

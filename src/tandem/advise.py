@@ -10,6 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from tandem.comparison import WITHOUT_SPARK
 from tandem.config import Settings, task
 from tandem.engines.base import ENGINES
 from tandem.errors import DataError
@@ -20,7 +21,6 @@ from tandem.run import prepare
 from tandem.scaling import Crossover, Growth, Interval, crossover, fit
 from tandem.store import open_store
 
-PAIRS = (("distributed", "sequential"), ("distributed_scan", "scan"))
 _ENOUGH = 4  # runs, of at least as many sizes as there are terms
 _FAR = 10.0  # times as many cells as any run had
 _ROOM = 0.8  # of the memory at hand
@@ -84,7 +84,7 @@ def growths(runs: Sequence[Measured]) -> tuple[Growth, Growth]:
 def crossings(runs: Sequence[Measured], like: Measured) -> Iterator[str]:
     """From how many rows of the dataset of `like` on Spark pays, with its features and fits."""
     same = [run for run in runs if _same_work(run, like)]
-    for engine, alone in PAIRS:
+    for engine, alone in WITHOUT_SPARK.items():
         lines = [line for name in (alone, engine) if (line := _line(same, name))]
         if len(lines) == 2:
             where = f"by the runs of {like.dataset} known of this machine"
@@ -140,7 +140,7 @@ def advice(forecasts: Sequence[Forecast], free_mb: float) -> Iterator[str]:
         f"{seconds.high:.3g}) and {memory.value:,.0f} MB ({memory.low:,.0f} to {memory.high:,.0f})."
     )
     by = {one.engine: one for one in forecasts}
-    for engine, alone in PAIRS:
+    for engine, alone in WITHOUT_SPARK.items():
         if engine in by and alone in by:
             ratio = by[engine].seconds.value / by[alone].seconds.value
             verb = "does not pay" if ratio > 1 else "pays"

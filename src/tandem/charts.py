@@ -1,9 +1,7 @@
 """Pictures of a run and of a comparison: one colour per engine everywhere."""
 
-import base64
 import io
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tandem.comparison import Comparison
@@ -92,17 +90,16 @@ COMPARISON: dict[str, Callable[[Comparison], "Figure"]] = {
 }
 
 
-def save(figure: "Figure", path: Path) -> None:
-    """Write `figure` as a PNG."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110, bbox_inches="tight")
+def draw(found: Comparison) -> dict[str, bytes]:
+    """Every picture of a comparison by its name, as PNG; none where no engine has a result."""
+    return {name: png(picture(found)) for name, picture in COMPARISON.items() if found.engines}
 
 
-def inline(figure: "Figure") -> str:
-    """`figure` as the address of an image that a page carries in itself."""
+def png(figure: "Figure") -> bytes:
+    """`figure` as the content of a PNG file."""
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=110, bbox_inches="tight")
-    return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
+    return content.getvalue()
 
 
 def _bars(

@@ -142,17 +142,17 @@ def _crossings(run_id: str) -> Iterator[str]:
 
 def _write(found: Comparison, folder: Path, command: str) -> None:
     """The report, the certificate and the pictures, as the parent's artifacts."""
+    pictures = charts.draw(found)
+    for name, content in pictures.items():
+        write_atomically(folder / "plots" / f"{name}.png", memoryview(content))
     write_atomically(folder / "report" / "report.md", report_page.markdown(found, command))
-    write_atomically(folder / "report" / "report.html", report_page.html(found, command))
+    write_atomically(folder / "report" / "report.html", report_page.html(found, command, pictures))
     certificate = json.dumps(found.certificate.as_dict(), indent=1)
     write_atomically(folder / "parity" / "parity.json", certificate)
     for left, right in combinations([found.answer(engine) for engine in found.engines], 2):
         if found.certificate.comparable(left.engine, right.engine):
             path = folder / "parity" / f"{left.engine}-{right.engine}.csv"
             differences(left, right).to_csv(path, index=False)
-    if found.engines:
-        for name, draw in charts.COMPARISON.items():
-            charts.save(draw(found), folder / "plots" / f"{name}.png")
 
 
 def _record(found: Comparison, dataset: Dataset) -> tracking.Record:
@@ -161,17 +161,16 @@ def _record(found: Comparison, dataset: Dataset) -> tracking.Record:
         "mlflow.note.content": report_page.note(found),
     }
     if len(found.answers) > 1:
-        tags["parity"] = "pass" if found.certificate.passed else "fail"
+        tags["parity"] = found.certificate.parity
     return tracking.Record(found.task, tuple(found.metrics()), tags)
 
 
 def _log_speedups(found: Comparison, run_id: str) -> None:
     """On the children too: the dashboard shows runs, not their parents."""
-    for engine, runs in tracking.children(run_id).items():
+    for engine, child in history.finished_under(run_id):
         if engine in found.engines:
-            speedup = tracking.Record(metrics=(("comparison/speedup", found.speedup(engine), 0),))
-            for child in runs:
-                tracking.log_batch(child, speedup)
+            speedup = ("comparison/speedup", found.speedup(engine), 0)
+            tracking.log_batch(child, tracking.Record(metrics=(speedup,)))
 
 
 def _judge(found: Comparison) -> None:

@@ -9,7 +9,8 @@ from tandem.answers import Answer
 from tandem.parity import Certificate
 from tandem.timing import STAGES
 
-_SPARK = {"distributed": "sequential", "distributed_scan": "scan"}  # and the same without Spark
+# Engines on Spark, and the same without it.
+WITHOUT_SPARK = {"distributed": "sequential", "distributed_scan": "scan"}
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,9 @@ def verdict(found: Comparison) -> list[str]:
     """The result in plain words: who is how fast, whether Spark pays, whether the answers agree."""
     lines = [_speed(found)] if found.engines else []
     lines += [
-        _spark(found, engine) for engine in found.engines if _SPARK.get(engine) in found.turns
+        _spark(found, engine)
+        for engine in found.engines
+        if WITHOUT_SPARK.get(engine) in found.turns
     ]
     lines += found.crossings
     if len(found.answers) > 1:
@@ -119,7 +122,7 @@ def _speed(found: Comparison) -> str:
 
 
 def _spark(found: Comparison, engine: str) -> str:
-    alone = _SPARK[engine]
+    alone = WITHOUT_SPARK[engine]
     ratio = found.total(engine) / found.total(alone)
     where = f"on {os.cpu_count()} cores" if "local" in found.task.get("spark.master", "") else ""
     if ratio > 1:

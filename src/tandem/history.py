@@ -66,10 +66,20 @@ def measured(experiment: str) -> list[Measured]:
 
 def of_parent(run_id: str) -> tuple[Measured | None, list[Measured]]:
     """One of the finished runs under a parent, if there is one, and all of its experiment."""
-    with answering():
-        experiment = mlflow.MlflowClient().get_run(run_id).info.experiment_id
-    found = _measured(experiment)
+    found = _measured(_experiment_of(run_id))
     return next((run for parent, run in found if parent == run_id), None), [r for _, r in found]
+
+
+def finished_under(run_id: str) -> list[tuple[str, str]]:
+    """(engine, run id) of every finished run of an engine under a parent."""
+    found = _search(_experiment_of(run_id), "mlflow.parentRunId", run_id)
+    ended = [run for run in found if run.info.status == FINISHED]
+    return [(run.data.tags["engine"], run.info.run_id) for run in ended]
+
+
+def _experiment_of(run_id: str) -> str:
+    with answering():
+        return str(mlflow.MlflowClient().get_run(run_id).info.experiment_id)
 
 
 def _measured(experiment: str) -> list[tuple[str, Measured]]:

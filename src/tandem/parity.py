@@ -14,6 +14,7 @@ import pandas as pd
 from tandem.answers import Answer
 from tandem.model import feature, predict
 from tandem.records import Array
+from tandem.scores import largest_relative_difference, relative_difference
 from tandem.tolerances import ROUNDING, stated, tolerance
 
 _SINGULAR = 1e-7  # smallest singular value of standardised columns that are not collinear
@@ -54,6 +55,11 @@ class Pair:
         return not self.differing and self.worst.share <= 1.0
 
     @property
+    def parity(self) -> str:
+        """`pass` or `fail`."""
+        return "pass" if self.passed else "fail"
+
+    @property
     def fault(self) -> str:
         """What is wrong, in one line."""
         if self.differing:
@@ -75,6 +81,11 @@ class Certificate:
     def passed(self) -> bool:
         """Whether every pair passed."""
         return all(pair.passed for pair in self.pairs)
+
+    @property
+    def parity(self) -> str:
+        """`pass` or `fail`."""
+        return "pass" if self.passed else "fail"
 
     def comparable(self, left: str, right: str) -> bool:
         """Whether the first answers of the two engines have the same rows, folds and grid."""
@@ -98,13 +109,8 @@ class Certificate:
 
     def as_dict(self) -> dict[str, object]:
         """For JSON: the verdict, then every pair."""
-        pairs = [asdict(pair) | {"parity": verdict(pair.passed)} for pair in self.pairs]
-        return {"parity": verdict(self.passed), "faults": [*self.faults], "pairs": pairs}
-
-
-def verdict(passed: bool) -> str:  # noqa: FBT001 - it is the value that is named
-    """`pass` or `fail`."""
-    return "pass" if passed else "fail"
+        pairs = [asdict(pair) | {"parity": pair.parity} for pair in self.pairs]
+        return {"parity": self.parity, "faults": [*self.faults], "pairs": pairs}
 
 
 def certify(answers: Sequence[Answer], rows: pd.DataFrame) -> Certificate:
@@ -124,13 +130,13 @@ def differences(left: Answer, right: Answer) -> pd.DataFrame:
     for name in left.metrics:
         ours, theirs = left.metrics[name], right.metrics[name]
         allowed = _allowed(name, left, right)
-        apart = _apart(ours, theirs)
+        apart, relative = _apart(ours, theirs), relative_difference(ours, theirs)
         for fold, index in np.ndindex(*ours.shape):
             point, at = left.grid[index], (fold, index)
             parts.append(
                 {"left": _name(left, right), "right": _name(right, left), "metric": name}
                 | {"fold": fold, **asdict(point), "value_left": ours[at], "value_right": theirs[at]}
-                | {"absolute": apart[at], "relative": _relative(apart, ours, theirs)[at]}
+                | {"absolute": apart[at], "relative": relative[at]}
                 | {"allowed": allowed[at]}
             )
     return pd.DataFrame(parts)
@@ -187,8 +193,8 @@ def _largest(name: str, left: Answer, right: Answer) -> Difference:
     where = (
         f"fold {fold}, reg_param={point.reg_param:g}, elastic_net_param={point.elastic_net_param:g}"
     )
-    relative = _relative(apart, ours, theirs)
-    return Difference(name, where, *map(float, (apart.max(), relative.max(), shares.max())))
+    relative = largest_relative_difference(ours, theirs)
+    return Difference(name, where, float(apart.max()), relative, float(shares.max()))
 
 
 def _models(left: Answer, right: Answer, rows: pd.DataFrame) -> Iterator[Difference]:
@@ -232,11 +238,6 @@ def _apart(left: Array, right: Array) -> Array:
     """|left - right|; 0 where both are NaN, infinite where one is."""
     both = np.isnan(left) & np.isnan(right)
     return np.where(both, 0.0, np.nan_to_num(np.abs(left - right), nan=np.inf))
-
-
-def _relative(apart: Array, left: Array, right: Array) -> Array:
-    scale = np.fmax(np.abs(left), np.abs(right))
-    return apart / np.where(scale > 0, scale, 1.0)
 
 
 def _share(apart: Array, allowed: Array) -> Array:

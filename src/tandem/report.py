@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from html import escape
 
@@ -58,7 +58,6 @@ def cleaning_json(result: Result) -> str:
 
 def cleaning_html(result: Result) -> str:
     """The same as a page that MLflow shows inline."""
-    ledger = result.ledger
     rows = "".join(
         f"<tr><td>{escape(d.column.name)}<td>{d.column.kind}<td>{d.action}"
         f"<td align=right>{d.missing:,}<td>{escape(d.reason)}"
@@ -68,11 +67,18 @@ def cleaning_html(result: Result) -> str:
         "<!doctype html><meta charset=utf-8><title>Cleaning</title>"
         "<style>body{font:14px system-ui;margin:2em}td,th{padding:.2em .8em;text-align:left}"
         "tr:nth-child(even){background:#f4f4f4}</style>"
-        f"<h1>Cleaning</h1><p>{ledger.rows_in:,} rows = {ledger.rows_used:,} used "
-        f"+ {ledger.rows_dropped_target:,} without target "
-        f"+ {ledger.rows_dropped_missing:,} missing a required value "
-        f"+ {ledger.rows_rejected:,} rejected; {ledger.cells_imputed:,} cells imputed.</p>"
+        f"<h1>Cleaning</h1><p>{ledger_line(asdict(result.ledger))}</p>"
         f"<table><tr><th>column<th>kind<th>action<th>missing<th>why{rows}</table>"
+    )
+
+
+def ledger_line(ledger: Mapping[str, int]) -> str:
+    """Where every row went, in one line."""
+    return (
+        f"{ledger['rows_in']:,} rows = {ledger['rows_used']:,} used "
+        f"+ {ledger['rows_dropped_target']:,} without target "
+        f"+ {ledger['rows_dropped_missing']:,} missing a required value "
+        f"+ {ledger['rows_rejected']:,} rejected; {ledger['cells_imputed']:,} cells imputed."
     )
 
 

@@ -1,11 +1,13 @@
 """A comparison as a page that carries everything in itself, and as Markdown."""
 
+from base64 import b64encode
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from tandem import charts
 from tandem.comparison import Comparison, parity_table, table, verdict
+from tandem.report import ledger_line
 from tandem.report import markdown as as_markdown
 
 if TYPE_CHECKING:
@@ -19,10 +21,14 @@ _PLOTS = {
 }
 
 
-def html(found: Comparison, command: str) -> str:
-    """The report for a browser; `command` is what was typed."""
-    plots = {title: charts.inline(charts.COMPARISON[name](found)) for name, title in _PLOTS.items()}
-    return _template().render(**_content(found, command), plots=plots if found.engines else {})
+def html(found: Comparison, command: str, pictures: Mapping[str, bytes]) -> str:
+    """The report for a browser; `command` is what was typed, `pictures` are PNGs by name."""
+    plots = {
+        title: f"data:image/png;base64,{b64encode(pictures[name]).decode()}"
+        for name, title in _PLOTS.items()
+        if name in pictures
+    }
+    return _template().render(**_content(found, command), plots=plots)
 
 
 def markdown(found: Comparison, command: str) -> str:
@@ -63,21 +69,12 @@ def _content(found: Comparison, command: str) -> dict[str, Any]:
         "passed": found.certificate.passed,
         "faults": found.certificate.faults,
         "findings": found.findings,
-        "ledger": _ledger(cleaning["ledger"]) if cleaning else "",
+        "ledger": ledger_line(cleaning["ledger"]) if cleaning else "",
         "decisions": cleaning["decisions"] if cleaning else [],
         "machine": found.machine,
         "task": found.task,
         "command": command,
     }
-
-
-def _ledger(ledger: dict[str, int]) -> str:
-    return (
-        f"{ledger['rows_in']:,} rows = {ledger['rows_used']:,} used "
-        f"+ {ledger['rows_dropped_target']:,} without target "
-        f"+ {ledger['rows_dropped_missing']:,} missing a required value "
-        f"+ {ledger['rows_rejected']:,} rejected; {ledger['cells_imputed']:,} cells imputed."
-    )
 
 
 @cache

@@ -71,13 +71,17 @@ def doubt(sums: ErrorSums, grid: Sequence[GridPoint]) -> str | None:
     return None
 
 
-def largest_relative_difference(left: Array, right: Array) -> float:
-    """max |left - right| / max(|left|, |right|), elementwise.
+def relative_difference(left: Array, right: Array) -> Array:
+    """|left - right| / max(|left|, |right|), elementwise.
 
     0 where both are 0 or both NaN, infinite where one is NaN.
     """
     scale = np.maximum(np.abs(left), np.abs(right))
     difference = np.abs(left - right) / np.where(scale > 0, scale, 1.0)
     difference = np.where(np.isnan(left) & np.isnan(right), 0.0, difference)
-    difference = np.where(np.isnan(difference), np.inf, difference)
-    return float(np.max(difference, initial=0.0))
+    return np.where(np.isnan(difference), np.inf, difference)
+
+
+def largest_relative_difference(left: Array, right: Array) -> float:
+    """The largest of `relative_difference`; 0 of nothing."""
+    return float(np.max(relative_difference(left, right), initial=0.0))

@@ -77,11 +77,6 @@ def _row(case: Case, turn: int, values: Mapping[str, float]) -> Row:
     return {"engine": case.engine, **case.labels, "turn": turn, **size, **times, **facts}
 
 
-def work(row: Row) -> float:
-    """Seconds apart from starting up."""
-    return float(row["total_s"]) - float(row["session_s"])
-
-
 def write(rows: Sequence[Row], path: Path) -> None:
     """The table as CSV."""
     with path.open("w", encoding="utf-8", newline="") as file:

@@ -21,7 +21,7 @@ from mlflow.types.schema import AnyType, ColSpec, DataType, Schema, TensorSpec
 
 import tandem
 from tandem import dashboard, machine
-from tandem.charts import grid, save
+from tandem.charts import grid, png
 from tandem.children import JOB_KEY
 from tandem.errors import Terminated
 from tandem.history import JOB_TAG
@@ -135,7 +135,9 @@ def write_record(folder: Path, result: Result, record: Record, config_yaml: str)
         path = folder / "artifacts" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    save(grid(result), folder / "artifacts" / "plots" / "grid_rmse.png")
+    plots = folder / "artifacts" / "plots"
+    plots.mkdir(parents=True, exist_ok=True)
+    (plots / "grid_rmse.png").write_bytes(png(grid(result)))
     (folder / "model.json").write_text(to_json(result.model), encoding="utf-8")
     (folder / "record.json").write_text(json.dumps(asdict(record), indent=1), encoding="utf-8")
 
@@ -266,18 +268,6 @@ def _signature(dataset: Dataset, plan: Plan) -> ModelSignature:
 def tracking_uri() -> str:
     """The address of the store in use."""
     return str(mlflow.get_tracking_uri())
-
-
-def children(run_id: str) -> dict[str, tuple[str, ...]]:
-    """Engine -> the ids of the finished runs of that engine under the parent `run_id`."""
-    client = mlflow.MlflowClient()
-    experiment = client.get_run(run_id).info.experiment_id
-    query = f"tags.`mlflow.parentRunId` = '{run_id}' and attributes.status = 'FINISHED'"
-    found: dict[str, tuple[str, ...]] = {}
-    for run in client.search_runs([experiment], query):
-        engine = run.data.tags["engine"]
-        found[engine] = (*found.get(engine, ()), run.info.run_id)
-    return found
 
 
 def log_files(run_id: str, folder: Path) -> None:
