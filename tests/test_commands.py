@@ -24,6 +24,7 @@ from tests.tasks import synthetic
         (("folds.k=1",), 2, "folds.k: 1: must be at least 2"),
         (("engine=sequantial",), 2, "Could not find 'engine/sequantial'"),
         (("folds.kk=3",), 2, "folds.kk"),
+        (("compar",), 2, "compar: there is no such command; did you mean 'compare'? -> run,"),
         (("model.reg_param=[0.1,-1]",), 2, "model.reg_param: -1.0"),
         (("model.elastic_net_param=[1.5]",), 2, "model.elastic_net_param: 1.5"),
         (("dataset=files", "dataset.target=y"), 2, "dataset.path: no value"),

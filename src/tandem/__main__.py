@@ -1,4 +1,4 @@
-"""The only place where things start: `tandem [run|compare|sweep] [key=value ...]`."""
+"""The only place where things start: `tandem [run|compare|advise|sweep] [key=value ...]`."""
 
 import os
 import shlex
@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from tandem.children import end_with_starter
 from tandem.config import Settings, configuration_folder, settings
-from tandem.errors import ConfigurationError, TandemError, Terminated
+from tandem.errors import ConfigurationError, TandemError, Terminated, nearest
 from tandem.progress import Display
 from tandem.rules import Command
 
@@ -40,6 +40,7 @@ _HYDRA_FLAGS = (
 )  # fmt: skip - one list, read as one
 
 _MULTIRUN = ("-m", "--multirun")
+_SWEEP = "sweep"  # the command that is Hydra's multirun
 
 
 def words(arguments: Sequence[str]) -> Iterator[str]:
@@ -53,7 +54,7 @@ def words(arguments: Sequence[str]) -> Iterator[str]:
     for position, word in enumerate(rest):
         if position == 0 and word in {*Command}:
             yield f"command={word}"
-        elif position == 0 and word == "sweep":
+        elif position == 0 and word == _SWEEP:
             yield "--multirun"
         elif word.split("=")[0] == "--overrides":
             given = word.partition("=")[2] if "=" in word else next(rest, "")
@@ -86,7 +87,8 @@ def main() -> None:
         sys.argv[1:] = sorted(given, key=lambda word: word not in _MULTIRUN)
         status = _run_hydra()
     except (HydraException, OmegaConfBaseException) as error:
-        status = _report(error, ConfigurationError.status, debug=debug)
+        shown = _no_command(sys.argv) or error
+        status = _report(shown, ConfigurationError.status, debug=debug)
     except TandemError as error:
         status = _report(error, error.status, debug=debug)
     except Terminated as error:
@@ -94,6 +96,17 @@ def main() -> None:
     except KeyboardInterrupt:
         status = 128 + signal.SIGINT
     sys.exit(status)
+
+
+def _no_command(arguments: Sequence[str]) -> ConfigurationError | None:
+    """What to say where Hydra could make nothing of a word that was meant as a command."""
+    names = (*Command, _SWEEP)
+    for word in filter(str.isidentifier, arguments[1:]):
+        return ConfigurationError(
+            f"{word}: there is no such command{nearest(word, names)} -> {', '.join(names)}, "
+            "or key=value; tandem --help"
+        )
+    return None
 
 
 def _search_path(arguments: Sequence[str]) -> list[str]:
