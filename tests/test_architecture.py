@@ -25,6 +25,7 @@ LAYERS = (
         "tandem.indices",
         "tandem.moments",
         "tandem.scaling",
+        "tandem.sharing",
         "tandem.scores",
         "tandem.model",
         "tandem.solve",

@@ -1,15 +1,7 @@
-"""From how many rows on does Spark pay? Measures, fits lines, writes results.csv and plots.
+"""From how many rows on does Spark pay?"""
 
-python experiments/rows/run.py [--repeats N] [--small] [--fit]
-
---fit: only fit and plot what results.csv holds.
-"""
-
-import argparse
-import csv
 import os
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +10,10 @@ from matplotlib.figure import Figure
 from tandem import machine
 from tandem.report import COLORS
 from tandem.scaling import Crossover, Growth, cost, crossover, fit
-from tandem.study import Case, Row, conclude, study, write
+from tandem.study import Case, Row, command
 
 HERE = Path(__file__).parent
-SIZES = (1e4, 3e4, 1e5, 3e5)
-LARGE = (1e6, 3e6, 1e7)  # of the engines whose runs end in minutes there
+SIZES = (1e4, 3e4, 1e5, 3e5, 1e6, 3e6, 1e7)
 ENGINES = ("sequential", "scan", "distributed", "distributed_scan")
 ONE = "scan, one thread"
 PAIRS = (
@@ -34,14 +25,14 @@ PAIRS = (
 )
 
 
-def cases(sizes: Sequence[float], large: Sequence[float]) -> Iterator[Case]:
-    """Every engine on every size, then the scans on the large ones."""
-    for rows in (*sizes, *large):
+def cases(small: bool) -> Sequence[Case]:
+    """Every engine on every size, and one thread of the best, which COST is measured against."""
+    found = []
+    for rows in (500, 1000, 2000) if small else SIZES:
         task = (f"dataset.rows={rows:.0f}",)
-        for engine in ENGINES if rows in sizes else ("scan", "distributed_scan"):
-            yield Case(engine, task, labels={"threads": "all"})
-        # One thread of the best engine on one machine: what COST is measured against.
-        yield Case("scan", task, ("engine.threads=1",), {"threads": "1"})
+        found += [Case(engine, task, labels={"threads": "all"}) for engine in ENGINES]
+        found.append(Case("scan", task, ("engine.threads=1",), {"threads": "1"}))
+    return found
 
 
 def growths(rows: Sequence[Row]) -> dict[str, Growth]:
@@ -130,40 +121,12 @@ def plot(rows: Sequence[Row], lines: dict[str, Growth], path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def read(path: Path) -> list[Row]:
-    """The rows of an earlier measurement."""
-    with path.open(encoding="utf-8") as file:
-        return [dict(row) for row in csv.DictReader(file)]
-
-
-def report(rows: Sequence[Row], folder: Path) -> tuple[str, dict[str, float]]:
+def report(rows: list[Row], folder: Path) -> tuple[str, dict[str, float]]:
     """Fit, plot and judge what was measured; the text and the metrics."""
     lines = growths(rows)
-    text, metrics = verdict(lines)
-    (folder / "verdict.md").write_text(text, encoding="utf-8")
     plot(rows, lines, folder / "times.png")
-    print(text)
-    return text, metrics
-
-
-def main() -> None:
-    """Measure, fit, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=1)
-    parser.add_argument("--small", action="store_true", help="small tables, to see it work")
-    parser.add_argument("--fit", action="store_true", help="use the results that are there")
-    options = parser.parse_args()
-    folder = Path(tempfile.mkdtemp()) if options.small else HERE
-    if options.fit:
-        report(read(HERE / "results.csv"), HERE)
-        return
-    sizes, large = ((500, 1000, 2000), (4000,)) if options.small else (SIZES, LARGE)
-    with study("rows") as (parent, measure):
-        rows = measure([*cases(sizes, large)], options.repeats)
-        write(rows, folder / "results.csv")
-        text, metrics = report(rows, folder)
-        conclude(parent, metrics, text, folder)
+    return verdict(lines)
 
 
 if __name__ == "__main__":
-    main()
+    command(HERE, cases, report)

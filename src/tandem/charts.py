@@ -1,7 +1,8 @@
 """Pictures of a run and of a comparison: one colour per engine everywhere."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from statistics import median
 from typing import TYPE_CHECKING
 
 from tandem.comparison import Comparison
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _OTHER = "#555555"
+_STYLES = ("-", "--", ":", "-.")
 _STAGES = ("#9d9d9d", "#d4a373", "#72b7b2", "#eeca3b", "#4c78a8", "#ff9da6")  # of the stages
 
 
@@ -79,6 +81,27 @@ def folds(found: Comparison) -> "Figure":
     axes.set_xlabel("fold")
     axes.set_ylabel("held-out RMSE")
     axes.legend(ncols=4, loc="upper center", bbox_to_anchor=(0.5, 1.2), frameon=False)
+    return figure
+
+
+def curves(
+    series: Mapping[tuple[str, str], Sequence[tuple[float, float]]], across: str, up: str
+) -> "Figure":
+    """`up` over `across`, both logarithmic: a line through the medians of (engine, what) each."""
+    figure = _figure(7, 4.5)
+    axes = figure.subplots()
+    whats = [*dict.fromkeys(what for _, what in series)]
+    for (engine, what), points in series.items():
+        places = sorted({x for x, _ in points})
+        middles = [median(y for at, y in points if at == x) for x in places]
+        color, style = COLORS.get(engine, _OTHER), _STYLES[whats.index(what) % len(_STYLES)]
+        axes.plot([x for x, _ in points], [y for _, y in points], ".", color=color)
+        axes.plot(places, middles, style, color=color, label=f"{engine}, {what}")
+    axes.set(xscale="log", yscale="log", xlabel=across, ylabel=up)
+    ticks = sorted({x for points in series.values() for x, _ in points})
+    axes.set_xticks(ticks, [f"{x:g}" for x in ticks])
+    axes.minorticks_off()
+    axes.legend(fontsize="small")
     return figure
 
 

@@ -4,15 +4,16 @@ Each is a process of its own, as in a comparison, and reads its rows. The answer
 checked against each other: a timing without a checked answer is no result.
 """
 
+import argparse
 import csv
+import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tandem import children, machine, tracking
-from tandem.errors import IncompleteError
+from tandem.errors import IncompleteError, TandemError
 from tandem.progress import Display
 from tandem.timing import STAGES
 
@@ -29,65 +30,139 @@ class Case:
     labels: Mapping[str, float | str] = field(default_factory=dict)
 
 
-Row = dict[str, float | str]
+Row = dict[str, str]  # of the table: column to cell
+Report = Callable[[list[Row], Path], tuple[str, dict[str, float]]]  # the verdict, and metrics
 
 
-@contextmanager
-def study(name: str) -> Iterator[tuple[str, Callable[[Sequence[Case], int], list[Row]]]]:
-    """The parent run of a study, and what measures its cases under it.
+def command(
+    here: Path, cases: Callable[[bool], Sequence[Case]], report: Report, repeats: int = 1
+) -> None:
+    """The command of the study in folder `here`: measure `cases(small)`, judge, write, log.
 
-    `measure(cases, repeats)` gives a row per run. Raises IncompleteError where a run fails or two
-    answers to one task differ.
+    `report(rows, folder)` draws into `folder` and gives the verdict and the metrics of the parent.
     """
+    parser = argparse.ArgumentParser(description=f"Study '{here.name}'; README.md has its question")
+    parser.add_argument("--repeats", type=int, default=repeats, help="measured runs of each case")
+    parser.add_argument("--again", action="store_true", help="measure what is there already, too")
+    parser.add_argument("--small", action="store_true", help="small tables, to see it work")
+    parser.add_argument("--fit", action="store_true", help="judge results.csv, measure nothing")
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp()) if options.small else here
+    table = folder / "results.csv"
+    if options.again:
+        table.unlink(missing_ok=True)
+    try:
+        if options.fit:
+            _judge(report, read(table), folder)
+        else:
+            _run_study(here.name, cases(options.small), options.repeats, table, report)
+    except TandemError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(error.status)
+
+
+def _run_study(name: str, cases: Sequence[Case], repeats: int, table: Path, report: Report) -> None:
     store = tracking.Store(None, f"study-{name}")
     tags = {"kind": "study", "machine": machine.name()}
     with tracking.tracked(store, name, tags) as parent:
-        yield parent, lambda cases, repeats: [*_measured(parent, cases, repeats)]
+        measure(parent, cases, repeats, table)
+        text, metrics = _judge(report, read(table), table.parent)
+        logged = tuple((key, value, 0) for key, value in metrics.items())
+        told = {"mlflow.note.content": text}
+        tracking.log_batch(parent, tracking.Record(metrics=logged, tags=told))
+        tracking.log_files(parent, table.parent)
 
 
-def _measured(parent: str, cases: Sequence[Case], repeats: int) -> Iterator[Row]:
-    display, rmse = Display("study"), dict[tuple[str, ...], float]()
+def _judge(report: Report, rows: list[Row], folder: Path) -> tuple[str, dict[str, float]]:
+    text, metrics = report(rows, folder)
+    (folder / "verdict.md").write_text(text, encoding="utf-8")
+    sys.stdout.write(text)
+    return text, metrics
+
+
+def measure(parent: str, cases: Sequence[Case], repeats: int, table: Path) -> None:
+    """Run every case `repeats` times under the run `parent`, forth and back; a row each in `table`.
+
+    What this machine has measured before stays and is not run again; rows of other machines go.
+    Raises IncompleteError where a run fails or two answers to one task differ by more than AGREE.
+    """
+    rows = [row for row in read(table) if row["machine"] == machine.name()]
+    known = {(row["engine"], row["task"], row["own"], row["turn"]) for row in rows}
+    rmse = {row["task"]: float(row["rmse"]) for row in rows}
+    display = Display("study")
     for turn in range(1, repeats + 1):
         for number, case in enumerate(cases if turn % 2 else reversed(cases), 1):
-            with tempfile.TemporaryDirectory() as folder:
-                what = " ".join((case.engine, *case.task, *case.own))
-                display.line(f"turn {turn}, {number} of {len(cases)}: {what}")
-                values = _run(parent, case, Path(folder))
-            known = rmse.setdefault(case.task, values["cv/rmse_mean"])
-            if abs(values["cv/rmse_mean"] / known - 1) > AGREE:
+            task, own = " ".join(case.task), " ".join(case.own)
+            if (case.engine, task, own, str(turn)) in known:
+                continue
+            display.line(f"turn {turn}, {number} of {len(cases)}: {case.engine} {task} {own}")
+            row = _row(case, turn, _run(parent, case))
+            answer, other = float(row["rmse"]), rmse.setdefault(task, float(row["rmse"]))
+            if abs(answer / other - 1) > AGREE:
                 raise IncompleteError(
-                    f"study: {what}: RMSE {values['cv/rmse_mean']:.8g}, {known:.8g} by another "
-                    "engine: no result -> tandem compare with this task shows where"
+                    f"study: {case.engine} {task} {own}: RMSE {answer:.8g}, {other:.8g} by "
+                    "another run: no result -> tandem compare with this task shows where"
                 )
-            yield _row(case, turn, values)
+            rows.append(row)
+            _write(rows, table)
 
 
-def _run(parent: str, case: Case, folder: Path) -> dict[str, float]:
-    own = [f"engine={case.engine}", "cache.moments=false", f"tracking.record_dir='{folder}'"]
+def _run(parent: str, case: Case) -> dict[str, float]:
     under = children.under(parent, tracking.tracking_uri())
-    if status := children.run([*case.task, *case.own, *own, *under]):
-        raise IncompleteError(f"study: {case.engine} ended with status {status} -> see above")
-    return tracking.read_record(folder).values()
+    with tempfile.TemporaryDirectory() as folder:
+        own = [f"engine={case.engine}", "cache.moments=false", f"tracking.record_dir='{folder}'"]
+        if status := children.run([*case.task, *case.own, *own, *under]):
+            raise IncompleteError(f"study: {case.engine} ended with status {status} -> see above")
+        return tracking.read_record(Path(folder)).values()
 
 
 def _row(case: Case, turn: int, values: Mapping[str, float]) -> Row:
-    times = {f"{stage}_s": round(values[f"time/{stage}_s"], 3) for stage in (*STAGES, "total")}
-    facts = {"memory_mb": round(values["memory/peak_mb"]), "rmse": values["cv/rmse_mean"]}
-    size = {"rows": values["data/rows"], "features": values["data/features"]}
-    return {"engine": case.engine, **case.labels, "turn": turn, **size, **times, **facts}
+    stages = {stage: values[f"time/{stage}_s"] for stage in (*STAGES, "total")}
+    # A table is made once, by whichever run is the first to want it.
+    stages["total"] -= stages.pop("convert")
+    times = {f"{stage}_s": f"{taken:.3f}" for stage, taken in stages.items()}
+    return {
+        "engine": case.engine,
+        **{name: str(label) for name, label in case.labels.items()},
+        "turn": str(turn),
+        "rows": f"{values['data/rows']:.0f}",
+        "features": f"{values['data/features']:.0f}",
+        **times,
+        "memory_mb": f"{values['memory/peak_mb']:.0f}",
+        "rmse": repr(values["cv/rmse_mean"]),
+        "task": " ".join(case.task),
+        "own": " ".join(case.own),
+        "machine": machine.name(),
+    }
 
 
-def write(rows: Sequence[Row], path: Path) -> None:
-    """The table as CSV."""
-    with path.open("w", encoding="utf-8", newline="") as file:
+def read(table: Path) -> list[Row]:
+    """The rows of an earlier measurement; none where there is none."""
+    if not table.exists():
+        return []
+    with table.open(encoding="utf-8", newline="") as file:
+        return [*csv.DictReader(file)]
+
+
+def seconds(rows: Sequence[Row], **labels: str) -> list[float]:
+    """Whole times of the runs that carry all of `labels`."""
+    mine = (row for row in rows if all(row[name] == label for name, label in labels.items()))
+    return [float(row["total_s"]) for row in mine]
+
+
+def points(rows: Sequence[Row], column: str) -> dict[tuple[str, str], list[tuple[float, float]]]:
+    """(value of `column`, seconds in all) of every run, by engine and size of the table."""
+    found: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for row in rows:
+        of = row["engine"], f"{int(row['rows']):,} rows"
+        found.setdefault(of, []).append((float(row[column]), float(row["total_s"])))
+    return found
+
+
+def _write(rows: Sequence[Row], table: Path) -> None:
+    part = table.with_suffix(".part")  # a study that is ended leaves a whole table
+    with part.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-
-
-def conclude(parent: str, metrics: Mapping[str, float], note: str, folder: Path) -> None:
-    """Figures, text and the files of `folder` on the study's parent."""
-    logged = tuple((key, value, 0) for key, value in metrics.items())
-    tags = {"mlflow.note.content": note}
-    tracking.log_batch(parent, tracking.Record(metrics=logged, tags=tags))
-    tracking.log_files(parent, folder)
+    part.replace(table)
