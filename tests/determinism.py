@@ -17,7 +17,7 @@ from tandem import row_groups
 from tandem.engines import scan
 from tandem.records import Folds, Task
 from tandem.result import Result
-from tandem.row_groups import RowGroup
+from tandem.row_groups import Stretch
 from tandem.scores import largest_relative_difference
 from tandem.tiles import Workplace
 from tests.oracle import fold_of
@@ -90,7 +90,7 @@ def order_of_work(kind: str) -> Iterator[Result]:
     """Row groups worked on from the last to the first; results are taken in their order."""
 
     def backwards(
-        work: Callable[[RowGroup], Any], groups: tuple[RowGroup, ...], _: int
+        work: Callable[[Stretch], Any], groups: tuple[Stretch, ...], _: int
     ) -> Iterator[Any]:
         yield from [work(group) for group in groups[::-1]][::-1]
 

@@ -18,7 +18,7 @@ from tandem.engines.distributed_scan import ranges
 from tandem.errors import DataError
 from tandem.records import File, Task
 from tandem.result import Result
-from tandem.row_groups import Reader, RowGroup
+from tandem.row_groups import Reader, Stretch, stretches
 from tests.tasks import drive, make_task, synthetic
 
 PARTITIONS = (1, 2, 7)
@@ -207,7 +207,7 @@ def test_a_reader_is_created_where_it_is_unpickled(tmp_path: Path) -> None:
     synthetic(tmp_path, rows=300, seed=1, files=2)
     dataset = files_task(tmp_path).dataset
     reader = Reader(dataset)
-    groups = reader.footers().row_groups
+    groups = reader.footers().stretches
 
     def read(by: Reader) -> list[tuple[int, str]]:
         pairs = (pair for group in groups for pair in by.batches(group, dataset.columns))
@@ -216,8 +216,29 @@ def test_a_reader_is_created_where_it_is_unpickled(tmp_path: Path) -> None:
     assert read(pickle.loads(pickle.dumps(reader))) == read(reader)  # noqa: S301 - our own
 
 
-def groups_of(*rows: int) -> tuple[RowGroup, ...]:
-    return tuple(RowGroup(File("a", 0, 0), i, n, 0) for i, n in enumerate(rows))
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ([100], [(0, (100,))]),
+        ([0, 5, 0, 95, 0], [(1, (5, 0, 95))]),
+        ([10] * 16, [(i, (10,)) for i in range(16)]),
+        ([1] * 34, [(3 * i, (1,) * 3) for i in range(11)] + [(33, (1,))]),
+        ([400_000] * 60, [(3 * i, (400_000,) * 3) for i in range(20)]),
+        ([], []),
+    ],
+)
+def test_stretches_hold_every_row_once(
+    sizes: list[int], expected: list[tuple[int, tuple[int, ...]]]
+) -> None:
+    found = [*stretches(File("a", sum(sizes), 7), sizes)]
+    assert [(one.first, one.sizes) for one in found] == expected
+    ends = np.cumsum([0, *(one.rows for one in found)]).tolist()
+    assert [one.first_row for one in found] == [7 + end for end in ends[:-1]]
+    assert ends[-1] == sum(sizes)
+
+
+def groups_of(*rows: int) -> tuple[Stretch, ...]:
+    return tuple(Stretch(File("a", 0, 0), i, (n,), 0) for i, n in enumerate(rows))
 
 
 @pytest.mark.parametrize("slices", [1, 2, 3, 7, 100])

@@ -19,7 +19,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from tandem import moments_store, row_groups, second_look
 from tandem.records import Task
 from tandem.result import Result
-from tandem.row_groups import RowGroup
+from tandem.row_groups import Stretch
 from tests.oracle import cross_validate
 from tests.tasks import drive, make_task, synthetic
 
@@ -41,7 +41,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     original = row_groups.Reader.batches
 
-    def counted(self: row_groups.Reader, group: RowGroup, *rest: Any) -> Iterator[Any]:
+    def counted(self: row_groups.Reader, group: Stretch, *rest: Any) -> Iterator[Any]:
         names.append(Path(group.file.path).name)
         return original(self, group, *rest)
 

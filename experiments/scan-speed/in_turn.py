@@ -22,7 +22,7 @@ from tandem.engines.base import create, unseen
 from tandem.engines.scan import in_order
 from tandem.progress import Display
 from tandem.records import GridPoint, Kind, Task
-from tandem.row_groups import Reader, RowGroup
+from tandem.row_groups import Reader, Stretch
 from tandem.run import execute, prepare
 from tandem.timing import Stopwatch
 
@@ -39,13 +39,15 @@ def decode(task: Task) -> None:
     names = [column.name for column in task.dataset.columns]
     text = [c.name for c in task.dataset.features if c.kind is Kind.CATEGORICAL]
 
-    def read(group: RowGroup) -> int:
-        path = group.file.path
-        file = pq.ParquetFile(path, metadata=footers[path], read_dictionary=text)
-        return int(file.read_row_group(group.index, names, use_threads=False).num_rows)
+    def read(stretch: Stretch) -> int:
+        path, rows = stretch.file.path, 0
+        for index in range(stretch.first, stretch.first + len(stretch.sizes)):
+            file = pq.ParquetFile(path, metadata=footers[path], read_dictionary=text)
+            rows += file.read_row_group(index, names, use_threads=False).num_rows
+        return rows
 
-    groups = Reader(task.dataset).footers().row_groups
-    if sum(in_order(read, groups, _threads(task))) != task.dataset.rows:
+    stretches = Reader(task.dataset).footers().stretches
+    if sum(in_order(read, stretches, _threads(task))) != task.dataset.rows:
         sys.exit(f"{task.dataset.files[0].path}: not every row was decoded")
 
 

@@ -1,7 +1,7 @@
 """Arrow columns as numpy: numbers with their gaps, categories as codes, rows with their folds."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,10 +32,9 @@ def batch(
     """The columns of `plan` in `table`, with the fold of every row and the rows to drop.
 
     `with_nan`: ids of the columns in which NaN stands for missing; None: not known yet, then
-    raises NotFiniteError where any column of floating-point numbers holds NaN or an infinity.
+    raises NotFiniteError where a column of floating-point numbers holds NaN or an infinity that
+    the sums of the used rows would not show.
     """
-    if with_nan is None:
-        check_finite(table)
     nan = with_nan or frozenset()
     wanted = (*plan.numeric, plan.target)
     cells = {c.id: numbers(table.column(c.name), nan=c.id in nan) for c in wanted}
@@ -49,6 +48,10 @@ def batch(
         gone = np.zeros(table.num_rows, dtype=bool)
         gone[np.concatenate(absent)] = True
         dropped = np.flatnonzero(gone)
+    if with_nan is None:
+        # In a used row of a used column NaN and infinity survive every sum.
+        shown = {column.name for column in wanted} if len(dropped) == 0 else set()
+        check_finite(table.column(name) for name in table.column_names if name not in shown)
     return Batch(
         tuple(cells[column.id] for column in wanted),
         tuple(codes[column.id] for column in plan.categorical),
@@ -57,9 +60,9 @@ def batch(
     )
 
 
-def check_finite(table: pa.RecordBatch | pa.Table) -> None:
+def check_finite(columns: Iterable[pa.Array | pa.ChunkedArray]) -> None:
     """Raise NotFiniteError where a floating-point column holds NaN or an infinity."""
-    for column in table.columns:
+    for column in columns:
         if pa.types.is_floating(column.type):
             values, _ = _values(one_array(column))
             # One pass at the speed of memory: NaN and infinity survive any sum.

@@ -1,7 +1,7 @@
-"""What is done with one row group: called by a thread of this machine or by a task elsewhere.
+"""What is done with one stretch of row groups, by a thread of this machine or a task elsewhere.
 
-Everything here is a frozen value that can be pickled and called with a row group. The results of
-different row groups are combined by the caller, in the order of the row groups.
+Everything here is a frozen value that can be pickled and called with a stretch. The results of
+different stretches are combined by the caller, in their order.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,7 +25,7 @@ from tandem.index_rows import Lookup, counted_sums
 from tandem.moments import Moments
 from tandem.records import Array, Column, Folds, Plan
 from tandem.residuals import Residual, error_sums, products
-from tandem.row_groups import Reader, RowGroup
+from tandem.row_groups import Reader, Stretch
 from tandem.tiles import Batch, Workplace, moments_of
 
 T = TypeVar("T")
@@ -36,7 +36,7 @@ Counts = dict[str, tuple[int, int, int]]
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Reads `columns` of a row group as batches of the features and the target of `plan`.
+    """Reads `columns` of a stretch as batches of the features and the target of `plan`.
 
     `with_nan`: ids of the columns in which NaN stands for missing; None: not known yet.
     """
@@ -47,16 +47,16 @@ class Rows:
     folds: Folds
     with_nan: frozenset[str] | None
 
-    def batches(self, group: RowGroup) -> Iterator[Batch]:
-        """The rows of `group` in pieces. Raises NotFiniteError as `columns.batch` does."""
+    def batches(self, stretch: Stretch) -> Iterator[Batch]:
+        """The rows of `stretch` in pieces. Raises NotFiniteError as `columns.batch` does."""
         # starmap and map hold no piece while the next one is decoded, as a loop's variable would.
-        return starmap(self._batch, self.reader.batches(group, self.columns))
+        return starmap(self._batch, self.reader.batches(stretch, self.columns))
 
     def _batch(self, first: int, table: pa.RecordBatch | pa.Table) -> Batch:
         return batch(table, first, self.plan, self.folds, self.with_nan)
 
 
-def allowance(rows: Rows, form: Form, first: RowGroup, of: int) -> Allowance:
+def allowance(rows: Rows, form: Form, first: Stretch, of: int) -> Allowance:
     """Which categories of `of` rows get no sums, to judge by the first ones, those of `first`.
 
     Where their rows tell too little, the sums are given up when they have become too large.
@@ -73,30 +73,41 @@ def allowance(rows: Rows, form: Form, first: RowGroup, of: int) -> Allowance:
 
 @dataclass(frozen=True, slots=True)
 class GroupMoments:
-    """row group -> its moments, with the sums that `allowance` leaves."""
+    """stretch -> its moments, with the sums that `allowance` leaves.
+
+    Raises NotFiniteError where NaN or an infinity stands among the numbers, of which no column
+    with NaN is known.
+    """
 
     rows: Rows
     form: Form
     allowance: Allowance
 
-    def __call__(self, group: RowGroup) -> Moments:
-        work, k = Workplace(self.form.width), self.rows.folds.k
-        part = partial(moments_of, form=self.form, k=k, work=work, allowance=self.allowance)
-        return total(map(part, self.rows.batches(group)), self.allowance.limit)
+    def __call__(self, stretch: Stretch) -> Moments:
+        part = partial(self._part, work=Workplace(self.form.width))
+        with np.errstate(invalid="ignore", over="ignore"):
+            return total(map(part, self.rows.batches(stretch)), self.allowance.limit)
+
+    def _part(self, rows: Batch, work: Workplace) -> Moments:
+        part = moments_of(rows, self.form, self.rows.folds.k, work, self.allowance)
+        if self.rows.with_nan is None and not np.isfinite(part.gram).all():
+            raise NotFiniteError
+        return part
 
 
 @dataclass(frozen=True, slots=True)
 class GroupIndexSums:
-    """row group -> the sums with the indices of the categories that were only counted."""
+    """stretch -> the sums with the indices of the categories that were only counted."""
 
     rows: Rows
     form: Form
     lookup: Lookup
 
-    def __call__(self, group: RowGroup) -> Array:
+    def __call__(self, stretch: Stretch) -> Array:
         work, k = Workplace(self.form.width), self.rows.folds.k
         parts = [
-            counted_sums(rows, self.form, k, work, self.lookup) for rows in self.rows.batches(group)
+            counted_sums(rows, self.form, k, work, self.lookup)
+            for rows in self.rows.batches(stretch)
         ]
         summed: Array = np.sum(parts, axis=0)
         return summed
@@ -104,7 +115,7 @@ class GroupIndexSums:
 
 @dataclass(frozen=True, slots=True)
 class GroupErrors:
-    """row group -> its sums of squared, then of absolute errors of all models, (2, folds, points).
+    """stretch -> its sums of squared, then of absolute errors of all models, (2, folds, points).
 
     `places[c]`: level of category c -> its position in `Residual.indices[c]`.
     """
@@ -114,11 +125,11 @@ class GroupErrors:
     residuals: tuple[Residual, ...]
     places: tuple[Mapping[str, int], ...]
 
-    def __call__(self, group: RowGroup) -> Array:
+    def __call__(self, stretch: Stretch) -> Array:
         work = Workplace(self.form.width)
         parts = [
             error_sums(rows, self.form, work, self.residuals, self.places)
-            for rows in self.rows.batches(group)
+            for rows in self.rows.batches(stretch)
         ]
         summed: Array = np.sum(parts, axis=0)
         return summed
@@ -126,18 +137,18 @@ class GroupErrors:
 
 @dataclass(frozen=True, slots=True)
 class GroupProducts:
-    """row group -> its sums of every number of a row times the residual of one model."""
+    """stretch -> its sums of every number of a row times the residual of one model."""
 
     rows: Rows
     form: Form
     model: Residual
     places: tuple[Mapping[str, int], ...]
 
-    def __call__(self, group: RowGroup) -> Array:
+    def __call__(self, stretch: Stretch) -> Array:
         work = Workplace(self.form.width)
         parts = [
             products(rows, self.form, work, self.model, self.places)
-            for rows in self.rows.batches(group)
+            for rows in self.rows.batches(stretch)
         ]
         summed: Array = np.sum(parts, axis=0)
         return summed
@@ -145,14 +156,14 @@ class GroupProducts:
 
 @dataclass(frozen=True, slots=True)
 class GroupCounts:
-    """row group -> its missing, NaN and infinite cells by column."""
+    """stretch -> its missing, NaN and infinite cells by column."""
 
     reader: Reader
     columns: tuple[Column, ...]
 
-    def __call__(self, group: RowGroup) -> Counts:
+    def __call__(self, stretch: Stretch) -> Counts:
         found: Counts = {column.id: (0, 0, 0) for column in self.columns}
-        for _, table in self.reader.batches(group, self.columns):
+        for _, table in self.reader.batches(stretch, self.columns):
             for column in self.columns:
                 more = count_cells(table.column(column.name), column.kind)
                 missing, nan, infinite = found[column.id]
@@ -161,17 +172,17 @@ class GroupCounts:
 
 
 def each(
-    work: Callable[[RowGroup], T], slices: Iterable[tuple[RowGroup, ...]]
+    work: Callable[[Stretch], T], slices: Iterable[tuple[Stretch, ...]]
 ) -> Iterator[T | NotFiniteError | DataError]:
-    """In a task of Spark: the result of every row group, or last what is wrong with the data.
+    """In a task of Spark: the result of every stretch, or last what is wrong with the data.
 
     It stands here, so that a worker need not import the solvers.
     """
     threadpool_limits(1)  # one task per core: the cores are Spark's to give
     pa.set_cpu_count(1)
     try:
-        for groups in slices:
-            yield from map(work, groups)
+        for stretches in slices:
+            yield from map(work, stretches)
     except (NotFiniteError, DataError) as error:
         yield error  # raised here it would be retried, and reach the driver as text
 

@@ -13,7 +13,7 @@ from tandem.tiles import TILE
 
 # Decoded cells that one thread holds; a larger row group is read in pieces of whole tiles. Sums by
 # category cost per piece, so that theirs are larger. Part of the order of summation: constants.
-BATCH_CELLS, NUMERIC_CELLS = 6_000_000, 524_288
+BATCH_CELLS, NUMERIC_CELLS = 6_000_000, 2_097_152
 
 # Read from the file at a time and column; without it a whole column of a row group is.
 _STREAM_BYTES = 65_536
@@ -21,14 +21,27 @@ _STREAM_BYTES = 65_536
 _SAMPLE_ROWS = 4096
 
 
+# Neighbouring row groups are worked on as one until they have this share of their file's rows, or
+# as many rows as the second number: fewer sums to send and to add.
+_SHARE, _LONG = 1 / 16, 1_048_576
+
+
 @dataclass(frozen=True, slots=True)
-class RowGroup:
-    """One row group of a file, and the row id of its first row."""
+class Stretch:
+    """Neighbouring row groups of a file, worked on as one.
+
+    `first`: the first of them; `sizes`: rows of each; `first_row`: row id of the first row.
+    """
 
     file: File
-    index: int
-    rows: int
+    first: int
+    sizes: tuple[int, ...]
     first_row: int
+
+    @property
+    def rows(self) -> int:
+        """Rows of all."""
+        return sum(self.sizes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +51,7 @@ class Footers:
     A column without complete statistics is absent from `nulls`.
     """
 
-    row_groups: tuple[RowGroup, ...]
+    stretches: tuple[Stretch, ...]
     nulls: Mapping[str, int]
     types: Mapping[str, pa.DataType]
 
@@ -60,53 +73,61 @@ class Reader:
 
     def footers(self) -> Footers:
         """Read the footers. Raises DataError where a file holds other rows than expected."""
-        groups: list[RowGroup] = []
+        found: list[Stretch] = []
         names = {column.name for column in self._dataset.columns}
         nulls: dict[str, int] = dict.fromkeys(names, 0)
         for file in self._dataset.files:
             footer = self._metadata[file.path] = _footer(file)
-            first = file.first_row
-            for index in range(footer.num_row_groups):
-                group = footer.row_group(index)
-                groups.append(RowGroup(file, index, group.num_rows, first))
-                first += group.num_rows
+            groups = [footer.row_group(index) for index in range(footer.num_row_groups)]
+            found += stretches(file, [group.num_rows for group in groups])
+            for group in groups:
                 _count_nulls(group, nulls)
         schema = self._metadata[self._dataset.files[0].path].schema.to_arrow_schema()
         types = {name: schema.field(name).type for name in names}
         self._text = tuple(name for name, kind in types.items() if _is_text(kind))
-        return Footers(tuple(group for group in groups if group.rows), nulls, types)
+        return Footers(tuple(found), nulls, types)
 
     def batches(
-        self, group: RowGroup, columns: Sequence[Column]
+        self, stretch: Stretch, columns: Sequence[Column]
     ) -> Iterator[tuple[int, pa.RecordBatch | pa.Table]]:
-        """(row id of the first row, columns) of the pieces of `group`."""
+        """(row id of the first row, columns) of the pieces of `stretch`."""
         names = [column.name for column in columns]
         numeric = all(column.kind is Kind.NUMERIC for column in columns)
         cells = NUMERIC_CELLS if numeric else BATCH_CELLS
-        rows = max(cells // max(len(names), 1) // TILE, 1) * TILE
-        try:
-            file = self._file(group.file)
-            if group.rows <= rows:
-                yield group.first_row, file.read_row_group(group.index, names, use_threads=False)
-                return
-            pieces = file.iter_batches(rows, [group.index], names, use_threads=False)
-            for first in range(group.first_row, group.first_row + group.rows, rows):
-                # No variable holds a piece while the next is decoded.
-                yield first, _of(min(rows, group.first_row + group.rows - first), next(pieces))
-        except (pa.ArrowException, OSError) as error:
-            raise DataError(
-                f"{group.file.path}: row group {group.index} cannot be read ({error}) -> "
-                "write the file again"
-            ) from error
+        most = max(cells // max(len(names), 1) // TILE, 1) * TILE
+        first = stretch.first_row
+        for index, rows in enumerate(stretch.sizes, stretch.first):
+            try:
+                ids = range(first, first + rows, most)
+                yield from self._pieces(stretch.file, index, names, ids)
+            except (pa.ArrowException, OSError) as error:
+                raise DataError(
+                    f"{stretch.file.path}: row group {index} cannot be read ({error}) -> "
+                    "write the file again"
+                ) from error
+            first += rows
+
+    def _pieces(
+        self, of: File, index: int, names: list[str], ids: range
+    ) -> Iterator[tuple[int, pa.RecordBatch | pa.Table]]:
+        """Row group `index` of a file, whose row ids are `ids`, in pieces that begin at them."""
+        file, end = self._file(of), ids.stop
+        if len(ids) == 1:
+            yield ids.start, file.read_row_group(index, names, use_threads=False)
+            return
+        pieces = file.iter_batches(ids.step, [index], names, use_threads=False)
+        for first in ids:
+            # No variable holds a piece while the next is decoded.
+            yield first, _of(min(ids.step, end - first), next(pieces))
 
     def sample(
-        self, group: RowGroup, columns: Sequence[Column], rows: int = _SAMPLE_ROWS
+        self, stretch: Stretch, columns: Sequence[Column], rows: int = _SAMPLE_ROWS
     ) -> pa.Table:
-        """The first rows of `group`, decoded one column after another: little memory at a time."""
-        file = self._file(group.file)
+        """The first rows of `stretch`, one column after another: little memory at a time."""
+        file = self._file(stretch.file)
         first = {}
         for column in columns:
-            batches = file.iter_batches(rows, [group.index], [column.name], use_threads=False)
+            batches = file.iter_batches(rows, [stretch.first], [column.name], use_threads=False)
             first[column.name] = next(batches).column(0)
         return pa.table(first)
 
@@ -124,6 +145,19 @@ class Reader:
             )
             self._open.file = opened = (file.path, parquet)
         return opened[1]
+
+
+def stretches(file: File, sizes: Sequence[int]) -> Iterator[Stretch]:
+    """Stretches of the row groups of `file`, which have `sizes` rows: every row is in one."""
+    enough = max(min(file.rows * _SHARE, _LONG), 1)
+    begin, first, rows = 0, file.first_row, 0
+    for index, size in enumerate(sizes, 1):
+        if not rows:
+            begin = index - 1  # empty ones before the first row are of no use
+        rows += size
+        if rows >= enough or (rows and index == len(sizes)):
+            yield Stretch(file, begin, tuple(sizes[begin:index]), first)
+            begin, first, rows = index, first + rows, 0
 
 
 def _of(rows: int, piece: pa.RecordBatch) -> pa.RecordBatch:

@@ -1,7 +1,7 @@
 """Sums over the rows of a dataset, file by file, from the cache where it holds them.
 
 What is kept of a file depends on its content and on how its rows are read, not on other files: a
-file that is appended is the only one to be scanned. Row groups are added within their file, then
+file that is appended is the only one to be scanned. Stretches are added within their file, then
 files, all in their order, so that the sum is the same bit for bit whatever the cache held.
 """
 
@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
@@ -25,7 +26,7 @@ from tandem.group_work import Counts, GroupCounts, GroupMoments
 from tandem.micro_folds import folded, micro_folds, multiples
 from tandem.moments import Moments
 from tandem.records import Column, File
-from tandem.row_groups import RowGroup
+from tandem.row_groups import Stretch
 
 T = TypeVar("T")
 
@@ -41,10 +42,10 @@ _CODE = (
 
 
 class Scan(Protocol):
-    """work(group) for every one of the row groups, in their order."""
+    """work(stretch) for every one of the stretches, in their order."""
 
     def __call__(
-        self, work: Callable[[RowGroup], T], groups: Sequence[RowGroup], /
+        self, work: Callable[[Stretch], T], stretches: Sequence[Stretch], /
     ) -> Iterator[T]: ...
 
 
@@ -72,10 +73,10 @@ class SecondLook:
         self._marks = dict(zip(files, read, strict=kept))
         self.rows_from_cache = 0  # of the last `moments`
 
-    def moments(self, work: GroupMoments, groups: Sequence[RowGroup], scan: Scan) -> Moments:
-        """The moments of all rows of `groups`, by the folds that `work` has."""
+    def moments(self, work: GroupMoments, stretches: Sequence[Stretch], scan: Scan) -> Moments:
+        """The moments of all rows of `stretches`, by the folds that `work` has."""
         folds, how = work.rows.folds, _how(work)
-        made = _micro_folds(work, groups[0]) if self._marks else folds.k
+        made = _micro_folds(work, stretches[0]) if self._marks else folds.k
         finer = replace(work, rows=replace(work.rows, folds=replace(folds, k=made)))
         self.rows_from_cache = 0
 
@@ -83,13 +84,15 @@ class SecondLook:
             return [self._key(how, file, k) for k in (made, *multiples(folds.k))]
 
         def parts() -> Iterator[Moments]:
-            for found in self._by_file(finer, groups, scan, _MOMENTS, keys):
+            for found in self._by_file(finer, stretches, scan, _MOMENTS, keys):
                 self.rows_from_cache += found.file.rows if found.kept else 0
                 yield folded(found.sum, folds.k)
 
         return total(parts())
 
-    def counts(self, work: GroupCounts, groups: Sequence[RowGroup], scan: Scan) -> Iterator[Counts]:
+    def counts(
+        self, work: GroupCounts, stretches: Sequence[Stretch], scan: Scan
+    ) -> Iterator[Counts]:
         """The counts of every file."""
         how = _described(work.columns)
         ids = [column.id for column in work.columns]
@@ -98,7 +101,8 @@ class SecondLook:
             lambda counts: {"counts": np.array([counts[id_] for id_ in ids])},
             lambda arrays: dict(zip(ids, map(tuple, arrays["counts"].tolist()), strict=True)),
         )
-        for found in self._by_file(work, groups, scan, kind, lambda file: [self._key(how, file)]):
+        keys: Callable[[File], list[str]] = lambda file: [self._key(how, file)]  # noqa: E731 - short
+        for found in self._by_file(work, stretches, scan, kind, keys):
             yield found.sum
 
     def counted(self, columns: Sequence[Column]) -> bool:
@@ -108,16 +112,16 @@ class SecondLook:
 
     def _by_file(
         self,
-        work: Callable[[RowGroup], T],
-        groups: Sequence[RowGroup],
+        work: Callable[[Stretch], T],
+        stretches: Sequence[Stretch],
         scan: Scan,
         kind: _Sum[T],
         keys: Callable[[File], Sequence[str]],
     ) -> Iterator[_Found[T]]:
         """The sum of every file: kept under one of its keys, or scanned and kept as the first."""
-        by = {file: [*members] for file, members in groupby(groups, lambda group: group.file)}
+        by = {file: [*members] for file, members in groupby(stretches, attrgetter("file"))}
         held = {file: _held(keys(file)) for file in by if file in self._marks}
-        fresh = _scanned(work, [group for group in groups if not held.get(group.file)], scan, kind)
+        fresh = _scanned(work, [one for one in stretches if not held.get(one.file)], scan, kind)
         for file, members in by.items():
             key = held.get(file)
             if key and (arrays := store.load(key)):
@@ -150,11 +154,11 @@ def _held(keys: Sequence[str]) -> str | None:
 
 
 def _scanned(
-    work: Callable[[RowGroup], T], groups: Sequence[RowGroup], scan: Scan, kind: _Sum[T]
+    work: Callable[[Stretch], T], stretches: Sequence[Stretch], scan: Scan, kind: _Sum[T]
 ) -> Iterator[T]:
-    """The sum of every file that `groups` are of; nothing is scanned before the first is asked."""
-    if groups:
-        parts = zip(groups, scan(work, groups), strict=True)
+    """The sum of every file of `stretches`; nothing is scanned before the first is asked for."""
+    if stretches:
+        parts = zip(stretches, scan(work, stretches), strict=True)
         for _, members in groupby(parts, lambda pair: pair[0].file):
             yield kind.add(part for _, part in members)
 
@@ -170,14 +174,14 @@ def _added(parts: Iterable[Counts]) -> Counts:
     }
 
 
-def _micro_folds(work: GroupMoments, group: RowGroup) -> int:
+def _micro_folds(work: GroupMoments, stretch: Stretch) -> int:
     """How many folds to make, by what the first rows of the dataset show."""
     rows, columns = work.rows, work.rows.plan.categorical
     levels = []
     if columns:
-        sample = rows.reader.sample(group, columns)
-        levels = [expected_levels(sample.column(c.name), group.rows) for c in columns]
-    return micro_folds(rows.folds.k, work.form.width, group.rows, levels)
+        sample = rows.reader.sample(stretch, columns)
+        levels = [expected_levels(sample.column(c.name), stretch.rows) for c in columns]
+    return micro_folds(rows.folds.k, work.form.width, stretch.rows, levels)
 
 
 def _how(work: GroupMoments) -> str:

@@ -142,8 +142,8 @@ class _Fill:
         for j, cells in enumerate(self._batch.numeric):
             row = 1 + j if j < form.numeric else -1
             self._column(cells.values, form.shift[j], tile[row], order)
-            holes = self._local(cells.missing, order, size)
-            if len(holes):
+            if len(cells.missing):
+                holes = self._local(cells.missing, order, size)
                 tile[row, holes] = 0.0
                 if j in indicators:
                     tile[indicators[j], holes] = 0.0

@@ -1,7 +1,7 @@
 """scan in Spark tasks over ranges of row groups, each read with pyarrow by the task itself.
 
-Spark schedules, retries and moves the results. What is done with a row group, and everything
-after the row groups, is scan's; the parts are added in the order of the row groups, as scan adds
+Spark schedules, retries and moves the results. What is done with a stretch of row groups, and
+everything after, is scan's; the parts are added in the order of the stretches, as scan adds
 them, so that the answer is the same bit for bit, whatever the number of partitions and workers.
 """
 
@@ -20,16 +20,16 @@ from tandem.errors import DataError
 from tandem.findings import Facts
 from tandem.group_work import each, versions
 from tandem.records import SparkSettings, Task
-from tandem.row_groups import RowGroup
+from tandem.row_groups import Stretch
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 T = TypeVar("T")
 
-# Tasks per core, as far as there are row groups: the last tasks to end leave few cores idle.
+# Tasks per core, as far as there are row stretches: the last tasks to end leave few cores idle.
 _TASKS_PER_CORE = 4
-# The driver holds the results of one task at a time: with thousands of row groups, more tasks.
+# The driver holds the results of one task at a time: with thousands of row stretches, more tasks.
 _GROUPS_PER_TASK = 64
 
 
@@ -51,7 +51,7 @@ class Engine(scan.Engine):
         found = spark_session.facts(self._session, self.task.spark)
         settings = {
             **found.settings,
-            "spark.repartition": str(len(self._slices(self._footers.row_groups))),
+            "spark.repartition": str(len(self._slices(self._footers.stretches))),
         }
         return replace(super().facts(), spark=replace(found, settings=settings))
 
@@ -61,9 +61,9 @@ class Engine(scan.Engine):
             session, self._session = self._session, None
             session.stop()
 
-    def _results(self, work: Callable[[RowGroup], T], groups: Sequence[RowGroup]) -> Iterator[T]:
+    def _results(self, work: Callable[[Stretch], T], stretches: Sequence[Stretch]) -> Iterator[T]:
         assert self._session is not None
-        slices = self._slices(groups)
+        slices = self._slices(stretches)
         advance = self._progress(len(slices), "tasks")
         for result in spark_session.results_in_order(
             self._session, partial(each, work), slices, advance
@@ -72,20 +72,20 @@ class Engine(scan.Engine):
                 raise result
             yield result
 
-    def _slices(self, groups: Sequence[RowGroup]) -> list[tuple[RowGroup, ...]]:
-        return ranges(groups, partitions(self.task.spark, len(groups)))
+    def _slices(self, stretches: Sequence[Stretch]) -> list[tuple[Stretch, ...]]:
+        return ranges(stretches, partitions(self.task.spark, len(stretches)))
 
 
-def partitions(settings: SparkSettings, groups: int) -> int:
-    """Tasks of one scan, at most: as asked for, else some per core, of not too many row groups."""
-    enough = max(_TASKS_PER_CORE * spark_session.cores(settings), -(-groups // _GROUPS_PER_TASK))
+def partitions(settings: SparkSettings, stretches: int) -> int:
+    """Tasks of one scan, at most: as asked for, else some per core, of not too many stretches."""
+    enough = max(_TASKS_PER_CORE * spark_session.cores(settings), -(-stretches // _GROUPS_PER_TASK))
     return settings.partitions or enough
 
 
-def ranges(groups: Sequence[RowGroup], slices: int) -> list[tuple[RowGroup, ...]]:
-    """`groups` cut into at most `slices` neighbouring ranges of about equally many rows."""
-    ends = np.cumsum([group.rows for group in groups])
-    middles = ends - np.array([group.rows for group in groups]) / 2
+def ranges(stretches: Sequence[Stretch], slices: int) -> list[tuple[Stretch, ...]]:
+    """`stretches` cut into at most `slices` neighbouring ranges of about equally many rows."""
+    ends = np.cumsum([stretch.rows for stretch in stretches])
+    middles = ends - np.array([stretch.rows for stretch in stretches]) / 2
     place = (middles * slices / ends[-1]).astype(np.int64)
     cuts = np.flatnonzero(np.diff(place, prepend=-1, append=slices)).tolist()
-    return [tuple(groups[first:last]) for first, last in pairwise(cuts)]
+    return [tuple(stretches[first:last]) for first, last in pairwise(cuts)]

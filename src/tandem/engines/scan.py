@@ -1,4 +1,4 @@
-"""One pass over the Parquet row groups: per-fold moments, from which every fit follows.
+"""One pass over the Parquet row stretches: per-fold moments, from which every fit follows.
 
 Where the time is: `load` reads footers only; `profile` scans, because only the rows tell whether
 a number is NaN, with the plan that the footers' missing counts lead to; `clean` scans again only
@@ -39,7 +39,7 @@ from tandem.moments import MAXIMUM_FOLDS, Moments
 from tandem.profile import refuse_infinite
 from tandem.records import Action, Array, Column, FitOn, GridPoint, Ledger, Plan, Profile, Task
 from tandem.residuals import Residual, residual
-from tandem.row_groups import Footers, Reader, RowGroup
+from tandem.row_groups import Footers, Reader, Stretch
 from tandem.second_look import SecondLook
 from tandem.settle import settled
 from tandem.solve import KKT_TOLERANCE
@@ -69,7 +69,7 @@ class Engine:
         return None
 
     def start(self) -> None:
-        threadpool_limits(1)  # the threads are ours: one per row group
+        threadpool_limits(1)  # the threads are ours: one per stretch
 
     def load(self) -> None:
         self._footers = self._reader.footers()
@@ -163,8 +163,8 @@ class Engine:
         dataset = self.task.dataset
         columns = dataset.columns
         missing, nan, infinite = (dict.fromkeys((c.id for c in columns), 0) for _ in range(3))
-        work, groups = GroupCounts(self._reader, columns), self._footers.row_groups
-        for counts in self._second_look.counts(work, groups, self._map):
+        work, stretches = GroupCounts(self._reader, columns), self._footers.stretches
+        for counts in self._second_look.counts(work, stretches, self._map):
             for id_, more in counts.items():
                 missing[id_] += more[0]
                 nan[id_] += more[1]
@@ -176,15 +176,15 @@ class Engine:
         return Profile(dataset.rows, missing)
 
     def _scan(self, plan: Plan) -> None:
-        groups = self._footers.row_groups
+        stretches = self._footers.stretches
         numeric = (*plan.numeric, plan.target)
-        shift = common_shift(self._reader.sample(groups[0], numeric), numeric)
+        shift = common_shift(self._reader.sample(stretches[0], numeric), numeric)
         places = tuple(decimals(self._footers.types[column.name]) for column in numeric)
         form = Form.of(plan, shift, places)
         rows = self._rows(plan, *self._only_checked(plan))
-        allowed = allowance(rows, form, groups[0], self.task.dataset.rows)
+        allowed = allowance(rows, form, stretches[0], self.task.dataset.rows)
         work = GroupMoments(rows, form, allowed)
-        moments, form = recentred(self._second_look.moments(work, groups, self._map), form)
+        moments, form = recentred(self._second_look.moments(work, stretches, self._map), form)
         self._scanned = (plan, form, moments)
 
     def _sum_indices(self, indices: tuple[Indices, ...]) -> Array:
@@ -193,7 +193,7 @@ class Engine:
         plan, form, moments = self._scanned
         lookup = Lookup(indices, _places(moments), moments.counted)
         work = GroupIndexSums(self._rows(plan), form, lookup)
-        parts = self._map(work, self._footers.row_groups)
+        parts = self._map(work, self._footers.stretches)
         found = next(parts)
         for part in parts:
             found += part
@@ -206,7 +206,7 @@ class Engine:
         places = _places(moments)
         found = np.zeros((2, len(residuals), len(self.task.grid)))
         work = GroupErrors(self._rows(plan), form, tuple(residuals), places)
-        for part in self._map(work, self._footers.row_groups):
+        for part in self._map(work, self._footers.stretches):
             found += part
         return found
 
@@ -216,20 +216,21 @@ class Engine:
         plan, form, moments = self._scanned
         work = GroupProducts(self._rows(plan), form, model, _places(moments))
         found = np.zeros(form.width + len(plan.categorical))
-        for part in self._map(work, self._footers.row_groups):
+        for part in self._map(work, self._footers.stretches):
             found += part
         return found
 
-    def _map(self, work: Callable[[RowGroup], T], groups: Sequence[RowGroup]) -> Iterator[T]:
-        """work(group) for every one of `groups`, in their order: one scan."""
+    def _map(self, work: Callable[[Stretch], T], stretches: Sequence[Stretch]) -> Iterator[T]:
+        """work(stretch) for every one of `stretches`, in their order: one scan."""
         self._scans += 1
-        return self._results(work, groups)
+        return self._results(work, stretches)
 
-    def _results(self, work: Callable[[RowGroup], T], groups: Sequence[RowGroup]) -> Iterator[T]:
+    def _results(self, work: Callable[[Stretch], T], stretches: Sequence[Stretch]) -> Iterator[T]:
         """What `_map` says; `distributed_scan` has its own."""
-        advance = self._progress(sum(group.rows for group in groups), "rows")
-        for group, result in zip(groups, in_order(work, groups, self._threads), strict=True):
-            advance(group.rows)
+        advance = self._progress(sum(stretch.rows for stretch in stretches), "rows")
+        results = in_order(work, stretches, self._threads)
+        for stretch, result in zip(stretches, results, strict=True):
+            advance(stretch.rows)
             yield result
 
     def _rows(self, plan: Plan, *only_checked: Column) -> Rows:
@@ -245,17 +246,17 @@ class Engine:
 
 
 def in_order(
-    work: Callable[[RowGroup], T], groups: Sequence[RowGroup], threads: int
+    work: Callable[[Stretch], T], stretches: Sequence[Stretch], threads: int
 ) -> Iterator[T]:
-    """work(group) for every group in their order, on `threads` threads, few results ahead."""
+    """work(stretch) for every one in their order, on `threads` threads, few results ahead."""
     if threads == 1:
-        yield from map(work, groups)
+        yield from map(work, stretches)
         return
     waiting: deque[Future[T]] = deque()
     with ThreadPoolExecutor(threads, "scan") as pool:
         try:
-            for group in groups:
-                waiting.append(pool.submit(work, group))
+            for stretch in stretches:
+                waiting.append(pool.submit(work, stretch))
                 if len(waiting) > threads + 1:
                     yield waiting.popleft().result()
             while waiting:
