@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tandem import history
 from tandem.tracking import read_record
 from tests.commands import SMALL, runs, tandem
 from tests.tasks import synthetic
@@ -258,7 +259,8 @@ def test_answers_that_differ_end_a_comparison_with_a_status_and_say_where() -> N
 @pytest.mark.slow
 @pytest.mark.usefixtures("place")
 def test_a_failed_engine_leaves_a_comparison_of_the_others() -> None:
-    asked = ("compare.engines=[sequential,distributed,scan]", "compare.repeats=2")
+    engines = "compare.engines=[sequential,distributed,scan]"
+    asked = (engines, "compare.repeats=2", "compare.warm_up=1")
     missing = {"PATH": "/nowhere", "JAVA_HOME": "/nowhere"}
     done = tandem("compare", *asked, *SMALL, "spark.master=nothing", **missing)
     assert done.returncode == 6
@@ -267,4 +269,10 @@ def test_a_failed_engine_leaves_a_comparison_of_the_others() -> None:
     assert parent.data.tags["parity"] == "pass"
     assert {"speedup/sequential", "speedup/scan"} <= parent.data.metrics.keys()
     assert "distributed has no result" in report(parent, "report/report.md")
-    assert len([run for run in runs("run") if run.info.status == "FINISHED"]) == 4
+    finished = [run for run in runs("run") if run.info.status == "FINISHED"]
+    measured = [run for run in finished if "comparison/speedup" in run.data.metrics]
+    assert (len(finished), len(measured)) == (6, 4)
+    first = sorted(finished, key=lambda run: run.info.start_time)[:2]
+    assert [run.data.tags.get("warm_up") for run in first] == ["true", "true"]
+    mlflow.set_tracking_uri(f"sqlite:///{Path.cwd() / 'mlflow.db'}")
+    assert len(history.measured(parent.info.experiment_id)) == 4

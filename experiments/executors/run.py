@@ -1,11 +1,10 @@
 """How much does a second executor, a process of its own, give Spark?"""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from tandem import charts, machine, sharing
-from tandem.study import Case, Row, command, points
+from tandem import charts, sharing
+from tandem.study import Case, Row, command, cores, points, where
 
 HERE = Path(__file__).parent
 LARGE = "1e7"  # rows on which distributed_scan takes seconds too
@@ -32,8 +31,8 @@ def report(rows: list[Row], folder: Path) -> tuple[str, dict[str, float]]:
     figure = charts.curves(runs, "executors of one core", "seconds in all")
     (folder / "times.png").write_bytes(charts.png(figure))
     most = max(int(row["executors"]) for row in rows)
-    text, metrics = sharing.verdict(runs, "executors", min(most, os.cpu_count() or 1))
-    return f"{text}\n{machine.name()}; medians.\n", metrics
+    text, metrics = sharing.verdict(runs, "executors", min(most, cores(rows)))
+    return f"{text}\n{where(rows)}; medians.\n", metrics
 
 
 if __name__ == "__main__":

@@ -6,9 +6,9 @@ from statistics import median
 
 import numpy as np
 
-from tandem import charts, machine
+from tandem import charts
 from tandem.scaling import Growth, fit
-from tandem.study import Case, Row, command, seconds
+from tandem.study import Case, Row, command, seconds, where
 
 HERE = Path(__file__).parent
 FOLDS = (3, 5, 10)
@@ -72,7 +72,7 @@ def report(rows: list[Row], folder: Path) -> tuple[str, dict[str, float]]:
         )
         metrics |= {f"fit/{engine}_fold_s": found[1].value, f"fit/{engine}_fit_s": found[2].value}
     _plot(rows, folder)
-    note = f"{machine.name()}; medians and 90 % intervals of a residual bootstrap."
+    note = f"{where(rows)}; medians and 90 % intervals of a residual bootstrap."
     return "\n".join(text) + f"\n\n{note}\n", metrics
 
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-from tandem import charts, machine
-from tandem.study import Case, Row, command, points, seconds
+from tandem import charts
+from tandem.study import Case, Row, command, points, seconds, where
 
 HERE = Path(__file__).parent
 COUNTS = (1, 2, 4, 10, 20, 50, 100, 200, 400)
@@ -47,7 +47,7 @@ def report(rows: list[Row], folder: Path) -> tuple[str, dict[str, float]]:
             cells.append(f"{taken:.2f} | {taken / best:.2f}x")
             metrics[f"partitions/{engine}_{count}_of_best"] = taken / best
         text.append(f"| {count} | {' | '.join(cells)} |")
-    return "\n".join(text) + f"\n\n{machine.name()}; medians.\n", metrics
+    return "\n".join(text) + f"\n\n{where(rows)}; medians.\n", metrics
 
 
 if __name__ == "__main__":

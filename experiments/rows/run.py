@@ -1,16 +1,14 @@
 """From how many rows on does Spark pay?"""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from tandem import machine
 from tandem.report import COLORS
 from tandem.scaling import Crossover, Growth, cost, crossover, fit
-from tandem.study import Case, Row, command
+from tandem.study import Case, Row, command, cores, where
 
 HERE = Path(__file__).parent
 SIZES = (1e4, 3e4, 1e5, 3e5, 1e6, 3e6, 1e7)
@@ -59,7 +57,7 @@ def told(slow: str, fast: str, found: Crossover) -> str:
     return f"{fast} beats {slow} above {found.rows:,.0f} rows ({found.low:,.0f} to {high})"
 
 
-def verdict(lines: dict[str, Growth]) -> tuple[str, dict[str, float]]:
+def verdict(rows: Sequence[Row], lines: dict[str, Growth]) -> tuple[str, dict[str, float]]:
     """The text, and the metrics of the study's parent."""
     text = ["| engine | start, s | per million rows, s |", "|---|---:|---:|"]
     metrics: dict[str, float] = {}
@@ -78,16 +76,15 @@ def verdict(lines: dict[str, Growth]) -> tuple[str, dict[str, float]]:
         text.append(f"- {told(slow, fast, found)}")
         if found.rows is not None:
             metrics[f"crossover/{fast}_over_{slow}"] = found.rows
-    cores = os.cpu_count() or 1
-    for rows in (1e6, 1e7, 1e8):
-        best = lines[ONE].at((1.0, rows)).value
+    for size in (1e6, 1e7, 1e8):
+        best = lines[ONE].at((1.0, size)).value
         for engine in ("distributed", "distributed_scan"):
-            needed = cost(lines[engine], best, rows, cores)
+            needed = cost(lines[engine], best, size, cores(rows))
             shown = f"{needed} cores" if needed else "unbounded: no number of cores is enough"
-            text.append(f"- COST of {engine} at {rows:,.0f} rows: {shown}")
+            text.append(f"- COST of {engine} at {size:,.0f} rows: {shown}")
             if needed:
-                metrics[f"cost/{engine}_{rows:.0f}_rows"] = needed
-    text += ["", f"{machine.name()}; medians and 90 % intervals of a residual bootstrap."]
+                metrics[f"cost/{engine}_{size:.0f}_rows"] = needed
+    text += ["", f"{where(rows)}; medians and 90 % intervals of a residual bootstrap."]
     return "\n".join(text) + "\n", metrics
 
 
@@ -125,7 +122,7 @@ def report(rows: list[Row], folder: Path) -> tuple[str, dict[str, float]]:
     """Fit, plot and judge what was measured; the text and the metrics."""
     lines = growths(rows)
     plot(rows, lines, folder / "times.png")
-    return verdict(lines)
+    return verdict(rows, lines)
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def compare(settings: Settings, config: DictConfig, overrides: Sequence[str]) ->
                 _write(found, Path(place, "parent"), _command(overrides))
                 tracking.log_files(run_id, Path(place, "parent"))
                 tracking.log_batch(run_id, _record(found, dataset))
-                _log_speedups(found, run_id)
+                _mark_children(found, run_id, settings.compare.warm_up)
         _show(found)
         _judge(found)
     return run_id
@@ -165,12 +165,14 @@ def _record(found: Comparison, dataset: Dataset) -> tracking.Record:
     return tracking.Record(found.task, tuple(found.metrics()), tags)
 
 
-def _log_speedups(found: Comparison, run_id: str) -> None:
-    """On the children too: the dashboard shows runs, not their parents."""
-    for engine, child in history.finished_under(run_id):
-        if engine in found.engines:
-            speedup = ("comparison/speedup", found.speedup(engine), 0)
-            tracking.log_batch(child, tracking.Record(metrics=(speedup,)))
+def _mark_children(found: Comparison, run_id: str, warm_up: int) -> None:
+    """Speed-ups on the children too, as the dashboard shows runs; the first are for warming up."""
+    finished = history.finished_under(run_id)[::-1]
+    for engine in found.engines:
+        speedup = tracking.Record(metrics=(("comparison/speedup", found.speedup(engine), 0),))
+        for number, child in enumerate(child for name, child in finished if name == engine):
+            mark = tracking.Record(tags={history.WARM_UP_TAG: "true"})
+            tracking.log_batch(child, mark if number < warm_up else speedup)
 
 
 def _judge(found: Comparison) -> None:

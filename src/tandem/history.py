@@ -10,6 +10,7 @@ from tandem.store import answering
 
 JOB_TAG = "job.key"
 SWEEP_TAG = "sweep.key"
+WARM_UP_TAG = "warm_up"
 RUNNING, FINISHED = "RUNNING", "FINISHED"
 
 
@@ -60,7 +61,7 @@ class Measured:
 
 
 def measured(experiment: str) -> list[Measured]:
-    """Every finished run of an engine that read all its rows."""
+    """Every finished run of an engine that read all its rows and was not for warming up."""
     return [run for _, run in _measured(experiment)]
 
 
@@ -71,7 +72,7 @@ def of_parent(run_id: str) -> tuple[Measured | None, list[Measured]]:
 
 
 def finished_under(run_id: str) -> list[tuple[str, str]]:
-    """(engine, run id) of every finished run of an engine under a parent."""
+    """(engine, run id) of every finished run of an engine under a parent, the newest first."""
     found = _search(_experiment_of(run_id), "mlflow.parentRunId", run_id)
     ended = [run for run in found if run.info.status == FINISHED]
     return [(run.data.tags["engine"], run.info.run_id) for run in ended]
@@ -91,6 +92,7 @@ def _measured(experiment: str) -> list[tuple[str, Measured]]:
         (run.data.tags.get("mlflow.parentRunId", ""), _of_run(run))
         for run in runs
         if "machine" in run.data.tags
+        and WARM_UP_TAG not in run.data.tags
         and "cv/fits" in run.data.metrics
         and not run.data.metrics.get("data/rows_from_cache")
     ]

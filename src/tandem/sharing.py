@@ -40,7 +40,8 @@ def verdict(
             alone, far = law.coefficients[0] / law.coefficients.sum(), law.at((1, 1 / MOST))
             gain = middles[1] / middles[cores]
             cells += [f"{gain:.2f}x", f"{alone:.0%}"]
-            cells.append(f"{far.value:.2f} ({far.low:.2f} to {far.high:.2f})")
+            drawn = f"{far.value:.2f} ({far.low:.2f} to {far.high:.2f})"
+            cells.append(drawn if alone < 1 else "no gain to draw on")
             name = f"{unit}/{engine}_{size.replace(',', '').replace(' ', '_')}"
             metrics |= {f"{name}_gain": gain, f"{name}_alone": float(alone)}
         else:

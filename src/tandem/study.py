@@ -159,6 +159,16 @@ def points(rows: Sequence[Row], column: str) -> dict[tuple[str, str], list[tuple
     return found
 
 
+def where(rows: Sequence[Row]) -> str:
+    """The machine that measured `rows`."""
+    return rows[0]["machine"]
+
+
+def cores(rows: Sequence[Row]) -> int:
+    """The cores of the machine that measured `rows`."""
+    return int(where(rows).split(" x ")[0])
+
+
 def _write(rows: Sequence[Row], table: Path) -> None:
     part = table.with_suffix(".part")  # a study that is ended leaves a whole table
     with part.open("w", encoding="utf-8", newline="") as file:
