@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tandem.advise import advice, choose, crossings, forecast, growths, terms
+from tandem.advise import advice, cardinalities, choose, crossings, forecast, growths, terms
 from tandem.history import Measured
 from tandem.machine import name
 from tandem.records import Dataset, File, Task
@@ -91,6 +91,17 @@ def test_far_beyond_what_was_measured_is_said(asked: Task) -> None:
     assert any("times the cells of the largest run known" in x for x in advice(forecasts, 1e9))
 
 
+def test_many_more_levels_than_were_measured_are_said(asked: Task) -> None:
+    known = [replace(run, levels=500.0) for run in history()]
+    levels = cardinalities(asked)
+    assert {"tailnum", "dest", "origin"} <= levels.keys()
+    assert levels["origin"] == 3
+    few = [*advice([*forecast(asked, known, sum(levels.values()))], 1e9)]
+    assert not any("levels" in line for line in few)
+    many = [*advice([*forecast(asked, known, 50_000)], 1e9)]
+    assert any("100 times as many levels as those of any run" in line for line in many)
+
+
 def test_where_spark_begins_to_pay_is_told_of_the_same_task_only() -> None:
     known = [*history(noise=0.0)]
     like = next(run for run in known if run.fits == 18)
@@ -123,5 +134,6 @@ def test_without_runs_it_refuses_and_with_them_it_advises(place: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "Use engine=scan: about " in done.stdout
     assert "3,000 rows" in done.stdout
+    assert "of them tailnum)" in done.stdout
     assert len(runs("run")) == 4  # advice is no run
     assert place.exists()

@@ -1,6 +1,6 @@
 """Which engine for a dataset, in how many seconds and how much memory: from runs in the store."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -10,6 +10,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from tandem.budget import FIRST_ROWS
+from tandem.columns import expected_levels
 from tandem.comparison import WITHOUT_SPARK
 from tandem.config import Settings, task
 from tandem.engines.base import ENGINES
@@ -17,6 +19,7 @@ from tandem.errors import DataError
 from tandem.history import Measured, measured
 from tandem.machine import name as machine_name
 from tandem.records import Kind, Task
+from tandem.row_groups import Reader
 from tandem.run import prepare
 from tandem.scaling import Crossover, Growth, Interval, crossover, fit
 from tandem.store import open_store
@@ -28,13 +31,18 @@ _ROOM = 0.8  # of the memory at hand
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What a run of `engine` would take; `far`: times the largest run that it is judged by."""
+    """What a run of `engine` would take.
+
+    `far`: times the cells of the largest run that it is judged by; `levels_far`: times the most
+    levels of all categories that such a run had.
+    """
 
     engine: str
     seconds: Interval
     memory_mb: Interval
     runs: int
     far: float
+    levels_far: float = 0.0
 
 
 def advise(settings: Settings) -> None:
@@ -46,7 +54,8 @@ def advise(settings: Settings) -> None:
     asked = task(settings, dataset)
     experiment = open_store(settings.tracking.uri, settings.tracking.experiment, None)
     here = [run for run in measured(experiment) if run.machine == machine_name()]
-    forecasts = [*forecast(asked, here)]
+    levels = cardinalities(asked)
+    forecasts = [*forecast(asked, here, sum(levels.values()))]
     if not forecasts:
         raise DataError(
             f"tracking.experiment: {settings.tracking.experiment}: {len(here)} runs of this "
@@ -54,10 +63,21 @@ def advise(settings: Settings) -> None:
             "sweep engine=scan,sequential dataset.rows=1e4,3e4,1e5,3e5"
         )
     free = psutil.virtual_memory().available / 1e6
-    _show(asked, forecasts, free)
+    _show(asked, forecasts, free, levels)
 
 
-def forecast(asked: Task, runs: Sequence[Measured]) -> Iterator[Forecast]:
+def cardinalities(asked: Task) -> dict[str, int]:
+    """Levels of every categorical feature by its name, to judge by the first rows."""
+    dataset = asked.dataset
+    columns = [column for column in dataset.features if column.kind is Kind.CATEGORICAL]
+    if not columns:
+        return {}
+    reader = Reader(dataset)
+    first = reader.sample(reader.footers().stretches[0], columns, FIRST_ROWS)
+    return {c.name: expected_levels(first.column(c.name), dataset.rows) for c in columns}
+
+
+def forecast(asked: Task, runs: Sequence[Measured], levels: int = 0) -> Iterator[Forecast]:
     """What every engine that there are enough `runs` of would take for `asked`."""
     cells = asked.dataset.rows * len(asked.dataset.features)
     wanted = terms(cells, asked.folds.k * len(asked.grid))
@@ -72,6 +92,7 @@ def forecast(asked: Task, runs: Sequence[Measured]) -> Iterator[Forecast]:
             memory.at(wanted),
             len(known),
             cells / max(run.cells for run in known),
+            levels / max(1.0, *(run.levels for run in known)),
         )
 
 
@@ -150,20 +171,31 @@ def advice(forecasts: Sequence[Forecast], free_mb: float) -> Iterator[str]:
             f"This dataset has {best.far:.0f} times the cells of the largest run known: so far the "
             "figures are drawn out; measure once before you rely on them."
         )
+    if best.levels_far > _FAR:
+        yield (
+            f"Its categories have {best.levels_far:.0f} times as many levels as those of any run "
+            "known, and sums by level take time and memory: measure once before you rely on them."
+        )
     for engine in ENGINES:
         if engine not in by:
             yield f"Of {engine} there are too few runs to say -> tandem sweep engine={engine} ..."
 
 
-def _show(asked: Task, forecasts: Sequence[Forecast], free_mb: float) -> None:
+def _show(
+    asked: Task, forecasts: Sequence[Forecast], free_mb: float, levels: Mapping[str, int]
+) -> None:
     console = Console()
     console = console if console.is_terminal else Console(width=100)
     dataset = asked.dataset
-    categories = sum(column.kind is Kind.CATEGORICAL for column in dataset.features)
+    numbers = len(dataset.features) - len(levels)
+    categories = f"{len(levels)} categories"
+    if levels:
+        most = max(levels, key=levels.__getitem__)
+        categories += f" (about {sum(levels.values()):,} levels, {levels[most]:,} of them {most})"
     size = sum(Path(file.path).stat().st_size for file in dataset.files)
     console.print(
-        f"{dataset.name}: {dataset.rows:,} rows, {len(dataset.features) - categories} numbers and "
-        f"{categories} categories, {size / 1e6:,.1f} MB in {len(dataset.files)} file(s); "
+        f"{dataset.name}: {dataset.rows:,} rows, {numbers} numbers and {categories}, "
+        f"{size / 1e6:,.1f} MB in {len(dataset.files)} file(s); "
         f"{asked.folds.k} folds x {len(asked.grid)} grid points; {free_mb:,.0f} MB of memory free",
         highlight=False,
         soft_wrap=True,

@@ -47,7 +47,8 @@ def attempts(experiment: str, key: str) -> list[Attempt]:
 class Measured:
     """What a finished run of an engine took: seconds in all, peak MB, for how much work, where.
 
-    `cells`: rows x features; `fits`: folds x grid points; `dataset`: its name.
+    `cells`: rows x features; `fits`: folds x grid points; `dataset`: its name; `levels`: of all
+    categories, 0 where that is not known.
     """
 
     dataset: str
@@ -58,6 +59,7 @@ class Measured:
     fits: int
     seconds: float
     memory_mb: float
+    levels: float = 0.0
 
 
 def measured(experiment: str) -> list[Measured]:
@@ -109,6 +111,7 @@ def _of_run(run: Run) -> Measured:
         fits=int(metrics["cv/fits"]),
         seconds=metrics["time/total_s"],
         memory_mb=metrics["memory/peak_mb"],
+        levels=metrics.get("data/levels", 0.0),
     )
 
 

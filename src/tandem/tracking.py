@@ -112,6 +112,7 @@ def _metrics(result: Result) -> Iterator[tuple[str, float, int]]:
     yield "data/cells_imputed", ledger.cells_imputed, 0
     yield "data/scans", result.facts.scans, 0
     yield "data/features", len(result.plan.used), 0
+    yield "data/levels", sum(map(len, result.model.levels.values())), 0
     yield "cv/fits", result.task.folds.k * len(result.task.grid), 0
     yield "data/columns_dropped", len(result.plan.columns(Action.DROP_COLUMN)), 0
     yield "cv/unconverged_fits", result.sums.unconverged, 0
