@@ -154,8 +154,9 @@ def start_workers(
 
     here = next(versions(()))
     try:
-        found = session.sparkContext.range(workers, numSlices=workers).mapPartitions(versions)
-        others = [there for there in found.collect() if there != here]
+        # The way that the results of a scan take, so that Java knows it when the scan begins.
+        found = results_in_order(session, versions, range(workers), lambda _: None)
+        others = [there for there in found if there != here]
     except (PySparkException, Py4JError) as error:
         last = [line for line in str(error).splitlines() if "Error: " in line]
         raise MachineError(
