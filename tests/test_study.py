@@ -50,11 +50,15 @@ def test_a_study_goes_on_where_it_was_ended_and_refuses_answers_that_differ(
         monkeypatch.setattr(sys, "argv", ["run.py", *options])
         study.command(folder, lambda _: cases, report, repeats)
 
+    (folder / "README.md").write_text("## Verdict\n\n0 runs\n\nwords\n", encoding="utf-8")
+    (folder / "verdict.md").write_text("0 runs\n", encoding="utf-8")
     start()
     first = study.read(table)
     assert [row["engine"] for row in first] == ["scan", "sequential"]
     assert {*first[0]} >= {"threads", "rows", "session_s", "total_s", "memory_mb", "rmse"}
     assert (folder / "verdict.md").read_text(encoding="utf-8") == "2 runs\n"
+    readme = (folder / "README.md").read_text(encoding="utf-8")
+    assert readme == "## Verdict\n\n2 runs\n\nwords\n"
     (run,) = runs("study")
     assert run.info.status == "FINISHED"
     assert run.data.metrics["fit/x"] == 1.5

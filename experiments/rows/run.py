@@ -12,7 +12,7 @@ from tandem.study import Case, Row, command, cores, where
 
 HERE = Path(__file__).parent
 SIZES = (1e4, 3e4, 1e5, 3e5, 1e6, 3e6, 1e7)
-ENGINES = ("sequential", "scan", "distributed", "distributed_scan")
+ENGINES = ("sequential", "scan", "distributed_scan", "distributed")
 ONE = "scan, one thread"
 PAIRS = (
     ("sequential", "distributed"),
@@ -28,8 +28,8 @@ def cases(small: bool) -> Sequence[Case]:
     found = []
     for rows in (500, 1000, 2000) if small else SIZES:
         task = (f"dataset.rows={rows:.0f}",)
-        found += [Case(engine, task, labels={"threads": "all"}) for engine in ENGINES]
         found.append(Case("scan", task, ("engine.threads=1",), {"threads": "1"}))
+        found += [Case(engine, task, labels={"threads": "all"}) for engine in ENGINES]
     return found
 
 

@@ -85,6 +85,7 @@ class GroupMoments:
 
     def __call__(self, stretch: Stretch) -> Moments:
         part = partial(self._part, work=Workplace(self.form.width))
+        pa.default_memory_pool().release_unused()  # what earlier stretches left
         with np.errstate(invalid="ignore", over="ignore"):
             return total(map(part, self.rows.batches(stretch)), self.allowance.limit)
 

@@ -75,7 +75,12 @@ def _run_study(name: str, cases: Sequence[Case], repeats: int, table: Path, repo
 
 def _judge(report: Report, rows: list[Row], folder: Path) -> tuple[str, dict[str, float]]:
     text, metrics = report(rows, folder)
-    (folder / "verdict.md").write_text(text, encoding="utf-8")
+    verdict, readme = folder / "verdict.md", folder / "README.md"
+    if verdict.exists() and readme.exists():  # which quotes it
+        quoting = readme.read_text(encoding="utf-8")
+        quoted = verdict.read_text(encoding="utf-8")
+        readme.write_text(quoting.replace(quoted, text), encoding="utf-8")
+    verdict.write_text(text, encoding="utf-8")
     sys.stdout.write(text)
     return text, metrics
 
