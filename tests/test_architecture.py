@@ -62,6 +62,7 @@ LAYERS = (
         "tandem.engines.scan",
         "tandem.engines.distributed_scan",
         "tandem.engines.spark_session",
+        "tandem.engines.spark_workers",
     ),
     (
         "tandem.answers",
@@ -91,17 +92,21 @@ RANK = {module: rank for rank, layer in enumerate(LAYERS) for module in layer}
 # Layers that tell one story in several files: any import within them that makes no cycle.
 STORIES = {RANK["tandem.solve"], RANK["tandem.cache"], RANK["tandem.result"]}
 STORIES |= {RANK["tandem.run"], RANK["tandem.sweep"]}
-# Engines never import each other, but distributed_scan is scan elsewhere; the session is no engine.
+# Engines never import each other, but distributed_scan is scan elsewhere; what is Spark is none.
 BETWEEN_ENGINES = {
     ("tandem.engines.distributed", "tandem.engines.spark_session"),
     ("tandem.engines.distributed_scan", "tandem.engines.spark_session"),
+    ("tandem.engines.distributed_scan", "tandem.engines.spark_workers"),
     ("tandem.engines.distributed_scan", "tandem.engines.scan"),
 }
 
 CONFIGURED = {
     f"tandem.{name}" for name in ("config", "jobs", "launcher", "run", "compare", "__main__")
 }
-SPARK = {f"tandem.engines.{name}" for name in ("distributed", "distributed_scan", "spark_session")}
+SPARK = {
+    f"tandem.engines.{name}"
+    for name in ("distributed", "distributed_scan", "spark_session", "spark_workers")
+}
 ALLOWED = {
     "mlflow": {f"tandem.{name}" for name in ("dashboard", "history", "store", "tracking")},
     "hydra": CONFIGURED,

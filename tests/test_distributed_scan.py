@@ -16,6 +16,7 @@ from numpy.testing import assert_array_equal
 import tandem
 from tandem.engines.distributed_scan import ranges
 from tandem.errors import DataError
+from tandem.group_work import GroupCounts
 from tandem.records import File, Task
 from tandem.result import Result
 from tandem.row_groups import Reader, Stretch, stretches
@@ -86,6 +87,22 @@ def test_flights(tmp_path: Path, fit_on: str) -> None:
 
 @slow
 @on_spark
+def test_large_results_come_task_by_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    many_row_groups(tmp_path)
+    task = files_task(tmp_path)
+    expected, jobs = drive("scan", task), []
+    for at_once in (0, 0, 2**26):  # the first tells how many jobs there were before
+        monkeypatch.setattr("tandem.engines.spark_workers._AT_ONCE_BYTES", at_once)
+        found = on_partitions(task, 7)
+        identical(found, expected)
+        assert found.facts.spark is not None
+        jobs.append(found.facts.spark.jobs)
+    one_by_one, together = np.diff(jobs)
+    assert one_by_one >= together + 6
+
+
+@slow
+@on_spark
 def test_the_second_scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     many_row_groups(tmp_path)
     monkeypatch.setattr("tandem.engines.scan.LOST", np.inf)
@@ -126,7 +143,7 @@ import sys
 from pathlib import Path
 
 import tandem
-from tandem.engines import distributed_scan, spark_session
+from tandem.engines import distributed_scan, spark_session, spark_workers
 from tests.test_distributed_scan import files_task, identical
 from tests.tasks import drive
 
@@ -143,7 +160,7 @@ task = files_task(
     f"+spark.conf={{spark.executorEnv.PYTHONPATH:'{poison}'}}",
 )
 session = spark_session.start(task.spark, "test")
-spark_session.ship_package(session)
+spark_workers.ship_package(session)
 found = session.sparkContext.parallelize(range(4), 4).mapPartitions(where).collect()
 assert all(".zip/tandem/" in path for path in found), found
 identical(drive("distributed_scan", task), drive("scan", task))
@@ -200,6 +217,28 @@ def test_scan_never_imports_pyspark(tmp_path: Path) -> None:
     pickled = tmp_path / "task"
     pickled.write_bytes(pickle.dumps(files_task(tmp_path)))
     done = python(ALONE, str(pickled))
+    assert done.returncode == 0, done.stderr
+
+
+COUNTING = """
+import pickle, sys
+
+with open(sys.argv[1], "rb") as file:
+    work, stretch = pickle.load(file)
+assert any(missing for missing, _, _ in work(stretch).values())
+assert not {"pandas", "sklearn"} & sys.modules.keys()
+"""
+
+
+def test_a_worker_imports_no_pandas(tmp_path: Path) -> None:
+    """It would take longer than the worker's share of many a scan."""
+    synthetic(tmp_path, rows=300, seed=1)
+    dataset = files_task(tmp_path).dataset
+    reader = Reader(dataset)
+    work = GroupCounts(reader, dataset.columns), reader.footers().stretches[0]
+    pickled = tmp_path / "work"
+    pickled.write_bytes(pickle.dumps(work))
+    done = python(COUNTING, str(pickled))
     assert done.returncode == 0, done.stderr
 
 

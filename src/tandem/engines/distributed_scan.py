@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from tandem.columns import NotFiniteError
-from tandem.engines import scan, spark_session
+from tandem.engines import scan, spark_session, spark_workers
 from tandem.engines.base import Progress
 from tandem.errors import DataError
 from tandem.findings import Facts
@@ -43,8 +43,8 @@ class Engine(scan.Engine):
     def start(self) -> None:
         super().start()
         self._session = spark_session.start(self.task.spark, f"tandem {self.task.dataset.name}")
-        spark_session.ship_package(self._session)
-        spark_session.start_workers(self._session, versions, spark_session.cores(self.task.spark))
+        spark_workers.ship_package(self._session)
+        spark_workers.start_workers(self._session, versions, spark_session.cores(self.task.spark))
 
     def facts(self) -> Facts:
         assert self._session is not None
@@ -65,7 +65,7 @@ class Engine(scan.Engine):
         assert self._session is not None
         slices = self._slices(stretches)
         advance = self._progress(len(slices), "tasks")
-        for result in spark_session.results_in_order(
+        for result in spark_workers.results_in_order(
             self._session, partial(each, work), slices, advance
         ):
             if isinstance(result, (NotFiniteError, DataError)):

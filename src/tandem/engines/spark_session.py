@@ -1,23 +1,15 @@
 """A Spark session on a Java that is really there."""
 
 import os
-import pickle
 import re
 import shutil
 import subprocess
 import sys
-import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
-from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
-from zipfile import ZipFile, ZipInfo
+from typing import TYPE_CHECKING
 
-import tandem
-from tandem.cache import cache_folder, published, write_atomically
-from tandem.engines.base import Advance
+from tandem.cache import cache_folder, write_atomically
 from tandem.errors import MachineError
 from tandem.findings import SparkFacts
 from tandem.records import SparkSettings
@@ -26,12 +18,7 @@ if TYPE_CHECKING:
     from pyspark import SparkContext
     from pyspark.sql import SparkSession
 
-S = TypeVar("S")
-T = TypeVar("T")
-
 MINIMUM_JAVA = 17
-
-_POLL_S = 0.05  # how often a job is asked whether it is done
 
 _LOGGING = Path(__file__).with_name("log4j2.properties")
 
@@ -118,101 +105,6 @@ def start(settings: SparkSettings, name: str) -> "SparkSession":
     for key, value in configuration(settings).items():
         builder = builder.config(key, value)
     return builder.getOrCreate()
-
-
-def ship_package(session: "SparkSession") -> None:
-    """Make the workers import tandem from a copy of these sources, installed there or not."""
-    package = Path(tandem.__file__).parent
-    names = (path.relative_to(package) for path in sorted(package.rglob("*.py")))
-    # The wheel carries conf/ and experiments/ along; no task needs them.
-    wanted = [name for name in names if name.parts[0] not in {"conf", "experiments"}]
-    sources = {f"tandem/{name.as_posix()}": (package / name).read_bytes() for name in wanted}
-    digest = sha256(repr(sources).encode()).hexdigest()[:16]
-
-    def build(folder: Path) -> dict[str, Any]:
-        with ZipFile(folder / f"tandem-{digest}.zip", "w") as archive:
-            for name, content in sources.items():
-                archive.writestr(ZipInfo(name), content)  # no date: equal sources, equal bytes
-        return {"files": [*sources]}
-
-    folder = published(f"code-{digest}", sum(map(len, sources.values())), build)
-    session.sparkContext.addPyFile(str(folder / f"tandem-{digest}.zip"))
-
-
-def start_workers(
-    session: "SparkSession",
-    versions: Callable[[Iterable[object]], Iterator[dict[str, str]]],
-    workers: int,
-) -> None:
-    """Start `workers` Python workers, which import on the way what `versions` needs.
-
-    Raises MachineError where a worker cannot, or has another version of a library than this
-    process: with another version the answers would not be the same bits.
-    """
-    from py4j.protocol import Py4JError  # noqa: PLC0415 - comes with pyspark
-    from pyspark.errors import PySparkException  # noqa: PLC0415 - heavy
-
-    here = next(versions(()))
-    try:
-        # The way that the results of a scan take, so that Java knows it when the scan begins.
-        found = results_in_order(session, versions, range(workers), lambda _: None)
-        others = [there for there in found if there != here]
-    except (PySparkException, Py4JError) as error:
-        last = [line for line in str(error).splitlines() if "Error: " in line]
-        raise MachineError(
-            f"spark.master: {session.sparkContext.master}: its Python workers cannot start "
-            f"({last[-1].strip() if last else error}) -> install {', '.join(here)} for them"
-        ) from error
-    if others:
-        raise MachineError(
-            f"spark.master: {session.sparkContext.master}: its Python workers have {others[0]}, "
-            f"this process has {here} -> install the same versions"
-        )
-
-
-def results_in_order(
-    session: "SparkSession",
-    work: Callable[[Iterable[S]], Iterable[T]],
-    slices: Sequence[S],
-    advance: Advance,
-) -> Iterator[T]:
-    """The results of work([slice]) of every slice, in their order, one task each.
-
-    All tasks run first and leave their results with the executors, on disk where memory is
-    short; the driver then holds those of one task at a time.
-    """
-    from pyspark import StorageLevel  # noqa: PLC0415 - heavy
-
-    tasks = session.sparkContext.parallelize(slices, len(slices))
-    results = tasks.mapPartitions(partial(_pickled, work))
-    results.persist(StorageLevel.MEMORY_AND_DISK_DESER)
-    try:
-        # toLocalIterator runs one task after another. Only Java counts without Python workers.
-        counting = results._jrdd.countAsync()  # noqa: SLF001
-        advance(len(slices) - _wait(session.sparkContext, counting, advance))
-        yield from map(pickle.loads, results.toLocalIterator())
-    finally:
-        results.unpersist()
-
-
-def _pickled(work: Callable[[Iterable[S]], Iterable[T]], slices: Iterable[S]) -> Iterator[bytes]:
-    """In a task: Spark's own pickler is written in Python, and takes longer than the scan."""
-    for result in work(slices):
-        yield pickle.dumps(result, pickle.HIGHEST_PROTOCOL)
-
-
-def _wait(context: "SparkContext", job: Any, advance: Advance) -> int:
-    """Wait for a job; the number of its tasks that were told of as they were completed."""
-    tracker, known = context.statusTracker(), 0
-    while not job.isDone():
-        time.sleep(_POLL_S)
-        infos = [tracker.getJobInfo(id_) for id_ in job.jobIds()]
-        stages = [tracker.getStageInfo(stage) for info in infos if info for stage in info.stageIds]
-        done = sum(stage.numCompletedTasks for stage in stages if stage)
-        advance(done - known)
-        known = done
-    job.get()
-    return known
 
 
 def configuration(settings: SparkSettings) -> dict[str, str]:
