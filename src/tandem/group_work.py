@@ -30,6 +30,9 @@ from tandem.tiles import Batch, Workplace, moments_of
 
 T = TypeVar("T")
 
+# Memory is given back once in so many rows: to have it again costs a seventh of a stretch's time.
+_RELEASE_ROWS = 2**23
+
 # Missing cells, of them NaN, and infinite cells, of every column by its id.
 Counts = dict[str, tuple[int, int, int]]
 
@@ -85,7 +88,8 @@ class GroupMoments:
 
     def __call__(self, stretch: Stretch) -> Moments:
         part = partial(self._part, work=Workplace(self.form.width))
-        pa.default_memory_pool().release_unused()  # what earlier stretches left
+        if (stretch.first_row + stretch.rows) % _RELEASE_ROWS < stretch.rows:
+            pa.default_memory_pool().release_unused()  # what earlier stretches left
         with np.errstate(invalid="ignore", over="ignore"):
             return total(map(part, self.rows.batches(stretch)), self.allowance.limit)
 
