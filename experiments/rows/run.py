@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -57,6 +58,23 @@ def told(slow: str, fast: str, found: Crossover) -> str:
     return f"{fast} beats {slow} above {found.rows:,.0f} rows ({found.low:,.0f} to {high})"
 
 
+def measured(rows: Sequence[Row], slow: str, fast: str) -> str:
+    """From which of the measured sizes on one engine was the faster, whatever the lines say."""
+    sizes = sorted({int(row["rows"]) for row in rows})
+    lost = [size for size in sizes if _taken(rows, fast, size) >= _taken(rows, slow, size)]
+    won = [size for size in sizes if size > max(lost, default=0)]
+    return f"measured: faster from {won[0]:,} rows on" if won else "measured: at no size"
+
+
+def _taken(rows: Sequence[Row], engine: str, size: int) -> float:
+    wanted = (engine, "all", str(size))
+    return median(
+        float(row["total_s"])
+        for row in rows
+        if (row["engine"], row["threads"], row["rows"]) == wanted
+    )
+
+
 def verdict(rows: Sequence[Row], lines: dict[str, Growth]) -> tuple[str, dict[str, float]]:
     """The text, and the metrics of the study's parent."""
     text = ["| engine | start, s | per million rows, s |", "|---|---:|---:|"]
@@ -73,7 +91,7 @@ def verdict(rows: Sequence[Row], lines: dict[str, Growth]) -> tuple[str, dict[st
     text.append("")
     for slow, fast in PAIRS:
         found = crossover(lines[slow], lines[fast])
-        text.append(f"- {told(slow, fast, found)}")
+        text.append(f"- {told(slow, fast, found)}; {measured(rows, slow, fast)}")
         if found.rows is not None:
             metrics[f"crossover/{fast}_over_{slow}"] = found.rows
     for size in (1e6, 1e7, 1e8):

@@ -23,7 +23,7 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 _POLL_S = 0.05  # how often a job is asked whether it is done
-_AT_ONCE_BYTES = 64 * 2**20  # results up to this come to the driver in one job
+_AT_ONCE_BYTES = 2**26  # results up to this come to the driver in one job
 
 
 def ship_package(session: "SparkSession") -> None:
