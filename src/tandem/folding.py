@@ -192,7 +192,8 @@ class Folding:
     def _there(self) -> Integers:
         """Row that tells where it is observed: the constant 1 unless it is imputed."""
         form = self._form
-        return np.array([*(form.indicator.get(j, 0) for j in form.design), 0], dtype=np.int64)
+        indicator = form.indicator
+        return np.array([*(indicator.get(j, 0) for j in form.design), 0], dtype=np.int64)
 
     def _of_design(self, values: Array, of_category: float) -> Array:
         """What `values` says of the numeric features, for every feature, then the target."""
@@ -207,7 +208,8 @@ class Folding:
     def _numeric_means(self, gram: Array) -> Array:
         """Mean of every numeric feature where it is there, in raw units."""
         form = self._form
-        there = [form.indicator.get(j, 0) for j in range(form.numeric)]
+        indicator = form.indicator
+        there = [indicator.get(j, 0) for j in range(form.numeric)]
         sums = DoubleDouble.of(gram[0, 1 : 1 + form.numeric])
         means: Array = ((sums / gram[0, there] + form.shift[:-1]) / form.per_unit[:-1]).rounded()
         return means
