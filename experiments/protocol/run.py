@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from matplotlib.figure import Figure
+
 from tandem.study import Case, Row, command
 
 HERE = Path(__file__).parent
@@ -27,23 +29,36 @@ def _task(rows: int, seed: int, fit_on: str) -> tuple[str, ...]:
 def report(rows: list[Row], folder: Path) -> tuple[str, dict[str, float]]:
     """RMSE inside the folds over RMSE with leakage, less 1, by size: mean, least and most."""
     text = ["| rows | RMSE that leakage hides, mean | least | most |", "|---:|---:|---:|---:|"]
-    metrics = {}
-    for size in SIZES:
-        hidden = []
-        for seed in SEEDS:
-            pair = {
-                row["fit_on"]: float(row["rmse"])
-                for row in rows
-                if int(float(row["rows"])) == size and int(row["seed"]) == seed
-            }
-            if len(pair) == 2:
-                hidden.append(pair["train"] / pair["all"] - 1)
-        if not hidden:
-            continue
+    found, metrics = _hidden(rows), {}
+    for size, hidden in found.items():
         mean = sum(hidden) / len(hidden)
         metrics[f"leakage/rmse_rel_{size}"] = mean
         text.append(f"| {size:,} | {mean:+.3%} | {min(hidden):+.3%} | {max(hidden):+.3%} |")
+    _plot(found, folder / "hidden.png")
     return "\n".join(text) + "\n", metrics
+
+
+def _hidden(rows: list[Row]) -> dict[int, list[float]]:
+    """What leakage hides in every draw, by the rows of the table."""
+    pairs: dict[tuple[int, str], dict[str, float]] = {}
+    for row in rows:
+        pairs.setdefault((int(row["rows"]), row["seed"]), {})[row["fit_on"]] = float(row["rmse"])
+    found: dict[int, list[float]] = {}
+    for (size, _), pair in sorted(pairs.items()):
+        found.setdefault(size, []).append(pair["train"] / pair["all"] - 1)
+    return found
+
+
+def _plot(found: dict[int, list[float]], path: Path) -> None:
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    for size, hidden in found.items():
+        axes.plot([size] * len(hidden), [100 * share for share in hidden], "o", color="#4c78a8")
+    axes.axhline(0, color="#999999", linewidth=0.8)
+    axes.set_xscale("log")
+    axes.set_yscale("symlog", linthresh=0.01)
+    axes.set(xlabel="rows of flights", ylabel="RMSE that leakage hides, % of it")
+    figure.savefig(path, dpi=110)
 
 
 if __name__ == "__main__":
