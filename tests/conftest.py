@@ -1,5 +1,6 @@
 """One cache, one migrated tracking store and one Spark session for the whole test session."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,11 +46,16 @@ def migrated_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def place(tmp_path: Path, migrated_store: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def place(tmp_path: Path, migrated_store: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty working directory with a tracking store in it."""
+    import mlflow
+
     shutil.copy(migrated_store, tmp_path / "mlflow.db")
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    yield tmp_path
+    # MLflow sets variables of the environment, too, which commands of other tests would follow.
+    mlflow.set_tracking_uri(None)
+    os.environ.pop("MLFLOW_EXPERIMENT_ID", None)
 
 
 @pytest.fixture(scope="session")

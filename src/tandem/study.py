@@ -93,7 +93,7 @@ def measure(parent: str, cases: Sequence[Case], repeats: int, table: Path) -> No
     """
     rows = [row for row in read(table) if row["machine"] == machine.name()]
     known = {(row["engine"], row["task"], row["own"], row["turn"]) for row in rows}
-    rmse = {row["task"]: float(row["rmse"]) for row in rows}
+    rmse = {row["task"]: float(row["rmse"]) for row in reversed(rows)}  # of the first of each
     display = Display("study")
     for turn in range(1, repeats + 1):
         for number, case in enumerate(cases if turn % 2 else reversed(cases), 1):
