@@ -207,6 +207,7 @@ def main() -> None:
     for name, table in tables.items():
         text = re.sub(
             f"<!-- {name} -->\n.*?\n\n",
+            # mypy infers no lambda whose arguments have defaults
             lambda _, n=name, t=table: f"<!-- {n} -->\n{markdown(t)}\n",  # type: ignore[misc]
             text,
             flags=re.DOTALL,

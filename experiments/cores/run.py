@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tandem import charts, sharing
-from tandem.study import Case, Row, command, points, where
+from tandem.study import Case, Row, command, series, where
 
 HERE = Path(__file__).parent
 LARGE = "1e7"  # rows on which the scan engines take seconds too
@@ -30,7 +30,7 @@ def cases(small: bool) -> Sequence[Case]:
 
 def report(rows: list[Row], folder: Path) -> tuple[str, dict[str, float]]:
     """Amdahl's law of every engine and size."""
-    runs = points(rows, "cores")
+    runs = series(rows, "cores")
     figure = charts.curves(runs, "cores", "seconds in all")
     (folder / "times.png").write_bytes(charts.png(figure))
     text, metrics = sharing.verdict(runs, "cores", max(int(row["cores"]) for row in rows))

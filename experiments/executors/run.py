@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tandem import charts, sharing
-from tandem.study import Case, Row, command, cores, points, where
+from tandem.study import Case, Row, command, cores, series, where
 
 HERE = Path(__file__).parent
 LARGE = "1e7"  # rows on which distributed_scan takes seconds too
@@ -27,7 +27,7 @@ def cases(small: bool) -> Sequence[Case]:
 
 def report(rows: list[Row], folder: Path) -> tuple[str, dict[str, float]]:
     """Amdahl's law of both engines, from the executors that had a core each."""
-    runs = points(rows, "executors")
+    runs = series(rows, "executors")
     figure = charts.curves(runs, "executors of one core", "seconds in all")
     (folder / "times.png").write_bytes(charts.png(figure))
     most = max(int(row["executors"]) for row in rows)

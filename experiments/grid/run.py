@@ -8,7 +8,7 @@ import numpy as np
 
 from tandem import charts
 from tandem.scaling import Growth, fit
-from tandem.study import Case, Row, command, seconds, where
+from tandem.study import Case, Row, command, seconds, series, size, where
 
 HERE = Path(__file__).parent
 FOLDS = (3, 5, 10)
@@ -71,19 +71,11 @@ def report(rows: list[Row], folder: Path) -> tuple[str, dict[str, float]]:
             + " |"
         )
         metrics |= {f"fit/{engine}_fold_s": found[1].value, f"fit/{engine}_fit_s": found[2].value}
-    _plot(rows, folder)
+    runs = series(rows, "points", lambda row: f"k={row['k']}")
+    figure = charts.curves(runs, "grid points", f"seconds in all, {size(rows[0])}")
+    (folder / "times.png").write_bytes(charts.png(figure))
     note = f"{where(rows)}; medians and 90 % intervals of a residual bootstrap."
     return "\n".join(text) + f"\n\n{note}\n", metrics
-
-
-def _plot(rows: list[Row], folder: Path) -> None:
-    runs: dict[tuple[str, str], list[tuple[float, float]]] = {}
-    for row in rows:
-        runs.setdefault((row["engine"], f"k={row['k']}"), []).append(
-            (float(row["points"]), float(row["total_s"]))
-        )
-    figure = charts.curves(runs, "grid points", f"seconds in all, {int(rows[0]['rows']):,} rows")
-    (folder / "times.png").write_bytes(charts.png(figure))
 
 
 if __name__ == "__main__":

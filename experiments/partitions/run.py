@@ -5,7 +5,7 @@ from pathlib import Path
 from statistics import median
 
 from tandem import charts
-from tandem.study import Case, Row, command, points, seconds, where
+from tandem.study import Case, Row, command, seconds, series, where
 
 HERE = Path(__file__).parent
 COUNTS = (1, 2, 4, 10, 20, 50, 100, 200, 400)
@@ -32,7 +32,7 @@ def cases(small: bool) -> Sequence[Case]:
 
 def report(rows: list[Row], folder: Path) -> tuple[str, dict[str, float]]:
     """Seconds by partitions, and how many times the best each is."""
-    runs = points(rows, "partitions")
+    runs = series(rows, "partitions")
     figure = charts.curves(runs, "partitions", "seconds in all")
     (folder / "times.png").write_bytes(charts.png(figure))
     heads = " | ".join(f"{engine}, {what}, s | of its best" for engine, what in runs)

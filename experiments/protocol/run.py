@@ -45,7 +45,8 @@ def _hidden(rows: list[Row]) -> dict[int, list[float]]:
         pairs.setdefault((int(row["rows"]), row["seed"]), {})[row["fit_on"]] = float(row["rmse"])
     found: dict[int, list[float]] = {}
     for (size, _), pair in sorted(pairs.items()):
-        found.setdefault(size, []).append(pair["train"] / pair["all"] - 1)
+        if len(pair) == 2:
+            found.setdefault(size, []).append(pair["train"] / pair["all"] - 1)
     return found
 
 

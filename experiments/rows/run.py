@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from tandem.report import COLORS
 from tandem.scaling import Crossover, Growth, cost, crossover, fit
-from tandem.study import Case, Row, command, cores, where
+from tandem.study import Case, Row, command, cores, seconds, where
 
 HERE = Path(__file__).parent
 SIZES = (1e4, 3e4, 1e5, 3e5, 1e6, 3e6, 1e7)
@@ -60,19 +60,14 @@ def told(slow: str, fast: str, found: Crossover) -> str:
 
 def measured(rows: Sequence[Row], slow: str, fast: str) -> str:
     """From which of the measured sizes on one engine was the faster, whatever the lines say."""
+
+    def taken(engine: str, size: int) -> float:
+        return median(seconds(rows, engine=engine, threads="all", rows=str(size)))
+
     sizes = sorted({int(row["rows"]) for row in rows})
-    lost = [size for size in sizes if _taken(rows, fast, size) >= _taken(rows, slow, size)]
+    lost = [size for size in sizes if taken(fast, size) >= taken(slow, size)]
     won = [size for size in sizes if size > max(lost, default=0)]
     return f"measured: faster from {won[0]:,} rows on" if won else "measured: at no size"
-
-
-def _taken(rows: Sequence[Row], engine: str, size: int) -> float:
-    wanted = (engine, "all", str(size))
-    return median(
-        float(row["total_s"])
-        for row in rows
-        if (row["engine"], row["threads"], row["rows"]) == wanted
-    )
 
 
 def verdict(rows: Sequence[Row], lines: dict[str, Growth]) -> tuple[str, dict[str, float]]:

@@ -10,8 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from tandem.budget import FIRST_ROWS
-from tandem.columns import expected_levels
+from tandem import group_work
 from tandem.comparison import WITHOUT_SPARK
 from tandem.config import Settings, task
 from tandem.engines.base import ENGINES
@@ -73,8 +72,8 @@ def cardinalities(asked: Task) -> dict[str, int]:
     if not columns:
         return {}
     reader = Reader(dataset)
-    first = reader.sample(reader.footers().stretches[0], columns, FIRST_ROWS)
-    return {c.name: expected_levels(first.column(c.name), dataset.rows) for c in columns}
+    found = group_work.cardinalities(reader, reader.footers().stretches[0], columns, dataset.rows)
+    return {column.name: levels for column, levels in zip(columns, found, strict=True)}
 
 
 def forecast(asked: Task, runs: Sequence[Measured], levels: int = 0) -> Iterator[Forecast]:

@@ -168,10 +168,10 @@ def _record(found: Comparison, dataset: Dataset) -> tracking.Record:
 def _mark_children(found: Comparison, run_id: str, warm_up: int) -> None:
     """Speed-ups on the children too, as the dashboard shows runs; the first are for warming up."""
     finished = history.finished_under(run_id)[::-1]
+    mark = tracking.Record(tags={history.WARM_UP_TAG: "true"})
     for engine in found.engines:
         speedup = tracking.Record(metrics=(("comparison/speedup", found.speedup(engine), 0),))
         for number, child in enumerate(child for name, child in finished if name == engine):
-            mark = tracking.Record(tags={history.WARM_UP_TAG: "true"})
             tracking.log_batch(child, mark if number < warm_up else speedup)
 
 

@@ -6,7 +6,7 @@ categorical one. So the fitted cleaning of any set of folds, and what it does to
 other set, follow from their moments. Centring is done in double-double: it is where digits go.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,6 +68,13 @@ class Form:
     def per_unit(self) -> Array:
         """10**decimals of every numeric feature, then of the target: what u is divided by."""
         return 10.0 ** np.array(self.decimals or np.zeros(len(self.shift)))
+
+    def observed(self, features: Iterable[int]) -> list[int]:
+        """Place in the row vector that tells where each of `features`, by position, is there: its
+        indicator, or the constant 1 where it has none.
+        """
+        indicator = self.indicator
+        return [indicator.get(j, 0) for j in features]
 
     @property
     def indicator(self) -> dict[int, int]:
@@ -191,9 +198,7 @@ class Folding:
     @property
     def _there(self) -> Integers:
         """Row that tells where it is observed: the constant 1 unless it is imputed."""
-        form = self._form
-        indicator = form.indicator
-        return np.array([*(indicator.get(j, 0) for j in form.design), 0], dtype=np.int64)
+        return np.array([*self._form.observed(self._form.design), 0], dtype=np.int64)
 
     def _of_design(self, values: Array, of_category: float) -> Array:
         """What `values` says of the numeric features, for every feature, then the target."""
@@ -208,8 +213,7 @@ class Folding:
     def _numeric_means(self, gram: Array) -> Array:
         """Mean of every numeric feature where it is there, in raw units."""
         form = self._form
-        indicator = form.indicator
-        there = [indicator.get(j, 0) for j in range(form.numeric)]
+        there = form.observed(range(form.numeric))
         sums = DoubleDouble.of(gram[0, 1 : 1 + form.numeric])
         means: Array = ((sums / gram[0, there] + form.shift[:-1]) / form.per_unit[:-1]).rounded()
         return means

@@ -4,7 +4,7 @@ Everything here is a frozen value that can be pickled and called with a stretch.
 different stretches are combined by the caller, in their order.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import starmap
@@ -59,6 +59,12 @@ class Rows:
         return batch(table, first, self.plan, self.folds, self.with_nan)
 
 
+def cardinalities(reader: Reader, first: Stretch, columns: Sequence[Column], of: int) -> list[int]:
+    """Levels among `of` rows of each of `columns`, to judge by the first rows, those of `first`."""
+    sample = reader.sample(first, columns, FIRST_ROWS)
+    return [expected_levels(sample.column(column.name), of) for column in columns]
+
+
 def allowance(rows: Rows, form: Form, first: Stretch, of: int) -> Allowance:
     """Which categories of `of` rows get no sums, to judge by the first ones, those of `first`.
 
@@ -67,10 +73,8 @@ def allowance(rows: Rows, form: Form, first: Stretch, of: int) -> Allowance:
     plan, k = rows.plan, rows.folds.k
     sizes = dict.fromkeys(range(len(plan.categorical)), table_bytes(of, k, form.width))
     if given_up(sizes, {}, budget.LIMIT):
-        sample = rows.reader.sample(first, plan.categorical, FIRST_ROWS)
-        for c, column in enumerate(plan.categorical):
-            levels = expected_levels(sample.column(column.name), of)
-            sizes[c] = table_bytes(levels, k, form.width)
+        found = cardinalities(rows.reader, first, plan.categorical, of)
+        sizes = {c: table_bytes(levels, k, form.width) for c, levels in enumerate(found)}
     return Allowance(given_up(sizes, {}, budget.LIMIT), budget.LIMIT)
 
 

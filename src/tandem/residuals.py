@@ -109,9 +109,10 @@ def pull(split: Split, form: Form, sums: Array) -> Array:
     found = np.empty(len(form.design))
     shift = (DoubleDouble.of(form.shift) / form.per_unit).rounded()
     centre = split.centre.rounded()
+    observed = form.observed(form.design)
     for j, at in enumerate(form.design):
         if at < form.numeric:
-            value, there = sums[1 + at] / form.per_unit[at], sums[form.indicator.get(at, 0)]
+            value, there = sums[1 + at] / form.per_unit[at], sums[observed[j]]
             mean = split.means[at]
             found[j] = value - (mean - shift[at]) * there - (centre[j] - mean) * sums[0]
         else:

@@ -101,7 +101,10 @@ class SecondLook:
             lambda counts: {"counts": np.array([counts[id_] for id_ in ids])},
             lambda arrays: dict(zip(ids, map(tuple, arrays["counts"].tolist()), strict=True)),
         )
-        keys: Callable[[File], list[str]] = lambda file: [self._key(how, file)]  # noqa: E731 - short
+
+        def keys(file: File) -> list[str]:
+            return [self._key(how, file)]
+
         for found in self._by_file(work, stretches, scan, kind, keys):
             yield found.sum
 

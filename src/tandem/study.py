@@ -149,18 +149,26 @@ def read(table: Path) -> list[Row]:
         return [*csv.DictReader(file)]
 
 
-def seconds(rows: Sequence[Row], **labels: str) -> list[float]:
+def seconds(rows: Sequence[Row], /, **labels: str) -> list[float]:
     """Whole times of the runs that carry all of `labels`."""
     mine = (row for row in rows if all(row[name] == label for name, label in labels.items()))
     return [float(row["total_s"]) for row in mine]
 
 
-def points(rows: Sequence[Row], column: str) -> dict[tuple[str, str], list[tuple[float, float]]]:
-    """(value of `column`, seconds in all) of every run, by engine and size of the table."""
+def size(row: Row) -> str:
+    """How large the table of a run was, in words."""
+    return f"{int(row['rows']):,} rows"
+
+
+def series(
+    rows: Sequence[Row], column: str, what: Callable[[Row], str] = size
+) -> dict[tuple[str, str], list[tuple[float, float]]]:
+    """(value of `column`, seconds in all) of every run, by engine and `what` it ran on."""
     found: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for row in rows:
-        of = row["engine"], f"{int(row['rows']):,} rows"
-        found.setdefault(of, []).append((float(row[column]), float(row["total_s"])))
+        found.setdefault((row["engine"], what(row)), []).append(
+            (float(row[column]), float(row["total_s"]))
+        )
     return found
 
 

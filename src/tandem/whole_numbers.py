@@ -24,8 +24,7 @@ def recentred(moments: Moments, form: Form) -> tuple[Moments, Form]:
     With u' = u - d o: sum u'v' = sum uv - d_u sum o_u v - d_v (sum u o_v - d_u sum o_u o_v).
     """
     value = np.array([*range(1, 1 + form.numeric), form.width - 1])
-    indicator = form.indicator
-    there = np.array([*(indicator.get(j, 0) for j in range(form.numeric)), 0])
+    there = np.array([*form.observed(range(form.numeric)), 0])
     move = np.zeros(len(value))
     exact = _exact(moments.gram, form, value)
     form = replace(form, exact=bool(exact.all()))

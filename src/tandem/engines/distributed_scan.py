@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Tasks per core, as far as there are row stretches: the last tasks to end leave few cores idle.
+# Tasks per core, as far as there are stretches: the last tasks to end leave few cores idle.
 _TASKS_PER_CORE = 4
-# The driver holds the results of one task at a time: with thousands of row stretches, more tasks.
+# The driver holds the results of one task at a time: with thousands of stretches, more tasks.
 _GROUPS_PER_TASK = 64
 
 

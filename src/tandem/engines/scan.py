@@ -1,4 +1,4 @@
-"""One pass over the Parquet row stretches: per-fold moments, from which every fit follows.
+"""One pass over the Parquet row groups: per-fold moments, from which every fit follows.
 
 Where the time is: `load` reads footers only; `profile` scans, because only the rows tell whether
 a number is NaN, with the plan that the footers' missing counts lead to; `clean` scans again only
