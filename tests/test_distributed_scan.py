@@ -249,7 +249,7 @@ def test_a_reader_is_created_where_it_is_unpickled(tmp_path: Path) -> None:
     groups = reader.footers().stretches
 
     def read(by: Reader) -> list[tuple[int, str]]:
-        pairs = (pair for group in groups for pair in by.batches(group, dataset.columns))
+        pairs = (pair for group in groups for pair in by.pieces(group, dataset.columns))
         return [(first, f"{piece.schema} {piece.to_pydict()}") for first, piece in pairs]
 
     assert read(pickle.loads(pickle.dumps(reader))) == read(reader)  # noqa: S301 - our own

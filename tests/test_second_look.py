@@ -39,13 +39,13 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files of the row groups that are scanned, in order of reading."""
     names: list[str] = []
-    original = row_groups.Reader.batches
+    original = row_groups.Reader.pieces
 
     def counted(self: row_groups.Reader, group: Stretch, *rest: Any) -> Iterator[Any]:
         names.append(Path(group.file.path).name)
         return original(self, group, *rest)
 
-    monkeypatch.setattr(row_groups.Reader, "batches", counted)
+    monkeypatch.setattr(row_groups.Reader, "pieces", counted)
     return names
 
 

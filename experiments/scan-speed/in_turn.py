@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,6 @@ from hydra import compose, initialize_config_dir
 
 from tandem.config import configuration_folder, settings, task
 from tandem.engines.base import create, unseen
-from tandem.engines.scan import in_order
 from tandem.progress import Display
 from tandem.records import GridPoint, Kind, Task
 from tandem.row_groups import Reader, Stretch
@@ -46,8 +46,9 @@ def decode(task: Task) -> None:
             rows += file.read_row_group(index, names, use_threads=False).num_rows
         return rows
 
-    stretches = Reader(task.dataset).footers().stretches
-    if sum(in_order(read, stretches, _threads(task))) != task.dataset.rows:
+    with ThreadPoolExecutor(_threads(task)) as pool:
+        found = sum(pool.map(read, Reader(task.dataset).footers().stretches))
+    if found != task.dataset.rows:
         sys.exit(f"{task.dataset.files[0].path}: not every row was decoded")
 
 

@@ -6,8 +6,6 @@ different stretches are combined by the caller, in their order.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from itertools import starmap
 from typing import TypeVar
 
 import numpy as np
@@ -25,7 +23,8 @@ from tandem.index_rows import Lookup, counted_sums
 from tandem.moments import Moments
 from tandem.records import Array, Column, Folds, Plan
 from tandem.residuals import Residual, error_sums, products
-from tandem.row_groups import Reader, Stretch
+from tandem.row_groups import Piece, Reader, Stretch
+from tandem.threads import Together, alone
 from tandem.tiles import Batch, Workplace, moments_of
 
 T = TypeVar("T")
@@ -50,12 +49,26 @@ class Rows:
     folds: Folds
     with_nan: frozenset[str] | None
 
-    def batches(self, stretch: Stretch) -> Iterator[Batch]:
-        """The rows of `stretch` in pieces. Raises NotFiniteError as `columns.batch` does."""
-        # starmap and map hold no piece while the next one is decoded, as a loop's variable would.
-        return starmap(self._batch, self.reader.batches(stretch, self.columns))
+    def parts(
+        self,
+        stretch: Stretch,
+        together: Together,
+        width: int,
+        work: Callable[[Batch, Workplace], T],
+    ) -> Iterator[T]:
+        """work(rows, workplace for row vectors of `width`) for `stretch`, piece by piece.
 
-    def _batch(self, first: int, table: pa.RecordBatch | pa.Table) -> Batch:
+        Raises NotFiniteError as `columns.batch` does.
+        """
+
+        def worker() -> Callable[[Piece], T]:
+            place = Workplace(width)
+            return lambda piece: work(self._batch(piece), place)
+
+        return together(worker, self.reader.pieces(stretch, self.columns))
+
+    def _batch(self, piece: Piece) -> Batch:
+        first, table = piece
         return batch(table, first, self.plan, self.folds, self.with_nan)
 
 
@@ -90,15 +103,15 @@ class GroupMoments:
     form: Form
     allowance: Allowance
 
-    def __call__(self, stretch: Stretch) -> Moments:
-        part = partial(self._part, work=Workplace(self.form.width))
+    def __call__(self, stretch: Stretch, together: Together = alone) -> Moments:
         if (stretch.first_row + stretch.rows) % _RELEASE_ROWS < stretch.rows:
             pa.default_memory_pool().release_unused()  # what earlier stretches left
-        with np.errstate(invalid="ignore", over="ignore"):
-            return total(map(part, self.rows.batches(stretch)), self.allowance.limit)
+        parts = self.rows.parts(stretch, together, self.form.width, self._part)
+        return total(parts, self.allowance.limit)
 
     def _part(self, rows: Batch, work: Workplace) -> Moments:
-        part = moments_of(rows, self.form, self.rows.folds.k, work, self.allowance)
+        with np.errstate(invalid="ignore", over="ignore"):
+            part = moments_of(rows, self.form, self.rows.folds.k, work, self.allowance)
         if self.rows.with_nan is None and not np.isfinite(part.gram).all():
             raise NotFiniteError
         return part
@@ -112,14 +125,11 @@ class GroupIndexSums:
     form: Form
     lookup: Lookup
 
-    def __call__(self, stretch: Stretch) -> Array:
-        work, k = Workplace(self.form.width), self.rows.folds.k
-        parts = [
-            counted_sums(rows, self.form, k, work, self.lookup)
-            for rows in self.rows.batches(stretch)
-        ]
-        summed: Array = np.sum(parts, axis=0)
-        return summed
+    def __call__(self, stretch: Stretch, together: Together = alone) -> Array:
+        return _summed(self.rows.parts(stretch, together, self.form.width, self._part))
+
+    def _part(self, rows: Batch, work: Workplace) -> Array:
+        return counted_sums(rows, self.form, self.rows.folds.k, work, self.lookup)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +144,11 @@ class GroupErrors:
     residuals: tuple[Residual, ...]
     places: tuple[Mapping[str, int], ...]
 
-    def __call__(self, stretch: Stretch) -> Array:
-        work = Workplace(self.form.width)
-        parts = [
-            error_sums(rows, self.form, work, self.residuals, self.places)
-            for rows in self.rows.batches(stretch)
-        ]
-        summed: Array = np.sum(parts, axis=0)
-        return summed
+    def __call__(self, stretch: Stretch, together: Together = alone) -> Array:
+        return _summed(self.rows.parts(stretch, together, self.form.width, self._part))
+
+    def _part(self, rows: Batch, work: Workplace) -> Array:
+        return error_sums(rows, self.form, work, self.residuals, self.places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,14 +160,11 @@ class GroupProducts:
     model: Residual
     places: tuple[Mapping[str, int], ...]
 
-    def __call__(self, stretch: Stretch) -> Array:
-        work = Workplace(self.form.width)
-        parts = [
-            products(rows, self.form, work, self.model, self.places)
-            for rows in self.rows.batches(stretch)
-        ]
-        summed: Array = np.sum(parts, axis=0)
-        return summed
+    def __call__(self, stretch: Stretch, together: Together = alone) -> Array:
+        return _summed(self.rows.parts(stretch, together, self.form.width, self._part))
+
+    def _part(self, rows: Batch, work: Workplace) -> Array:
+        return products(rows, self.form, work, self.model, self.places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,14 +174,19 @@ class GroupCounts:
     reader: Reader
     columns: tuple[Column, ...]
 
-    def __call__(self, stretch: Stretch) -> Counts:
-        found: Counts = {column.id: (0, 0, 0) for column in self.columns}
-        for _, table in self.reader.batches(stretch, self.columns):
-            for column in self.columns:
-                more = count_cells(table.column(column.name), column.kind)
-                missing, nan, infinite = found[column.id]
-                found[column.id] = (missing + more[0], nan + more[1], infinite + more[2])
-        return found
+    def __call__(self, stretch: Stretch, together: Together = alone) -> Counts:
+        parts = together(lambda: self._part, self.reader.pieces(stretch, self.columns))
+        summed = np.sum([*parts], axis=0).tolist()
+        return {column.id: tuple(cells) for column, cells in zip(self.columns, summed, strict=True)}
+
+    def _part(self, piece: Piece) -> list[tuple[int, int, int]]:
+        _, table = piece
+        return [count_cells(table.column(c.name), c.kind) for c in self.columns]
+
+
+def _summed(parts: Iterable[Array]) -> Array:
+    found: Array = np.sum([*parts], axis=0)
+    return found
 
 
 def each(

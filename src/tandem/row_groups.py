@@ -1,6 +1,5 @@
 """Parquet row groups as batches of columns, read with pyarrow by one thread each."""
 
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,12 +12,15 @@ from tandem.tiles import TILE
 
 # Decoded cells that one thread holds; a larger row group is read in pieces of whole tiles. Sums by
 # category cost per piece, so that theirs are larger. Part of the order of summation: constants.
-BATCH_CELLS, NUMERIC_CELLS = 6_000_000, 2_097_152
+BATCH_CELLS, NUMERIC_CELLS = 6_000_000, 1_048_576
 
 # Read from the file at a time and column; without it a whole column of a row group is.
 _STREAM_BYTES = 65_536
 
 _SAMPLE_ROWS = 4096
+
+# The row id of the first row, and columns of some rows.
+Piece = tuple[int, pa.RecordBatch | pa.Table]
 
 
 # Neighbouring row groups are worked on as one until they have this share of their file's rows, or
@@ -65,7 +67,6 @@ class Reader:
     def __init__(self, dataset: Dataset, text: tuple[str, ...] = ()) -> None:
         self._dataset = dataset
         self._metadata: dict[str, pq.FileMetaData] = {}
-        self._open = threading.local()
         self._text = text
 
     def __reduce__(self) -> tuple[type["Reader"], tuple[Dataset, tuple[str, ...]]]:
@@ -87,64 +88,45 @@ class Reader:
         self._text = tuple(name for name, kind in types.items() if _is_text(kind))
         return Footers(tuple(found), nulls, types)
 
-    def batches(
-        self, stretch: Stretch, columns: Sequence[Column]
-    ) -> Iterator[tuple[int, pa.RecordBatch | pa.Table]]:
-        """(row id of the first row, columns) of the pieces of `stretch`."""
+    def pieces(self, stretch: Stretch, columns: Sequence[Column]) -> Iterator[Piece]:
+        """The rows of `stretch`, piece by piece."""
         names = [column.name for column in columns]
         numeric = all(column.kind is Kind.NUMERIC for column in columns)
         cells = NUMERIC_CELLS if numeric else BATCH_CELLS
         most = max(cells // max(len(names), 1) // TILE, 1) * TILE
-        first = stretch.first_row
-        for index, rows in enumerate(stretch.sizes, stretch.first):
-            try:
-                ids = range(first, first + rows, most)
-                yield from self._pieces(stretch.file, index, names, ids)
-            except (pa.ArrowException, OSError) as error:
-                raise DataError(
-                    f"{stretch.file.path}: row group {index} cannot be read ({error}) -> "
-                    "write the file again"
-                ) from error
-            first += rows
-
-    def _pieces(
-        self, of: File, index: int, names: list[str], ids: range
-    ) -> Iterator[tuple[int, pa.RecordBatch | pa.Table]]:
-        """Row group `index` of a file, whose row ids are `ids`, in pieces that begin at them."""
-        file, end = self._file(of), ids.stop
-        if len(ids) == 1:
-            yield ids.start, file.read_row_group(index, names, use_threads=False)
-            return
-        pieces = file.iter_batches(ids.step, [index], names, use_threads=False)
-        for first in ids:
-            # No variable holds a piece while the next is decoded.
-            yield first, _of(min(ids.step, end - first), next(pieces))
+        first, index = stretch.first_row, stretch.first
+        try:
+            file = self._open(stretch.file)
+            for index, rows in enumerate(stretch.sizes, stretch.first):
+                yield from _pieces(file, index, names, range(first, first + rows, most))
+                first += rows
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(
+                f"{stretch.file.path}: row group {index} cannot be read ({error}) -> "
+                "write the file again"
+            ) from error
 
     def sample(
         self, stretch: Stretch, columns: Sequence[Column], rows: int = _SAMPLE_ROWS
     ) -> pa.Table:
         """The first rows of `stretch`, one column after another: little memory at a time."""
-        file = self._file(stretch.file)
+        file = self._open(stretch.file)
         first = {}
         for column in columns:
             batches = file.iter_batches(rows, [stretch.first], [column.name], use_threads=False)
             first[column.name] = next(batches).column(0)
         return pa.table(first)
 
-    def _file(self, file: File) -> pq.ParquetFile:
-        opened: tuple[str, pq.ParquetFile] | None = getattr(self._open, "file", None)
-        if opened is None or opened[0] != file.path:
-            if file.path not in self._metadata:
-                self._metadata[file.path] = _footer(file)
-            parquet = pq.ParquetFile(
-                file.path,
-                metadata=self._metadata[file.path],
-                read_dictionary=[*self._text],
-                pre_buffer=False,
-                buffer_size=_STREAM_BYTES,
-            )
-            self._open.file = opened = (file.path, parquet)
-        return opened[1]
+    def _open(self, file: File) -> pq.ParquetFile:
+        if file.path not in self._metadata:
+            self._metadata[file.path] = _footer(file)
+        return pq.ParquetFile(
+            file.path,
+            metadata=self._metadata[file.path],
+            read_dictionary=[*self._text],
+            pre_buffer=False,
+            buffer_size=_STREAM_BYTES,
+        )
 
 
 def stretches(file: File, sizes: Sequence[int]) -> Iterator[Stretch]:
@@ -158,6 +140,17 @@ def stretches(file: File, sizes: Sequence[int]) -> Iterator[Stretch]:
         if rows >= enough or (rows and index == len(sizes)):
             yield Stretch(file, begin, tuple(sizes[begin:index]), first)
             begin, first, rows = index, first + rows, 0
+
+
+def _pieces(file: pq.ParquetFile, index: int, names: list[str], ids: range) -> Iterator[Piece]:
+    """Row group `index`, whose row ids are `ids`, in pieces that begin at them."""
+    if len(ids) == 1:
+        yield ids.start, file.read_row_group(index, names, use_threads=False)
+        return
+    pieces = file.iter_batches(ids.step, [index], names, use_threads=False)
+    for first in ids:
+        # No variable holds a piece while the next is decoded.
+        yield first, _of(min(ids.step, ids.stop - first), next(pieces))
 
 
 def _of(rows: int, piece: pa.RecordBatch) -> pa.RecordBatch:

@@ -27,6 +27,7 @@ from tandem.micro_folds import folded, micro_folds, multiples
 from tandem.moments import Moments
 from tandem.records import Column, File
 from tandem.row_groups import Stretch
+from tandem.threads import Work
 
 T = TypeVar("T")
 
@@ -44,9 +45,7 @@ _CODE = (
 class Scan(Protocol):
     """work(stretch) for every one of the stretches, in their order."""
 
-    def __call__(
-        self, work: Callable[[Stretch], T], stretches: Sequence[Stretch], /
-    ) -> Iterator[T]: ...
+    def __call__(self, work: Work[T], stretches: Sequence[Stretch], /) -> Iterator[T]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +114,7 @@ class SecondLook:
 
     def _by_file(
         self,
-        work: Callable[[Stretch], T],
+        work: Work[T],
         stretches: Sequence[Stretch],
         scan: Scan,
         kind: _Sum[T],
@@ -156,9 +155,7 @@ def _held(keys: Sequence[str]) -> str | None:
     return next((key for key in keys if store.path_of(key).exists()), None)
 
 
-def _scanned(
-    work: Callable[[Stretch], T], stretches: Sequence[Stretch], scan: Scan, kind: _Sum[T]
-) -> Iterator[T]:
+def _scanned(work: Work[T], stretches: Sequence[Stretch], scan: Scan, kind: _Sum[T]) -> Iterator[T]:
     """The sum of every file of `stretches`; nothing is scanned before the first is asked for."""
     if stretches:
         parts = zip(stretches, scan(work, stretches), strict=True)

@@ -7,7 +7,6 @@ neighbouring rows share a fold they stay in place, and every run of them gives o
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -131,16 +130,16 @@ class _Fill:
         """The row vectors [1, u, o, y] in `order` of the tile; None: in place, dropped rows 0."""
         work, form = self._work, self._form
         size = self._end - self._begin if order is None else len(order)
-        tile = work.tile[:, :size]
+        numeric, tile = form.numeric, work.tile[:, :size]
         tile[0] = 1.0
-        tile[1 + form.numeric : -1] = 1.0
+        tile[1 + numeric : -1] = 1.0
         if order is not None:
             # Rows that are not taken fall on the place after the last and are written nowhere.
             work.place[: self._end - self._begin] = size
             work.place[order] = work.count[:size]
         indicators = form.indicator
         for j, cells in enumerate(self._batch.numeric):
-            row = 1 + j if j < form.numeric else -1
+            row = 1 + j if j < numeric else -1
             self._column(cells.values, form.shift[j], tile[row], order)
             if len(cells.missing):
                 holes = self._local(cells.missing, order, size)
@@ -160,7 +159,7 @@ class _Fill:
             return
         column = self._work.column[: len(source)]
         np.subtract(source, shift, out=column, dtype=np.float64)
-        np.take(column, order, out=out, mode="clip")  # `raise` would copy first
+        column.take(order, out=out, mode="clip")  # `raise` would copy first
 
     def _local(self, positions: Integers, order: Integers | None, size: int) -> Integers:
         """Where in the tile the rows at ascending `positions` of the batch are."""
@@ -185,8 +184,7 @@ def _runs(folds: NDArray[Any]) -> Iterator[tuple[int, int, int]]:
     """(fold, first, last) of every run of one fold."""
     cuts = np.flatnonzero(np.diff(folds)) + 1
     edges = [0, *cuts.tolist(), len(folds)]
-    for first, last in pairwise(edges):
-        yield int(folds[first]), first, last
+    return zip(folds[edges[:-1]].tolist(), edges[:-1], edges[1:], strict=True)
 
 
 class _LevelSums:

@@ -5,7 +5,7 @@ everything after, is scan's; the parts are added in the order of the stretches, 
 them, so that the answer is the same bit for bit, whatever the number of partitions and workers.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -21,6 +21,7 @@ from tandem.findings import Facts
 from tandem.group_work import each, versions
 from tandem.records import SparkSettings, Task
 from tandem.row_groups import Stretch
+from tandem.threads import Work
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -61,7 +62,7 @@ class Engine(scan.Engine):
             session, self._session = self._session, None
             session.stop()
 
-    def _results(self, work: Callable[[Stretch], T], stretches: Sequence[Stretch]) -> Iterator[T]:
+    def _results(self, work: Work[T], stretches: Sequence[Stretch]) -> Iterator[T]:
         assert self._session is not None
         slices = self._slices(stretches)
         advance = self._progress(len(slices), "tasks")

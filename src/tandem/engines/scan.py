@@ -9,9 +9,7 @@ more scan together.
 """
 
 import os
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
@@ -43,6 +41,7 @@ from tandem.row_groups import Footers, Reader, Stretch
 from tandem.second_look import SecondLook
 from tandem.settle import settled
 from tandem.solve import KKT_TOLERANCE
+from tandem.threads import Work, in_order
 from tandem.whole_numbers import recentred
 
 T = TypeVar("T")
@@ -69,7 +68,7 @@ class Engine:
         return None
 
     def start(self) -> None:
-        threadpool_limits(1)  # the threads are ours: one per stretch
+        threadpool_limits(1)  # the threads are ours
 
     def load(self) -> None:
         self._footers = self._reader.footers()
@@ -220,12 +219,12 @@ class Engine:
             found += part
         return found
 
-    def _map(self, work: Callable[[Stretch], T], stretches: Sequence[Stretch]) -> Iterator[T]:
+    def _map(self, work: Work[T], stretches: Sequence[Stretch]) -> Iterator[T]:
         """work(stretch) for every one of `stretches`, in their order: one scan."""
         self._scans += 1
         return self._results(work, stretches)
 
-    def _results(self, work: Callable[[Stretch], T], stretches: Sequence[Stretch]) -> Iterator[T]:
+    def _results(self, work: Work[T], stretches: Sequence[Stretch]) -> Iterator[T]:
         """What `_map` says; `distributed_scan` has its own."""
         advance = self._progress(sum(stretch.rows for stretch in stretches), "rows")
         results = in_order(work, stretches, self._threads)
@@ -243,27 +242,6 @@ class Engine:
             return ()
         dropped = plan.columns(Action.DROP_COLUMN)
         return tuple(c for c in dropped if is_floating(self._footers.types[c.name]))
-
-
-def in_order(
-    work: Callable[[Stretch], T], stretches: Sequence[Stretch], threads: int
-) -> Iterator[T]:
-    """work(stretch) for every one in their order, on `threads` threads, few results ahead."""
-    if threads == 1:
-        yield from map(work, stretches)
-        return
-    waiting: deque[Future[T]] = deque()
-    with ThreadPoolExecutor(threads, "scan") as pool:
-        try:
-            for stretch in stretches:
-                waiting.append(pool.submit(work, stretch))
-                if len(waiting) > threads + 1:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
 
 
 def _places(moments: Moments) -> tuple[dict[str, int], ...]:
