@@ -23,9 +23,9 @@ from tandem.tiles import Workplace
 from tests.oracle import fold_of
 from tests.tasks import drive, make_task
 
-COUNT = 27_000
+COUNT = 54_000
 K, SEED, BLOCK = 3, 7, 256
-GROUP = 9_000  # rows: more than a tile
+GROUP = 18_000  # rows: more than a tile
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,10 @@ def run(data: pa.Table, *overrides: str, engine: str = "scan", **layout: int) ->
 
 
 def threads(kind: str) -> Iterator[Result]:
+    """Two threads have two pieces each of two row groups to share; five are too many."""
     for count in (1, 2, 5):
-        yield run(table(kind), f"engine.threads={count}", row_group=1_000)
+        with patch.object(row_groups, "BATCH_CELLS", 1):
+            yield run(table(kind), f"engine.threads={count}", row_group=COUNT // 2)
 
 
 def order_of_work(kind: str) -> Iterator[Result]:
@@ -127,14 +129,14 @@ def layout(kind: str) -> Iterator[Result]:
 
 
 def tile(kind: str, block: int) -> Iterator[Result]:
-    for rows in (8192, 1000, 64):
+    for rows in (16384, 1000, 64):
         with patch.object(Workplace.__init__, "__defaults__", (rows,)):
             yield run(table(kind), f"folds.block={block}")
 
 
 def batch(kind: str) -> Iterator[Result]:
     """A row group read in one piece, in pieces of two tiles, of one."""
-    for cells in (row_groups.BATCH_CELLS, 100_000, 1):
+    for cells in (row_groups.BATCH_CELLS, 200_000, 1):
         with patch.object(row_groups, "BATCH_CELLS", cells):
             yield run(table(kind), row_group=COUNT)
 
@@ -146,7 +148,7 @@ ROWS = {
     "order of rows within a fold": Row(partial(order_of_rows, block=1)),
     "the same, `folds.block=256`": Row(partial(order_of_rows, block=BLOCK)),
     "row groups and files": Row(layout),
-    "`TILE` (8192, 1000, 64)": Row(partial(tile, block=1)),
+    "`TILE` (16384, 1000, 64)": Row(partial(tile, block=1)),
     "`TILE`, `folds.block=256`": Row(partial(tile, block=BLOCK)),
     "`BATCH_CELLS` (all rows, two tiles, one)": Row(batch),
 }

@@ -17,10 +17,10 @@ MOST = 60
 
 # The share of a scan's time that micro-folds may cost, and what the time of a tile is made of, in
 # microseconds: per number in it; per fold; per cell of a fold's Gram. Measured on 2 million rows
-# of 5 and 30 columns, 300,000 of 100, 100,000 of 300: 60, 60, 24 and 6 folds cost at most 19, 7,
-# 12 and 7 % more than 3.
+# of 5 and 30 columns, 300,000 of 100, 100,000 of 300: 60, 60, 24 and 6 folds cost 13, 5, 5 and
+# 4 % more than 3; 48 folds of 100 columns 30 %.
 _SHARE = 0.1
-_PER_NUMBER, _PER_FOLD, _PER_CELL = 0.018, 2.5, 0.005
+_PER_NUMBER, _PER_FOLD, _PER_CELL = 0.018, 2.5, 0.01
 
 # (level, fold) and (level, level, fold) cells up to which tables stay in the processor's cache:
 # on flights without tail numbers 12 folds cost 9 % more than 3, with them 6 folds cost 18 % more.

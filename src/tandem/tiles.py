@@ -19,7 +19,7 @@ from tandem.folding import Form
 from tandem.moments import Category, Integers, Moments, level_keys
 from tandem.records import Array
 
-TILE = 8192
+TILE = 16384
 _LONG_RUN = 64  # rows in a run of one fold, on average, from which runs stay in place
 
 
