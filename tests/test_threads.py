@@ -123,9 +123,9 @@ def test_a_work_that_fails_at_once_leaves_nobody_waiting() -> None:
         [*in_order(work, stretches(5), 4)]
 
 
-@pytest.mark.parametrize(("threads", "most"), [(1, 1), (2, 2), (4, 4)])
-def test_a_thread_holds_one_piece(threads: int, most: int) -> None:
-    """The memory of a scan is what its threads hold."""
+@pytest.mark.parametrize(("threads", "most"), [(1, 1), (2, 3), (4, 6)])
+def test_a_thread_holds_one_piece_and_two_another(threads: int, most: int) -> None:
+    """The memory of a scan is what its threads hold, and what waits for them."""
     seen = []
 
     class Counting(Work):

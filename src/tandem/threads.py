@@ -7,6 +7,7 @@ less than half of its time: one thread decodes while the other works on what it 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from itertools import islice
 from threading import Lock
 from typing import Any, Generic, Protocol, TypeVar
@@ -18,6 +19,7 @@ B = TypeVar("B")
 T_co = TypeVar("T_co", covariant=True)
 
 _SHARING = 2  # threads that work on a stretch
+_AHEAD = 1  # pieces that wait for a thread: the first of a row group takes longer to decode
 
 
 class Together(Protocol):
@@ -91,7 +93,9 @@ class _Shared(Generic[A, B]):
 
     def __init__(self, worker: Callable[[], Callable[[A], B]], pieces: Iterator[A]) -> None:
         self._worker, self._pieces = worker, pieces
-        self._lock = Lock()
+        self._decoding = Lock()
+        self._ended = False
+        self._ready: deque[tuple[list[A], Future[B]]] = deque()
         self._parts: deque[Future[B]] = deque()
 
     def parts(self) -> Iterator[B]:
@@ -104,34 +108,48 @@ class _Shared(Generic[A, B]):
             while self._parts:
                 yield self._parts.popleft().result()
         finally:
-            with self._lock:
-                self._pieces = iter(())
+            self._ended = True
 
     def help(self) -> None:
-        """Work on pieces until there is none left to take."""
+        """Work on pieces until all are decoded."""
         work = self._worker()
-        while self._one(work):
+        while not self._ended and self._one(work):
             pass
 
     def _one(self, work: Callable[[A], B]) -> bool:
         """Work on the next piece; whether there was one."""
-        part: Future[B] = Future()
+        if not (taken := self._take()):
+            return False
+        piece, part = taken
         try:
-            if not (piece := self._take(part)):
-                return False
             part.set_result(work(piece.pop()))
         except Exception as error:  # noqa: BLE001 - raised where the part is asked for
             part.set_exception(error)
         return True
 
-    def _take(self, part: Future[B]) -> list[A]:
-        """The next piece, which will come to `part`, or what is wrong with it; none at the end."""
-        with self._lock:
-            try:
-                piece = [*islice(self._pieces, 1)]
-            except Exception:
-                self._parts.append(part)
-                raise
-            if piece:
-                self._parts.append(part)
-        return piece
+    def _take(self) -> tuple[list[A], Future[B]] | None:
+        """The next piece, and what it will come to; before, more are decoded if nobody does."""
+        while True:
+            while len(self._ready) <= _AHEAD and not self._ended:
+                if not self._decoding.acquire(blocking=not self._ready):
+                    break
+                self._decode()
+                self._decoding.release()
+            with suppress(IndexError):  # another thread may have taken it
+                return self._ready.popleft()
+            if self._ended:
+                return None
+
+    def _decode(self) -> None:
+        part: Future[B] = Future()
+        piece: list[A] = []
+        try:
+            piece += islice(self._pieces, 1)
+        except Exception as error:  # noqa: BLE001 - raised where the part is asked for
+            part.set_exception(error)
+        if piece or part.done():
+            self._parts.append(part)
+        if piece:
+            self._ready.append((piece, part))
+        else:
+            self._ended = True
