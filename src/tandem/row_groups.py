@@ -25,7 +25,7 @@ Piece = tuple[int, pa.RecordBatch | pa.Table]
 
 # Neighbouring row groups are worked on as one until they have this share of their file's rows, or
 # as many rows as the second number: fewer sums to send and to add.
-_SHARE, _LONG = 1 / 16, 1_048_576
+_SHARE, _LONG = 1 / 8, 2_097_152
 
 
 @dataclass(frozen=True, slots=True)
