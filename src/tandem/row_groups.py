@@ -1,4 +1,4 @@
-"""Parquet row groups as batches of columns, read with pyarrow by one thread each."""
+"""Parquet row groups as batches of columns, read with pyarrow."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
