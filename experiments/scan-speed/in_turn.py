@@ -1,17 +1,17 @@
 """One process: programs on the same table, turn by turn. Prints a JSON line for every turn.
 
-python in_turn.py PROGRAMS REPEATS override ...      PROGRAMS: decode,scan,scan_large
-python in_turn.py memory 1 override ...              peak above the imports, one scan
+python in_turn.py PROGRAMS THREADS REPEATS override ...      decode,scan,scan_large 1,2 11
+python in_turn.py memory THREADS 1 override ...              peak above the imports, one scan
 """
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import pyarrow as pa
@@ -46,7 +46,7 @@ def decode(task: Task) -> None:
             rows += file.read_row_group(index, names, use_threads=False).num_rows
         return rows
 
-    with ThreadPoolExecutor(_threads(task)) as pool:
+    with ThreadPoolExecutor(task.threads) as pool:
         found = sum(pool.map(read, Reader(task.dataset).footers().stretches))
     if found != task.dataset.rows:
         sys.exit(f"{task.dataset.files[0].path}: not every row was decoded")
@@ -64,10 +64,6 @@ def timed(work: Callable[[], object]) -> dict[str, float]:
     return {"cpu_s": time.process_time() - cpu, "wall_s": time.perf_counter() - wall}
 
 
-def _threads(task: Task) -> int:
-    return task.threads or os.cpu_count() or 1
-
-
 def _resident_mb(name: str) -> float:
     """VmRSS: now; VmHWM: at most so far, where ru_maxrss would count the parent too."""
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
@@ -76,32 +72,34 @@ def _resident_mb(name: str) -> float:
 
 def main() -> None:
     """Every program once untimed, then in turn."""
-    names, repeats, *overrides = sys.argv[1:]
+    names, counts, repeats, *overrides = sys.argv[1:]
+    threads = [int(count) for count in counts.split(",")]
     with initialize_config_dir(str(configuration_folder()), version_base="1.3"):
         chosen = settings(compose("config", ["engine=scan", "cache.moments=false", *overrides]))
-    small = task(chosen, prepare(chosen))
+    small = replace(task(chosen, prepare(chosen)), threads=threads[0])
     create("scan", small, unseen).start()
-    pa.set_cpu_count(_threads(small))
+    pa.set_cpu_count(threads[0])
     if names == "memory":
         before = _resident_mb("VmRSS")
         found = timed(partial(scan, small))
-        print(
-            json.dumps(
-                {"program": "scan", "turn": 1, **found, "mb": _resident_mb("VmHWM") - before}
-            )
-        )
+        _tell("scan", threads[0], 1, {**found, "mb": _resident_mb("VmHWM") - before})
         return
     large = replace(small, grid=LARGE, folds=replace(small.folds, k=10))
     programs = {
-        "decode": partial(decode, small),
-        "scan": partial(scan, small),
-        "scan_large": partial(scan, large),
+        "decode": (decode, small),
+        "scan": (scan, small),
+        "scan_large": (scan, large),
     }
     for turn in range(int(repeats) + 1):
-        for name in names.split(","):
-            found = timed(programs[name])
+        for count, name in product(threads, names.split(",")):
+            work, what = programs[name]
+            found = timed(partial(work, replace(what, threads=count)))
             if turn:
-                print(json.dumps({"program": name, "turn": turn, **found}), flush=True)
+                _tell(name, count, turn, found)
+
+
+def _tell(program: str, threads: int, turn: int, found: dict[str, float]) -> None:
+    print(json.dumps({"program": program, "threads": threads, "turn": turn, **found}), flush=True)
 
 
 if __name__ == "__main__":

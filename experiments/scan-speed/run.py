@@ -65,15 +65,15 @@ def numeric(folder: Path, rows: int, features: int) -> Table:
 
 
 def in_turn(
-    section: str, table: Table, programs: str, repeats: int, threads: int, *overrides: str
+    section: str, table: Table, programs: str, repeats: int, threads: str, *overrides: str
 ) -> Iterator[Row]:
     """The rows of one process of in_turn.py."""
-    words = [*table.words, f"engine.threads={threads}", *overrides]
-    command = [sys.executable, str(HERE / "in_turn.py"), programs, str(repeats), *words]
+    words = [programs, threads, str(repeats), *table.words, *overrides]
+    command = [sys.executable, str(HERE / "in_turn.py"), *words]
     case = " ".join((table.name, *overrides))
     for line in _output(command).splitlines():
         found = json.loads(line)
-        row = Row(section, case, threads, **found)
+        row = Row(section, case, **found)
         print(row, flush=True)
         yield row
 
@@ -131,17 +131,17 @@ def flights(share: float) -> Table:
 def ratio(folder: Path, share: float, repeats: int) -> Iterator[Row]:
     """The whole cross-validation against decoding; on two threads too."""
     thirty, *wide = numbers(folder, share)
-    for table in (thirty, *wide, flights(share)):
-        yield from in_turn("ratio", table, "decode,scan", repeats, 1)
-    yield from in_turn("ratio", thirty, "decode,scan", repeats, 1, "folds.block=256")
     for table in (thirty, flights(share)):
-        yield from in_turn("ratio", table, "decode,scan", repeats, 2)
+        yield from in_turn("ratio", table, "decode,scan", repeats, "1,2")
+    for table in wide:
+        yield from in_turn("ratio", table, "decode,scan", repeats, "1")
+    yield from in_turn("ratio", thirty, "decode,scan", repeats, "1", "folds.block=256")
 
 
 def grid(folder: Path, share: float, repeats: int) -> Iterator[Row]:
     """k=10 with 100 grid points against k=3 with 6."""
     for table in (numbers(folder, share)[0], flights(share)):
-        yield from in_turn("grid", table, "scan,scan_large", repeats, 1)
+        yield from in_turn("grid", table, "scan,scan_large", repeats, "1")
 
 
 def engines(folder: Path, share: float, _: int) -> Iterator[Row]:
@@ -181,10 +181,10 @@ def memory(folder: Path, share: float, _: int) -> Iterator[Row]:
     """Peak memory above the imports."""
     for rows in (2e6, 5e6, 2e7):
         table = numeric(folder, int(rows * share), 30)
-        for threads in (1, 2):
+        for threads in "12":
             case = Table(f"{rows * share:.0f} rows", table.path, table.overrides)
             yield from in_turn("memory", case, "memory", 1, threads)
-    for threads in (1, 2):
+    for threads in "12":
         yield from in_turn("memory", flights(share), "memory", 1, threads)
 
 
@@ -221,7 +221,7 @@ def main() -> None:
     """Measure, write, judge."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="keep the tables here")
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=11)
     parser.add_argument("--small", action="store_true", help="1 %% of the rows, to see it work")
     names = [part.__name__ for part in PARTS]
     parser.add_argument("--only", nargs="+", choices=names, default=names, help="keep the others")

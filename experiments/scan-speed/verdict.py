@@ -56,9 +56,10 @@ def lines(table: pd.DataFrame) -> Iterator[tuple[str, float, str, float]]:
 
 
 def _scaling(ratio: pd.DataFrame, case: str) -> float:
-    walls = ratio[ratio.case == case].groupby(["program", "threads"]).wall_s.median()
-    gain = {name: walls[name, 1] / walls[name, 2] for name in ("scan", "decode")}
-    return float(gain["scan"] / gain["decode"])
+    """Median over turns of (scan's gain by the second thread) / (decoding's gain by it)."""
+    here = ratio[ratio.case == case]
+    one, two = (ratios(here[here.threads == n], "scan", "decode", "wall_s") for n in (1, 2))
+    return median(first / second for first, second in zip(one, two, strict=True))
 
 
 def _against(rows: pd.DataFrame) -> Iterator[tuple[str, float, str, float]]:

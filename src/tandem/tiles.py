@@ -20,6 +20,7 @@ from tandem.moments import Category, Integers, Moments, level_keys
 from tandem.records import Array
 
 TILE = 16384
+_APART = 64  # numbers between rows of the buffer: a power of two apart, they share cache lines
 _LONG_RUN = 64  # rows in a run of one fold, on average, from which runs stay in place
 
 
@@ -57,7 +58,7 @@ class Workplace:
 
     def __init__(self, width: int, tile: int = TILE) -> None:
         self.rows = tile
-        self.tile = np.empty((width, tile))
+        self.tile = np.empty((width, tile + _APART))[:, :tile]
         self.column = np.empty(tile)
         self.place = np.empty(tile, dtype=np.int64)
         self.count = np.arange(tile)
