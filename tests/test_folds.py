@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
-from tandem.folds import FOLD, ROW_ID, fold_expression
+from tandem.folds import FOLD, ROW_ID, fold_expression, fold_numbers
 from tandem.records import Folds
 
 ROWS = 200_000
@@ -145,3 +145,10 @@ def test_the_fold_of_a_row_depends_on_no_other_row() -> None:
     everywhere = assign(np.arange(5000), Folds(3, 0, 1))
     assert (assign(rows, Folds(3, 0, 1)) == everywhere[rows]).all()
     assert (assign(rows[:10], Folds(3, 0, 1)) == everywhere[rows[:10]]).all()
+
+
+@pytest.mark.parametrize("block", [1, 100])
+@pytest.mark.parametrize("first", [0, 12_345, 2**40])
+def test_consecutive_rows_have_the_folds_of_a_frame(first: int, block: int) -> None:
+    folds, rows = Folds(7, 1, block), np.arange(first, first + 40_000)
+    assert (fold_numbers(first, len(rows), folds) == assign(rows, folds)).all()
