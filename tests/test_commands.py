@@ -145,7 +145,7 @@ def test_the_logged_model_predicts_raw_dirty_rows(
 @pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_a_killed_run(name: signal.Signals) -> None:
     # Many fits of seconds: none of them can be interrupted, the process ends after it.
-    arguments = ["dataset.rows=50000", "model.max_iter=100000", "model.tol=1e-12"]
+    arguments = ["dataset.rows=20000", "model.max_iter=100000", "model.tol=1e-12"]
     with subprocess.Popen([sys.executable, "-m", "tandem", *arguments]) as process:
         deadline = time.monotonic() + 120
         while not runs("run"):
@@ -153,7 +153,7 @@ def test_a_signal_leaves_a_killed_run(name: signal.Signals) -> None:
             time.sleep(0.5)
         time.sleep(5)
         process.send_signal(name)
-        assert process.wait(timeout=60) == 128 + name
+        assert process.wait(timeout=30) == 128 + name
     (run,) = runs("run")
     assert run.info.status == "KILLED"
 

@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
-from itertools import accumulate
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -43,7 +42,7 @@ def last_lines(console: Console) -> list[str]:
 def table(folder: Path, *overrides: str) -> Task:
     synthetic(folder, rows=3000, seed=1, files=3)
     for path in sorted(folder.glob("*.parquet")):
-        pq.write_table(pq.read_table(path), path, row_group_size=170)
+        pq.write_table(pq.read_table(path), path, row_group_size=340)
     return make_task("dataset=files", f"dataset.path={folder}", "dataset.target=y", *overrides)
 
 
@@ -87,11 +86,8 @@ def test_every_row_is_told_once_per_scan(
     assert sum(cut[2]) < 3000
     groups = [pq.ParquetFile(file.path).metadata for file in task.dataset.files]
     rows = [group.row_group(i).num_rows for group in groups for i in range(group.num_row_groups)]
-    ends = set(accumulate(rows))
     for _, _, parts in (count, moments, errors):
-        assert len(parts) > 8
-        assert ends.issuperset(accumulate(parts))  # whole row groups, in their order
-        assert sum(parts) == 3000
+        assert parts == rows
     assert result.facts.scans == 4
 
 
