@@ -15,10 +15,11 @@ import pyarrow.parquet as pq
 
 from tandem import row_groups
 from tandem.engines import scan
+from tandem.pieces import Stretch
 from tandem.records import Folds, Task
 from tandem.result import Result
-from tandem.row_groups import Stretch
 from tandem.scores import largest_relative_difference
+from tandem.threads import Work, in_order
 from tandem.tiles import Workplace
 from tests.oracle import fold_of
 from tests.tasks import drive, make_task
@@ -91,10 +92,8 @@ def threads(kind: str) -> Iterator[Result]:
 def order_of_work(kind: str) -> Iterator[Result]:
     """Row groups worked on from the last to the first; results are taken in their order."""
 
-    def backwards(
-        work: Callable[[Stretch], Any], groups: tuple[Stretch, ...], _: int
-    ) -> Iterator[Any]:
-        yield from [work(group) for group in groups[::-1]][::-1]
+    def backwards(work: Work[Any], groups: tuple[Stretch, ...], _: int) -> Iterator[Any]:
+        yield from [next(in_order(work, [group])) for group in groups[::-1]][::-1]
 
     yield run(table(kind))
     with patch.object(scan, "in_order", backwards):

@@ -48,6 +48,7 @@ LAYERS = (
         "tandem.residuals",
         "tandem.settle",
         "tandem.tiles",
+        "tandem.pieces",
         "tandem.threads",
         "tandem.row_groups",
         "tandem.group_work",

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,9 +18,10 @@ import tandem
 from tandem.engines.distributed_scan import ranges
 from tandem.errors import DataError
 from tandem.group_work import GroupCounts
+from tandem.pieces import Stretch, stretches_of
 from tandem.records import File, Task
 from tandem.result import Result
-from tandem.row_groups import Reader, Stretch, stretches
+from tandem.row_groups import Reader
 from tests.tasks import drive, make_task, synthetic
 
 PARTITIONS = (1, 2, 7)
@@ -141,6 +143,7 @@ def test_data_at_fault_on_a_worker_is_one_clear_error(tmp_path: Path) -> None:
 WORKER = """
 import sys
 from pathlib import Path
+from typing import Any
 
 import tandem
 from tandem.engines import distributed_scan, spark_session, spark_workers
@@ -222,10 +225,12 @@ def test_scan_never_imports_pyspark(tmp_path: Path) -> None:
 
 COUNTING = """
 import pickle, sys
+from tandem.threads import in_order
 
 with open(sys.argv[1], "rb") as file:
     work, stretch = pickle.load(file)
-assert any(missing for missing, _, _ in work(stretch).values())
+(found,) = in_order(work, [stretch])
+assert any(missing for missing, _, _ in found.values())
 assert not {"pandas", "sklearn"} & sys.modules.keys()
 """
 
@@ -249,8 +254,10 @@ def test_a_reader_is_created_where_it_is_unpickled(tmp_path: Path) -> None:
     groups = reader.footers().stretches
 
     def read(by: Reader) -> list[tuple[int, str]]:
-        pairs = (pair for group in groups for pair in by.pieces(group, dataset.columns))
-        return [(first, f"{piece.schema} {piece.to_pydict()}") for first, piece in pairs]
+        pieces = [decoded() for decoded in by.pieces(groups, dataset.columns)]
+        return [
+            (piece.first_row, str(pa.table(dict(piece.columns)).to_pydict())) for piece in pieces
+        ]
 
     assert read(pickle.loads(pickle.dumps(reader))) == read(reader)  # noqa: S301 - our own
 
@@ -269,7 +276,7 @@ def test_a_reader_is_created_where_it_is_unpickled(tmp_path: Path) -> None:
 def test_stretches_hold_every_row_once(
     sizes: list[int], expected: list[tuple[int, tuple[int, ...]]]
 ) -> None:
-    found = [*stretches(File("a", sum(sizes), 7), sizes)]
+    found = [*stretches_of(File("a", sum(sizes), 7), sizes)]
     assert [(one.first, one.sizes) for one in found] == expected
     ends = np.cumsum([0, *(one.rows for one in found)]).tolist()
     assert [one.first_row for one in found] == [7 + end for end in ends[:-1]]

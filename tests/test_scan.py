@@ -15,6 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from tandem import columns as columns_module
 from tandem import row_groups, tiles
 from tandem.errors import DataError
+from tandem.pieces import Piece
 from tandem.records import Task
 from tandem.result import Result
 from tandem.tracking import describe
@@ -264,9 +265,9 @@ def test_a_large_row_group_is_read_in_pieces(
     monkeypatch.setattr(row_groups, "BATCH_CELLS", 1)
     original = columns_module.batch
 
-    def counted(table: pa.Table, *rest: Any) -> tiles.Batch:
-        pieces.append(table.num_rows)
-        return original(table, *rest)
+    def counted(piece: Piece, *rest: Any) -> tiles.Batch:
+        pieces.append(piece.rows)
+        return original(piece, *rest)
 
     monkeypatch.setattr("tandem.group_work.batch", counted)
     parts = drive("scan", table_task(tmp_path))

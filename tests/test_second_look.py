@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from tandem import moments_store, row_groups, second_look
+from tandem.pieces import Pieces, Stretch
 from tandem.records import Task
 from tandem.result import Result
-from tandem.row_groups import Stretch
 from tests.oracle import cross_validate
 from tests.tasks import drive, make_task, synthetic
 
@@ -41,9 +41,9 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     original = row_groups.Reader.pieces
 
-    def counted(self: row_groups.Reader, group: Stretch, *rest: Any) -> Iterator[Any]:
-        names.append(Path(group.file.path).name)
-        return original(self, group, *rest)
+    def counted(self: row_groups.Reader, groups: Sequence[Stretch], *rest: Any) -> Pieces:
+        names.extend(Path(group.file.path).name for group in groups)
+        return original(self, groups, *rest)
 
     monkeypatch.setattr(row_groups.Reader, "pieces", counted)
     return names

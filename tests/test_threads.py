@@ -4,15 +4,15 @@ import gc
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
+from tandem.pieces import Stretch
 from tandem.records import File
-from tandem.row_groups import Stretch
-from tandem.threads import Together, alone, in_order
+from tandem.threads import in_order
 
 THREADS = [1, 2, 3, 4, 8]
 
@@ -32,108 +32,136 @@ class Cells:
 HELD = weakref.WeakSet[Cells]()
 
 
+class Numbers:
+    """The pieces of stretch i: 10 i, 10 i + 1, ..."""
+
+    def __init__(self, stretches: Sequence[Stretch], each: int) -> None:
+        self.counts = (each,) * len(stretches)
+        self._numbers = iter([10 * one.first + j for one in stretches for j in range(each)])
+        self.stopped = threading.Event()
+
+    def __iter__(self) -> Iterator[int]:
+        return self
+
+    def __next__(self) -> int:
+        return next(self._numbers)
+
+    def stop(self) -> None:
+        self.stopped.set()
+
+
 @dataclass
 class Work:
-    """The pieces' numbers as they are added up, of stretch i: 10 i, 10 i + 1, ..."""
+    """The pieces' numbers, as they are added up."""
 
-    pieces: int = 7
-    bad_piece: int = -1
-    bad_work: int = -1
-    open: set[int] = field(default_factory=set)
-    most_open: int = 0
-    workers: set[int] = field(default_factory=set)
+    each: int = 7
+    bad: int = -1
+    most_done: int = 0
+    done: int = 0
+    total_s: float = 0.0
 
-    def __call__(self, stretch: Stretch, together: Together = alone) -> list[int]:
-        return [*together(self.worker, self.decoded(stretch.first))]
+    def pieces(self, stretches: Sequence[Stretch]) -> Numbers:
+        return Numbers(stretches, self.each)
 
-    def decoded(self, first: int) -> Iterator[Cells]:
-        self.open.add(first)
-        self.most_open = max(self.most_open, len(self.open))
-        for number in range(10 * first, 10 * first + self.pieces):
-            if number == self.bad_piece:
-                raise OSError(f"decoding {number}")
-            time.sleep(0.001)
-            yield Cells(number)
-        self.open.remove(first)
-
-    def worker(self) -> Callable[[Cells], int]:
-        self.workers.add(threading.get_ident())
+    def worker(self) -> Callable[[int], int]:
         return self.part
 
-    def part(self, piece: Cells) -> int:
-        if piece.number == self.bad_work:
-            raise ValueError(f"working on {piece.number}")
-        time.sleep(0.002 * (piece.number % 3))
-        return piece.number
+    def part(self, number: int) -> int:
+        if number == self.bad:
+            raise ValueError(f"working on {number}")
+        cells = Cells(number)
+        time.sleep(0.002 * (number % 3))
+        self.done += 1
+        return cells.number
+
+    def total(self, parts: Iterable[int]) -> list[int]:
+        found = [*parts]
+        time.sleep(self.total_s)
+        self.done -= len(found)
+        self.most_done = max(self.most_done, self.done)
+        return found
 
 
 @pytest.mark.parametrize("threads", THREADS)
 @pytest.mark.parametrize("count", [1, 2, 9])
-@pytest.mark.parametrize("pieces", [1, 7])
-def test_parts_and_results_are_in_order(threads: int, count: int, pieces: int) -> None:
-    work = Work(pieces)
-    found = [*in_order(work, stretches(count), threads)]
-    assert found == [[10 * i + j for j in range(pieces)] for i in range(count)]
+@pytest.mark.parametrize("each", [1, 7])
+def test_parts_and_results_are_in_order(threads: int, count: int, each: int) -> None:
+    found = [*in_order(Work(each), stretches(count), threads)]
+    assert found == [[10 * i + j for j in range(each)] for i in range(count)]
 
 
-def test_no_stretch() -> None:
-    assert [*in_order(Work(), [], 4)] == []
+@pytest.mark.parametrize("threads", THREADS)
+def test_no_stretch(threads: int) -> None:
+    assert [*in_order(Work(), [], threads)] == []
 
 
-@pytest.mark.parametrize(("threads", "readers"), [(1, 1), (2, 1), (3, 2), (4, 2)])
-def test_two_threads_share_a_reader(threads: int, readers: int) -> None:
-    work = Work()
-    for _ in in_order(work, stretches(12), threads):
-        pass
-    assert work.most_open == readers
+@pytest.mark.parametrize("threads", THREADS)
+def test_all_threads_work_on_a_single_stretch(threads: int) -> None:
+    together = threading.Barrier(threads)
 
+    class Together(Work):
+        def part(self, number: int) -> int:
+            together.wait(timeout=10)
+            return number
 
-def test_all_threads_help_with_a_single_stretch() -> None:
-    work = Work(pieces=9)
-    assert [*in_order(work, stretches(1), 4)] == [[*range(9)]]
-    assert len(work.workers) == 4
+    assert [*in_order(Together(each=threads), stretches(1), threads)] == [[*range(threads)]]
 
 
 @pytest.mark.parametrize("threads", THREADS)
 @pytest.mark.parametrize("number", [0, 4, 23, 36])
 def test_what_is_wrong_reaches_the_caller(threads: int, number: int) -> None:
-    for work, message in (
-        (Work(bad_piece=number), f"decoding {number}"),
-        (Work(bad_work=number), f"working on {number}"),
-    ):
-        found: list[list[int]] = []
-        with pytest.raises((OSError, ValueError), match=message):
-            found.extend(in_order(work, stretches(5), threads))
-        assert len(found) == number // 10
+    found: list[list[int]] = []
+    with pytest.raises(ValueError, match=f"working on {number}"):
+        found.extend(in_order(Work(bad=number), stretches(5), threads))
+    assert len(found) == number // 10
 
 
 @pytest.mark.parametrize("threads", THREADS)
 def test_the_caller_may_stop(threads: int) -> None:
     results = in_order(Work(), stretches(20), threads)
     assert next(results) == [*range(7)]
-    results.close()
+    results.close()  # type: ignore[attr-defined]  # it is a generator
     assert not [one for one in threading.enumerate() if one.name.startswith("scan")]
 
 
-def test_a_work_that_fails_at_once_leaves_nobody_waiting() -> None:
-    def work(stretch: Stretch, _: Together = alone) -> int:
-        raise RuntimeError(str(stretch.first))
+@pytest.mark.parametrize("threads", THREADS)
+def test_threads_that_wait_for_a_piece_end_where_its_thread_is_interrupted(threads: int) -> None:
+    """As by Ctrl-C, which reaches the thread that adds up."""
 
-    with pytest.raises(RuntimeError, match="0"):
-        [*in_order(work, stretches(5), 4)]
+    class Interrupted(Work):
+        def pieces(self, stretches: Sequence[Stretch]) -> Numbers:
+            self.numbers = super().pieces(stretches)
+            return self.numbers
+
+        def part(self, number: int) -> int:
+            if threading.current_thread() is threading.main_thread():
+                raise KeyboardInterrupt
+            assert self.numbers.stopped.wait(timeout=10)
+            return number
+
+    with pytest.raises(KeyboardInterrupt):
+        [*in_order(Interrupted(), stretches(3), threads)]
+    assert not [one for one in threading.enumerate() if one.name.startswith("scan")]
 
 
-@pytest.mark.parametrize(("threads", "most"), [(1, 1), (2, 3), (4, 6)])
-def test_a_thread_holds_one_piece_and_two_another(threads: int, most: int) -> None:
-    """The memory of a scan is what its threads hold, and what waits for them."""
+@pytest.mark.parametrize("threads", THREADS)
+def test_every_thread_holds_one_piece(threads: int) -> None:
+    """The memory of a scan is what its threads hold."""
     seen = []
 
     class Counting(Work):
-        def part(self, piece: Cells) -> int:
+        def part(self, number: int) -> int:
             seen.append(len(HELD))
-            return super().part(piece)
+            return super().part(number)
 
     gc.collect()
     for _ in in_order(Counting(), stretches(9), threads):
         pass
-    assert np.max(seen) <= most
+    assert np.max(seen) <= threads
+
+
+@pytest.mark.parametrize("threads", [2, 4])
+def test_few_parts_wait_for_a_slow_sum(threads: int) -> None:
+    work = Work(each=1, total_s=0.02)
+    assert len([*in_order(work, stretches(60), threads)]) == 60
+    assert work.most_done <= 4 * threads

@@ -20,9 +20,10 @@ from hydra import compose, initialize_config_dir
 
 from tandem.config import configuration_folder, settings, task
 from tandem.engines.base import create, unseen
+from tandem.pieces import Stretch
 from tandem.progress import Display
 from tandem.records import GridPoint, Kind, Task
-from tandem.row_groups import Reader, Stretch
+from tandem.row_groups import Reader
 from tandem.run import execute, prepare
 from tandem.timing import Stopwatch
 

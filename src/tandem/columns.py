@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from tandem.budget import levels_of
 from tandem.cleaning import MISSING
 from tandem.folds import fold_numbers
 from tandem.moments import Integers
+from tandem.pieces import Piece
 from tandem.records import Array, Column, Folds, Kind, Plan
 from tandem.tiles import Batch, Cells, Codes
 
@@ -22,14 +24,8 @@ class NotFiniteError(Exception):
     """A column of floating-point numbers holds NaN or an infinity, which the footer cannot tell."""
 
 
-def batch(
-    table: pa.RecordBatch | pa.Table,
-    first_row: int,
-    plan: Plan,
-    folds: Folds,
-    with_nan: frozenset[str] | None,
-) -> Batch:
-    """The columns of `plan` in `table`, with the fold of every row and the rows to drop.
+def batch(piece: Piece, plan: Plan, folds: Folds, with_nan: frozenset[str] | None) -> Batch:
+    """The columns of `plan` in `piece`, with the fold of every row and the rows to drop.
 
     `with_nan`: ids of the columns in which NaN stands for missing; None: not known yet, then
     raises NotFiniteError where a column of floating-point numbers holds NaN or an infinity that
@@ -37,25 +33,25 @@ def batch(
     """
     nan = with_nan or frozenset()
     wanted = (*plan.numeric, plan.target)
-    cells = {c.id: numbers(table.column(c.name), nan=c.id in nan) for c in wanted}
+    cells = {c.id: numbers(piece.columns[c.name], nan=c.id in nan) for c in wanted}
     codes, missing = {}, {column.id: cells[column.id].missing for column in wanted}
     for column in plan.categorical:
-        codes[column.id], missing[column.id] = categories(table.column(column.name))
+        codes[column.id], missing[column.id] = categories(piece.columns[column.name])
     absent = [missing[column.id] for column in (plan.target, *plan.required)]
     absent = [positions for positions in absent if len(positions)]
     dropped = _NOTHING
     if absent:
-        gone = np.zeros(table.num_rows, dtype=bool)
+        gone = np.zeros(piece.rows, dtype=bool)
         gone[np.concatenate(absent)] = True
         dropped = np.flatnonzero(gone)
     if with_nan is None:
         # In a used row of a used column NaN and infinity survive every sum.
         shown = {column.name for column in wanted} if len(dropped) == 0 else set()
-        check_finite(table.column(name) for name in table.column_names if name not in shown)
+        check_finite(cells for name, cells in piece.columns.items() if name not in shown)
     return Batch(
         tuple(cells[column.id] for column in wanted),
         tuple(codes[column.id] for column in plan.categorical),
-        fold_numbers(first_row, table.num_rows, folds),
+        fold_numbers(piece.first_row, piece.rows, folds),
         dropped,
     )
 
@@ -170,9 +166,14 @@ def count_cells(column: pa.Array | pa.ChunkedArray, kind: Kind) -> tuple[int, in
 
 def _values(array: pa.Array) -> tuple[NDArray[Any], Integers]:
     """The values without a copy, whatever stands in place of nulls; positions of the nulls."""
-    letter = "f" if is_floating(array.type) else "ui"[pa.types.is_signed_integer(array.type)]
+    return _words(array, _dtype(array.type)), _gaps(array)
+
+
+@cache
+def _dtype(kind: pa.DataType) -> np.dtype[Any]:
     # pyarrow's own to_pandas_dtype imports pandas: a third of a second in every worker.
-    return _words(array, np.dtype(f"{letter}{array.type.bit_width // 8}")), _gaps(array)
+    letter = "f" if is_floating(kind) else "ui"[pa.types.is_signed_integer(kind)]
+    return np.dtype(f"{letter}{kind.bit_width // 8}")
 
 
 def _words(array: pa.Array, kind: np.dtype[Any]) -> NDArray[Any]:

@@ -55,7 +55,8 @@ def fold_numbers(first: int, rows: int, folds: Folds) -> NDArray[np.uint16]:
         part = slice(begin, begin + _AT_ONCE)
         found[part] = _fold(_Rows(starts[part]), folds).values
     skip = first - block * folds.block
-    return np.repeat(found, folds.block)[skip : skip + rows]
+    # Not np.repeat, which copies element by element.
+    return np.broadcast_to(found[:, None], (count, folds.block)).ravel()[skip : skip + rows]
 
 
 T = TypeVar("T", nw.Expr, _Rows)

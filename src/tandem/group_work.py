@@ -6,7 +6,7 @@ different stretches are combined by the caller, in their order.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -21,16 +21,14 @@ from tandem.errors import DataError
 from tandem.folding import Form
 from tandem.index_rows import Lookup, counted_sums
 from tandem.moments import Moments
+from tandem.pieces import Piece, Pieces, Stretch
 from tandem.records import Array, Column, Folds, Plan
 from tandem.residuals import Residual, error_sums, products
-from tandem.row_groups import Piece, Reader, Stretch
-from tandem.threads import Together, alone
+from tandem.row_groups import Reader
+from tandem.threads import Work, in_order
 from tandem.tiles import Batch, Workplace, moments_of
 
 T = TypeVar("T")
-
-# Memory is given back once in so many rows: to have it again takes 0.03 s.
-_RELEASE_ROWS = 2**21
 
 # Missing cells, of them NaN, and infinite cells, of every column by its id.
 Counts = dict[str, tuple[int, int, int]]
@@ -49,27 +47,13 @@ class Rows:
     folds: Folds
     with_nan: frozenset[str] | None
 
-    def parts(
-        self,
-        stretch: Stretch,
-        together: Together,
-        width: int,
-        work: Callable[[Batch, Workplace], T],
-    ) -> Iterator[T]:
-        """work(rows, workplace for row vectors of `width`) for `stretch`, piece by piece.
+    def pieces(self, stretches: Sequence[Stretch]) -> Pieces:
+        """The rows of `stretches`."""
+        return self.reader.pieces(stretches, self.columns)
 
-        Raises NotFiniteError as `columns.batch` does.
-        """
-
-        def worker() -> Callable[[Piece], T]:
-            place = Workplace(width)
-            return lambda piece: work(self._batch(piece), place)
-
-        return together(worker, self.reader.pieces(stretch, self.columns))
-
-    def _batch(self, piece: Piece) -> Batch:
-        first, table = piece
-        return batch(table, first, self.plan, self.folds, self.with_nan)
+    def batch(self, decoded: Callable[[], Piece]) -> Batch:
+        """A piece as what is worked on. Raises NotFiniteError as `columns.batch` does."""
+        return batch(decoded(), self.plan, self.folds, self.with_nan)
 
 
 def cardinalities(reader: Reader, first: Stretch, columns: Sequence[Column], of: int) -> list[int]:
@@ -92,105 +76,125 @@ def allowance(rows: Rows, form: Form, first: Stretch, of: int) -> Allowance:
 
 
 @dataclass(frozen=True, slots=True)
-class GroupMoments:
-    """stretch -> its moments, with the sums that `allowance` leaves.
+class _Group(Generic[T]):
+    """Work on `rows` in a `form`, whose result is the sum of what `part` says of each piece."""
+
+    rows: Rows
+    form: Form
+
+    def pieces(self, stretches: Sequence[Stretch]) -> Pieces:
+        """The rows of `stretches`, not decoded yet."""
+        return self.rows.pieces(stretches)
+
+    def worker(self) -> Callable[[Callable[[], Piece]], T]:
+        """What a thread does with a piece, in buffers of its own."""
+        place = Workplace(self.form.width)
+        return lambda decoded: self.part(self.rows.batch(decoded), place)
+
+    def part(self, rows: Batch, work: Workplace) -> T:
+        """What the rows of a piece come to."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class GroupMoments(_Group[Moments]):
+    """The moments of every stretch, with the sums that `allowance` leaves.
 
     Raises NotFiniteError where NaN or an infinity stands among the numbers, of which no column
     with NaN is known.
     """
 
-    rows: Rows
-    form: Form
     allowance: Allowance
 
-    def __call__(self, stretch: Stretch, together: Together = alone) -> Moments:
-        if (stretch.first_row + stretch.rows) % _RELEASE_ROWS < stretch.rows:
-            pa.default_memory_pool().release_unused()  # what earlier stretches left
-        parts = self.rows.parts(stretch, together, self.form.width, self._part)
-        return total(parts, self.allowance.limit)
-
-    def _part(self, rows: Batch, work: Workplace) -> Moments:
+    def part(self, rows: Batch, work: Workplace) -> Moments:
+        """The moments of a piece."""
         with np.errstate(invalid="ignore", over="ignore"):
             part = moments_of(rows, self.form, self.rows.folds.k, work, self.allowance)
         if self.rows.with_nan is None and not np.isfinite(part.gram).all():
             raise NotFiniteError
         return part
 
+    def total(self, parts: Iterable[Moments]) -> Moments:
+        """The moments of a stretch."""
+        return total(parts, self.allowance.limit)
+
+
+class _GroupSums(_Group[Array]):
+    """Work whose result is an array."""
+
+    __slots__ = ()
+
+    def total(self, parts: Iterable[Array]) -> Array:
+        """The sum of a stretch."""
+        found: Array = np.sum([*parts], axis=0)
+        return found
+
 
 @dataclass(frozen=True, slots=True)
-class GroupIndexSums:
-    """stretch -> the sums with the indices of the categories that were only counted."""
+class GroupIndexSums(_GroupSums):
+    """The sums of every stretch with the indices of the categories that were only counted."""
 
-    rows: Rows
-    form: Form
     lookup: Lookup
 
-    def __call__(self, stretch: Stretch, together: Together = alone) -> Array:
-        return _summed(self.rows.parts(stretch, together, self.form.width, self._part))
-
-    def _part(self, rows: Batch, work: Workplace) -> Array:
+    def part(self, rows: Batch, work: Workplace) -> Array:
+        """The sums of a piece."""
         return counted_sums(rows, self.form, self.rows.folds.k, work, self.lookup)
 
 
 @dataclass(frozen=True, slots=True)
-class GroupErrors:
-    """stretch -> its sums of squared, then of absolute errors of all models, (2, folds, points).
+class GroupErrors(_GroupSums):
+    """Sums of squared, then of absolute errors of all models, (2, folds, points), by stretch.
 
     `places[c]`: level of category c -> its position in `Residual.indices[c]`.
     """
 
-    rows: Rows
-    form: Form
     residuals: tuple[Residual, ...]
     places: tuple[Mapping[str, int], ...]
 
-    def __call__(self, stretch: Stretch, together: Together = alone) -> Array:
-        return _summed(self.rows.parts(stretch, together, self.form.width, self._part))
-
-    def _part(self, rows: Batch, work: Workplace) -> Array:
+    def part(self, rows: Batch, work: Workplace) -> Array:
+        """The sums of a piece."""
         return error_sums(rows, self.form, work, self.residuals, self.places)
 
 
 @dataclass(frozen=True, slots=True)
-class GroupProducts:
-    """stretch -> its sums of every number of a row times the residual of one model."""
+class GroupProducts(_GroupSums):
+    """Sums of every number of a row times the residual of one model, by stretch."""
 
-    rows: Rows
-    form: Form
     model: Residual
     places: tuple[Mapping[str, int], ...]
 
-    def __call__(self, stretch: Stretch, together: Together = alone) -> Array:
-        return _summed(self.rows.parts(stretch, together, self.form.width, self._part))
-
-    def _part(self, rows: Batch, work: Workplace) -> Array:
+    def part(self, rows: Batch, work: Workplace) -> Array:
+        """The sums of a piece."""
         return products(rows, self.form, work, self.model, self.places)
 
 
 @dataclass(frozen=True, slots=True)
 class GroupCounts:
-    """stretch -> its missing, NaN and infinite cells by column."""
+    """Missing, NaN and infinite cells of every stretch by column."""
 
     reader: Reader
     columns: tuple[Column, ...]
 
-    def __call__(self, stretch: Stretch, together: Together = alone) -> Counts:
-        parts = together(lambda: self._part, self.reader.pieces(stretch, self.columns))
+    def pieces(self, stretches: Sequence[Stretch]) -> Pieces:
+        """The rows of `stretches`, not decoded yet."""
+        return self.reader.pieces(stretches, self.columns)
+
+    def worker(self) -> Callable[[Callable[[], Piece]], list[tuple[int, int, int]]]:
+        """What a thread does with a piece."""
+        return self._part
+
+    def total(self, parts: Iterable[list[tuple[int, int, int]]]) -> Counts:
+        """The cells of a stretch."""
         summed = np.sum([*parts], axis=0).tolist()
         return {column.id: tuple(cells) for column, cells in zip(self.columns, summed, strict=True)}
 
-    def _part(self, piece: Piece) -> list[tuple[int, int, int]]:
-        _, table = piece
-        return [count_cells(table.column(c.name), c.kind) for c in self.columns]
-
-
-def _summed(parts: Iterable[Array]) -> Array:
-    found: Array = np.sum([*parts], axis=0)
-    return found
+    def _part(self, decoded: Callable[[], Piece]) -> list[tuple[int, int, int]]:
+        columns = decoded().columns
+        return [count_cells(columns[c.name], c.kind) for c in self.columns]
 
 
 def each(
-    work: Callable[[Stretch], T], slices: Iterable[tuple[Stretch, ...]]
+    work: Work[T], slices: Iterable[tuple[Stretch, ...]]
 ) -> Iterator[T | NotFiniteError | DataError]:
     """In a task of Spark: the result of every stretch, or last what is wrong with the data.
 
@@ -200,7 +204,7 @@ def each(
     pa.set_cpu_count(1)
     try:
         for stretches in slices:
-            yield from map(work, stretches)
+            yield from in_order(work, stretches)
     except (NotFiniteError, DataError) as error:
         yield error  # raised here it would be retried, and reach the driver as text
 

@@ -1,49 +1,24 @@
 """Parquet row groups as batches of columns, read with pyarrow."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tandem.errors import DataError
+from tandem.pieces import Pieces, Stretch, stretches_of
 from tandem.records import Column, Dataset, File, Kind
 from tandem.tiles import TILE
 
 # Decoded cells that one thread holds; a larger row group is read in pieces of whole tiles. Sums by
 # category cost per piece, so that theirs are larger. Part of the order of summation: constants.
-BATCH_CELLS, NUMERIC_CELLS = 6_000_000, 1_048_576
+BATCH_CELLS, NUMERIC_CELLS = 6_000_000, 2_097_152
 
 # Read from the file at a time and column; without it a whole column of a row group is.
 _STREAM_BYTES = 65_536
 
 _SAMPLE_ROWS = 4096
-
-# The row id of the first row, and columns of some rows.
-Piece = tuple[int, pa.RecordBatch | pa.Table]
-
-
-# Neighbouring row groups are worked on as one until they have this share of their file's rows, or
-# as many rows as the second number: fewer sums to send and to add.
-_SHARE, _LONG = 1 / 8, 2_097_152
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """Neighbouring row groups of a file, worked on as one.
-
-    `first`: the first of them; `sizes`: rows of each; `first_row`: row id of the first row.
-    """
-
-    file: File
-    first: int
-    sizes: tuple[int, ...]
-    first_row: int
-
-    @property
-    def rows(self) -> int:
-        """Rows of all."""
-        return sum(self.sizes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +55,7 @@ class Reader:
         for file in self._dataset.files:
             footer = self._metadata[file.path] = _footer(file)
             groups = [footer.row_group(index) for index in range(footer.num_row_groups)]
-            found += stretches(file, [group.num_rows for group in groups])
+            found += stretches_of(file, [group.num_rows for group in groups])
             for group in groups:
                 _count_nulls(group, nulls)
         schema = self._metadata[self._dataset.files[0].path].schema.to_arrow_schema()
@@ -88,23 +63,12 @@ class Reader:
         self._text = tuple(name for name, kind in types.items() if _is_text(kind))
         return Footers(tuple(found), nulls, types)
 
-    def pieces(self, stretch: Stretch, columns: Sequence[Column]) -> Iterator[Piece]:
-        """The rows of `stretch`, piece by piece."""
-        names = [column.name for column in columns]
+    def pieces(self, stretches: Sequence[Stretch], columns: Sequence[Column]) -> Pieces:
+        """`columns` of the rows of `stretches`, piece by piece."""
         numeric = all(column.kind is Kind.NUMERIC for column in columns)
         cells = NUMERIC_CELLS if numeric else BATCH_CELLS
-        most = max(cells // max(len(names), 1) // TILE, 1) * TILE
-        first, index = stretch.first_row, stretch.first
-        try:
-            file = self._open(stretch.file)
-            for index, rows in enumerate(stretch.sizes, stretch.first):
-                yield from _pieces(file, index, names, range(first, first + rows, most))
-                first += rows
-        except (pa.ArrowException, OSError) as error:
-            raise DataError(
-                f"{stretch.file.path}: row group {index} cannot be read ({error}) -> "
-                "write the file again"
-            ) from error
+        rows = max(cells // max(len(columns), 1) // TILE, 1) * TILE
+        return Pieces(self._open, stretches, [column.name for column in columns], rows)
 
     def sample(
         self, stretch: Stretch, columns: Sequence[Column], rows: int = _SAMPLE_ROWS
@@ -127,37 +91,6 @@ class Reader:
             pre_buffer=False,
             buffer_size=_STREAM_BYTES,
         )
-
-
-def stretches(file: File, sizes: Sequence[int]) -> Iterator[Stretch]:
-    """Stretches of the row groups of `file`, which have `sizes` rows: every row is in one."""
-    enough = max(min(file.rows * _SHARE, _LONG), 1)
-    begin, first, rows = 0, file.first_row, 0
-    for index, size in enumerate(sizes, 1):
-        if not rows:
-            begin = index - 1  # empty ones before the first row are of no use
-        rows += size
-        if rows >= enough or (rows and index == len(sizes)):
-            yield Stretch(file, begin, tuple(sizes[begin:index]), first)
-            begin, first, rows = index, first + rows, 0
-
-
-def _pieces(file: pq.ParquetFile, index: int, names: list[str], ids: range) -> Iterator[Piece]:
-    """Row group `index`, whose row ids are `ids`, in pieces that begin at them."""
-    if len(ids) == 1:
-        yield ids.start, file.read_row_group(index, names, use_threads=False)
-        return
-    pieces = file.iter_batches(ids.step, [index], names, use_threads=False)
-    for first in ids:
-        # No variable holds a piece while the next is decoded.
-        yield first, _of(min(ids.step, ids.stop - first), next(pieces))
-
-
-def _of(rows: int, piece: pa.RecordBatch) -> pa.RecordBatch:
-    """`piece`, which must be `rows` long: a row that is not read would look like one dropped."""
-    if piece.num_rows != rows:
-        raise OSError(f"{piece.num_rows} rows read where {rows} were expected")
-    return piece
 
 
 def _footer(file: File) -> pq.FileMetaData:

@@ -25,8 +25,8 @@ from tandem.digests import marks, state
 from tandem.group_work import Counts, GroupCounts, GroupMoments
 from tandem.micro_folds import folded, micro_folds, multiples
 from tandem.moments import Moments
+from tandem.pieces import Stretch
 from tandem.records import Column, File
-from tandem.row_groups import Stretch
 from tandem.threads import Work
 
 T = TypeVar("T")
@@ -38,7 +38,7 @@ _SHARE_OF_FILE, _SMALL, _LARGE = 0.25, 32_000_000, 100_000_000
 # The modules that turn rows into sums: a change of one makes new keys, never an old answer.
 _CODE = (
     *("accumulate", "budget", "columns", "crosstabs", "folds", "group_work", "moments"),
-    *("moments_store", "row_groups", "tiles"),
+    *("moments_store", "pieces", "row_groups", "tiles"),
 )
 
 

@@ -1,155 +1,115 @@
-"""The threads of one machine: two of them work on a stretch, and share what its reader holds.
+"""The threads of one machine: they take pieces in turn, and what these come to is added in order.
 
-A reader holds a page and a dictionary of every column, most of the memory of a scan. Decoding takes
-less than half of its time: one thread decodes while the other works on what it has decoded.
+The thread that adds up does its share of the work meanwhile.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing
 from itertools import islice
-from threading import Lock
-from typing import Any, Generic, Protocol, TypeVar
+from threading import Lock, Semaphore
+from typing import Any, Protocol, TypeVar
 
-from tandem.row_groups import Stretch
+from tandem.pieces import Stretch
 
-A = TypeVar("A")
-B = TypeVar("B")
+A_co = TypeVar("A_co", covariant=True)
 T_co = TypeVar("T_co", covariant=True)
 
-_SHARING = 2  # threads that work on a stretch
-_AHEAD = 1  # pieces that wait for a thread: the first of a row group takes longer to decode
+# Parts for every thread that may wait for being added.
+_AHEAD = 3
 
 
-class Together(Protocol):
-    """map(worker(), pieces), with a worker() for every thread."""
+class Pieces(Protocol[A_co]):
+    """Pieces of stretches, in order; `counts`: how many there are of each."""
 
-    def __call__(
-        self, worker: Callable[[], Callable[[A], B]], pieces: Iterator[A]
-    ) -> Iterator[B]: ...
+    counts: tuple[int, ...]
+
+    def __next__(self) -> A_co: ...
+
+    def __iter__(self) -> Iterator[A_co]: ...
+
+    def stop(self) -> None:
+        """No piece is taken any more; one that waits for another is to fail."""
 
 
 class Work(Protocol[T_co]):
-    """What is done with a stretch, by calling `together` once."""
+    """What is done with stretches: worker()(piece) -> part; total(parts) -> a stretch's result."""
 
-    def __call__(self, stretch: Stretch, together: Together = ...) -> T_co: ...
+    def pieces(self, stretches: Sequence[Stretch], /) -> Pieces[Any]:
+        """The rows of `stretches`, piece by piece."""
+
+    def worker(self) -> Callable[[Any], Any]:
+        """What a thread does with a piece."""
+
+    def total(self, parts: Iterable[Any], /) -> T_co:
+        """What the parts of a stretch come to, in their order."""
 
 
-def alone(worker: Callable[[], Callable[[A], B]], pieces: Iterator[A]) -> Iterator[B]:
-    """Together, on this thread."""
-    # map holds no piece while the next one is decoded, as a loop's variable would.
-    return map(worker(), pieces)
-
-
-def in_order(work: Work[T_co], stretches: Sequence[Stretch], threads: int) -> Iterator[T_co]:
-    """work(stretch) for every one in their order, on `threads` threads, few results ahead."""
+def in_order(work: Work[T_co], stretches: Sequence[Stretch], threads: int = 1) -> Iterator[T_co]:
+    """The result of every one of `stretches` in their order, by so many threads."""
+    pieces = work.pieces(stretches)
     if threads == 1:
-        yield from map(work, stretches)
+        # map holds no piece while the next one is decoded, as a loop's variable would.
+        yield from _totals(work, pieces, map(work.worker(), pieces))
         return
-    sharing = max(_SHARING, threads // max(len(stretches), 1))
-    waiting: deque[Future[T_co]] = deque()
-    with ThreadPoolExecutor(threads, "scan") as pool:
-        try:
-            for stretch in stretches:
-                # A thread helps until there is no piece left to take, then leads the next stretch.
-                team = _Team()
-                waiting.append(pool.submit(team.lead, work, stretch))
-                for _ in range(sharing - 1):
-                    pool.submit(team.help)
-                if len(waiting) > threads + 1:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+    crew = _Crew(work, pieces, threads)
+    with ThreadPoolExecutor(threads - 1, "scan") as pool, closing(crew):
+        for _ in range(threads - 1):
+            pool.submit(crew.help)
+        yield from _totals(work, pieces, crew.parts())
 
 
-class _Team:
-    """Threads that work on one stretch; the one that leads adds up what they find."""
-
-    def __init__(self) -> None:
-        self._shared: Future[_Shared[Any, Any] | None] = Future()
-
-    def lead(self, work: Work[T_co], stretch: Stretch) -> T_co:
-        try:
-            return work(stretch, self._together)
-        finally:
-            if not self._shared.done():
-                self._shared.set_result(None)
-
-    def help(self) -> None:
-        if shared := self._shared.result():
-            shared.help()
-
-    def _together(self, worker: Callable[[], Callable[[A], B]], pieces: Iterator[A]) -> Iterator[B]:
-        shared = _Shared(worker, pieces)
-        self._shared.set_result(shared)
-        return shared.parts()
+def _totals(work: Work[T_co], pieces: Pieces[Any], parts: Iterator[Any]) -> Iterator[T_co]:
+    for count in pieces.counts:
+        yield work.total(islice(parts, count))
 
 
-class _Shared(Generic[A, B]):
-    """Pieces that threads take in turn, and what each of them came to."""
+class _Crew:
+    """Threads that take pieces in turn, one of them by the way."""
 
-    def __init__(self, worker: Callable[[], Callable[[A], B]], pieces: Iterator[A]) -> None:
-        self._worker, self._pieces = worker, pieces
-        self._decoding = Lock()
-        self._ended = False
-        self._ready: deque[tuple[list[A], Future[B]]] = deque()
-        self._parts: deque[Future[B]] = deque()
+    def __init__(self, work: Work[object], pieces: Pieces[Any], threads: int) -> None:
+        self._work, self._pieces, self._threads = work, pieces, threads
+        self._taking = Lock()
+        self._room = Semaphore(_AHEAD * threads)
+        self._parts: deque[Future[Any]] = deque()
+        self._closed = False
 
-    def parts(self) -> Iterator[B]:
-        """What the pieces came to, in their order; this thread does its share of the work."""
-        work = self._worker()
-        try:
-            while self._one(work):
-                while self._parts and self._parts[0].done():
-                    yield self._parts.popleft().result()
-            while self._parts:
-                yield self._parts.popleft().result()
-        finally:
-            self._ended = True
+    def parts(self) -> Iterator[Any]:
+        """What the pieces come to, in their order; this thread works until one is to be had."""
+        worker, left = self._work.worker(), True
+        while True:
+            if not self._parts or not self._parts[0].done():
+                if left and self._room.acquire(blocking=False):
+                    left = self._one(worker)
+                    continue
+                if not self._parts:
+                    return
+            yield self._parts.popleft().result()
+            self._room.release()
 
     def help(self) -> None:
-        """Work on pieces until all are decoded."""
-        work = self._worker()
-        while not self._ended and self._one(work):
+        """Work until no piece is left."""
+        worker = self._work.worker()
+        while self._room.acquire() and not self._closed and self._one(worker):
             pass
 
-    def _one(self, work: Callable[[A], B]) -> bool:
+    def close(self) -> None:
+        """Let all threads end."""
+        self._closed = True
+        self._pieces.stop()
+        self._room.release(self._threads)
+
+    def _one(self, worker: Callable[[Any], Any]) -> bool:
         """Work on the next piece; whether there was one."""
-        if not (taken := self._take()):
-            return False
-        piece, part = taken
+        part: Future[Any] = Future()
+        with self._taking:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return False
+            self._parts.append(part)
         try:
-            part.set_result(work(piece.pop()))
+            part.set_result(worker(piece))
         except Exception as error:  # noqa: BLE001 - raised where the part is asked for
             part.set_exception(error)
         return True
-
-    def _take(self) -> tuple[list[A], Future[B]] | None:
-        """The next piece, and what it will come to; before, more are decoded if nobody does."""
-        while True:
-            while len(self._ready) <= _AHEAD and not self._ended:
-                if not self._decoding.acquire(blocking=not self._ready):
-                    break
-                self._decode()
-                self._decoding.release()
-            with suppress(IndexError):  # another thread may have taken it
-                return self._ready.popleft()
-            if self._ended:
-                return None
-
-    def _decode(self) -> None:
-        part: Future[B] = Future()
-        piece: list[A] = []
-        try:
-            piece += islice(self._pieces, 1)
-        except Exception as error:  # noqa: BLE001 - raised where the part is asked for
-            part.set_exception(error)
-        if piece or part.done():
-            self._parts.append(part)
-        if piece:
-            self._ready.append((piece, part))
-        else:
-            self._ended = True

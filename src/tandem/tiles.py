@@ -79,13 +79,14 @@ def moments_of(
 ) -> Moments:
     """The moments of the used rows of `batch`, with the sums that `allowance` leaves."""
     gram = np.zeros((k, form.width, form.width))
+    of_fold = [*gram]
     summed = _summed(batch, k, form.width, allowance or Allowance())
     sums = _LevelSums(batch, summed, k, form.width) if summed else None
     for tile in tiles(batch, form, k, work):
         for fold, first, last in tile.slices:
             vectors = tile.vectors[:, first:last]
             np.matmul(vectors, vectors.T, out=work.gram)
-            gram[fold] += work.gram
+            np.add(of_fold[fold], work.gram, out=of_fold[fold])
         if sums is not None:
             sums.add(tile.vectors, tile.rows)
     everything = range(len(batch.categorical))
@@ -106,7 +107,7 @@ def tiles(batch: Batch, form: Form, k: int, work: Workplace) -> Iterator[Tile]:
     """
     rows = len(batch.folds)
     folds = batch.folds.astype(np.uint8 if k < 256 else np.uint16)
-    in_place = np.count_nonzero(np.diff(batch.folds)) * _LONG_RUN < rows
+    in_place = np.count_nonzero(_cuts(folds)) * _LONG_RUN < rows
     if not in_place:
         folds[batch.dropped] = k
     for begin in range(0, rows, work.rows):
@@ -183,9 +184,15 @@ def _slices(counts: Integers) -> Iterator[tuple[int, int, int]]:
 
 def _runs(folds: NDArray[Any]) -> Iterator[tuple[int, int, int]]:
     """(fold, first, last) of every run of one fold."""
-    cuts = np.flatnonzero(np.diff(folds)) + 1
-    edges = [0, *cuts.tolist(), len(folds)]
-    return zip(folds[edges[:-1]].tolist(), edges[:-1], edges[1:], strict=True)
+    cuts = (np.flatnonzero(_cuts(folds)) + 1).tolist()
+    firsts = [0, *cuts]
+    return zip(folds[firsts].tolist(), firsts, [*cuts, len(folds)], strict=True)
+
+
+def _cuts(folds: NDArray[Any]) -> NDArray[np.bool_]:
+    """Whether a row's fold is another than that of the row before it, from the second row on."""
+    different: NDArray[np.bool_] = folds[1:] != folds[:-1]
+    return different
 
 
 class _LevelSums:

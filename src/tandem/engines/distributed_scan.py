@@ -19,8 +19,8 @@ from tandem.engines.base import Progress
 from tandem.errors import DataError
 from tandem.findings import Facts
 from tandem.group_work import each, versions
+from tandem.pieces import Stretch
 from tandem.records import SparkSettings, Task
-from tandem.row_groups import Stretch
 from tandem.threads import Work
 
 if TYPE_CHECKING:

@@ -34,10 +34,11 @@ from tandem.held_out import LOST, errors, fit, intercepts
 from tandem.index_rows import Lookup
 from tandem.indices import Indices
 from tandem.moments import MAXIMUM_FOLDS, Moments
+from tandem.pieces import Stretch
 from tandem.profile import refuse_infinite
 from tandem.records import Action, Array, Column, FitOn, GridPoint, Ledger, Plan, Profile, Task
 from tandem.residuals import Residual, residual
-from tandem.row_groups import Footers, Reader, Stretch
+from tandem.row_groups import Footers, Reader
 from tandem.second_look import SecondLook
 from tandem.settle import settled
 from tandem.solve import KKT_TOLERANCE
