@@ -23,6 +23,8 @@ LAYERS = (
         "tandem.double_double",
         "tandem.elastic_net",
         "tandem.indices",
+        "tandem.joints",
+        "tandem.level_sums",
         "tandem.moments",
         "tandem.scaling",
         "tandem.sharing",

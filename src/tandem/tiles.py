@@ -5,18 +5,20 @@ order by one `take` per column, so that one matrix product per fold gives the Gr
 neighbouring rows share a fold they stay in place, and every run of them gives one product.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csc_matrix
 
 from tandem.budget import Allowance, given_up
 from tandem.crosstabs import count_pairs, count_rows
 from tandem.folding import Form
-from tandem.moments import Category, Integers, Moments, level_keys
+from tandem.joints import joined
+from tandem.level_sums import LevelSums
+from tandem.moments import Category, Integers, Moments
 from tandem.records import Array
 
 TILE = 16384
@@ -80,8 +82,11 @@ def moments_of(
     """The moments of the used rows of `batch`, with the sums that `allowance` leaves."""
     gram = np.zeros((k, form.width, form.width))
     of_fold = [*gram]
+    columns = batch.categorical
     summed = _summed(batch, k, form.width, allowance or Allowance())
-    sums = _LevelSums(batch, summed, k, form.width) if summed else None
+    joints = joined({c: (len(columns[c].levels), columns[c].codes) for c in summed})
+    folds = batch.folds.astype(np.int64)
+    sums = LevelSums(joints, folds, k, form.width) if joints else None
     for tile in tiles(batch, form, k, work):
         for fold, first, last in tile.slices:
             vectors = tile.vectors[:, first:last]
@@ -89,15 +94,20 @@ def moments_of(
             np.add(of_fold[fold], work.gram, out=of_fold[fold])
         if sums is not None:
             sums.add(tile.vectors, tile.rows)
-    everything = range(len(batch.categorical))
-    folds, codes = _used(batch, everything)
-    categories = dict(zip(summed, sums.categories(), strict=True)) if sums is not None else {}
-    for c in everything:
-        if c not in categories:
-            categories[c] = count_rows(batch.categorical[c].levels, codes[c], folds, k)
-    sizes = [len(batch.categorical[c].levels) for c in summed]
-    crossed = count_pairs(sizes, [codes[c] for c in summed], folds, k)
-    return Moments(gram, tuple(categories[c] for c in everything), tuple(crossed))
+    folds[batch.dropped] = k
+    categories = {
+        c: count_rows(codes.levels, codes.codes, folds, k)
+        for c, codes in enumerate(columns)
+        if c not in summed
+    }
+    for c, cells, found in sums.categories() if sums is not None else ():
+        categories[c] = Category(columns[c].levels, cells, found)
+    pairs = dict(count_pairs(joints, folds, k))
+    return Moments(
+        gram,
+        tuple(categories[c] for c in range(len(columns))),
+        tuple(pairs[pair] for pair in combinations(summed, 2)),
+    )
 
 
 def tiles(batch: Batch, form: Form, k: int, work: Workplace) -> Iterator[Tile]:
@@ -195,56 +205,6 @@ def _cuts(folds: NDArray[Any]) -> NDArray[np.bool_]:
     return different
 
 
-class _LevelSums:
-    """Sums of row vectors by (category, fold, level) over one batch, of some of its categories."""
-
-    def __init__(self, batch: Batch, summed: Sequence[int], k: int, width: int) -> None:
-        columns = [batch.categorical[c] for c in summed]
-        self._levels = [codes.levels for codes in columns]
-        sizes = [len(levels) * k for levels in self._levels]
-        self._offsets = np.concatenate([[0], np.cumsum(sizes)])
-        seen = np.zeros(self._offsets[-1], dtype=bool)
-        folds, keys = batch.folds.astype(np.int64), []
-        for codes, offset in zip(columns, self._offsets[:-1].tolist(), strict=True):
-            keys.append(folds * len(codes.levels) + codes.codes)
-            seen[offset:][keys[-1]] = True
-        self._occurring = np.flatnonzero(seen)
-        place = np.empty(self._offsets[-1], dtype=np.int32)
-        place[self._occurring] = np.arange(len(self._occurring), dtype=np.int32)
-        self._places = np.empty((len(batch.folds), len(sizes)), dtype=np.int32)
-        for c, offset in enumerate(self._offsets[:-1].tolist()):
-            self._places[:, c] = place[offset:].take(keys[c])
-        self._sums = np.zeros((len(self._occurring), width))
-        self._seen = np.zeros(len(self._occurring), dtype=bool)
-        self._short = np.empty(len(self._occurring), dtype=np.int32)
-
-    def add(self, tile: Array, order: Integers | slice) -> None:
-        """Add the row vectors of `tile`, which are the rows `order` of the batch."""
-        places = self._places[order]
-        rows, categories = places.shape
-        ends = np.arange(0, rows * categories + 1, categories, dtype=np.int32)
-        ones = np.ones(rows * categories)
-        vectors = np.ascontiguousarray(tile.T)
-        if len(self._sums) <= rows * categories // 4:
-            shape = (len(self._sums), rows)
-            self._sums += csc_matrix((ones, places.ravel(), ends), shape=shape) @ vectors
-            return
-        self._seen[places] = True
-        here = np.flatnonzero(self._seen)
-        self._seen[here] = False
-        self._short[here] = np.arange(len(here), dtype=np.int32)
-        indices = self._short[places.ravel()]
-        self._sums[here] += csc_matrix((ones, indices, ends), shape=(len(here), rows)) @ vectors
-
-    def categories(self) -> Iterator[Category]:
-        """The sums as parts of moments."""
-        edges = np.searchsorted(self._occurring, self._offsets)
-        for c, levels in enumerate(self._levels):
-            part = slice(edges[c], edges[c + 1])
-            fold, level = np.divmod(self._occurring[part] - self._offsets[c], max(len(levels), 1))
-            yield Category(levels, level_keys(level, fold), self._sums[part])
-
-
 def _summed(batch: Batch, k: int, width: int, allowance: Allowance) -> list[int]:
     """The categories that are not only counted."""
     rows = len(batch.folds)
@@ -256,14 +216,3 @@ def _summed(batch: Batch, k: int, width: int, allowance: Allowance) -> list[int]
     # At most: the sums of the cells that occur, and what it takes to find them.
     sizes = {c: min(size, rows) * width * 8 + size * 5 for c, size in cells.items()}
     return sorted(cells.keys() - given_up(sizes, {}, allowance.limit))
-
-
-def _used(batch: Batch, columns: Sequence[int]) -> tuple[Integers, list[Integers]]:
-    """Folds and, of some categories, the codes of the used rows."""
-    folds = batch.folds.astype(np.int64)
-    codes = [batch.categorical[c].codes for c in columns]
-    if len(batch.dropped) == 0:
-        return folds, codes
-    used = np.ones(len(folds), dtype=bool)
-    used[batch.dropped] = False
-    return folds[used], [column[used] for column in codes]

@@ -1,0 +1,113 @@
+"""Categories of one batch taken together: what is summed or counted by the joint category holds
+the sums and counts of each.
+
+Two are joined where few of their combinations occur: one follows from the other, as the model of
+a plane from its tail number, or both have few levels.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tandem.moments import Integers
+
+Codes = NDArray[np.int32]
+
+# Combinations for every level of the larger category; and those that are few in any case.
+_FOLLOWS, _FEW = 1.25, 512
+# Cells for every row of the table in which combinations are looked up.
+_TABLE = 16
+# Rows that show whether it is worth looking at all.
+_SAMPLE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """One category (its number), or two joints: `parts` has each, and its code for every own code.
+
+    `codes`: of every row, below `size`.
+    """
+
+    codes: Codes
+    size: int
+    category: int = -1
+    parts: tuple[tuple["Joint", Codes], ...] = ()
+
+
+def joined(columns: Mapping[int, tuple[int, Integers]]) -> list[Joint]:
+    """Every category (its number, levels and codes) once, in as few joints as is worth while."""
+    roots = [Joint(codes.astype(np.int32), size, c) for c, (size, codes) in columns.items()]
+    return _merged(_merged(roots, _following), _small)
+
+
+def _merged(roots: Sequence[Joint], join: Callable[[Joint, Joint], Joint | None]) -> list[Joint]:
+    """Each joined to the smallest larger one to which it can be."""
+    waiting, apart = sorted(roots, key=_size), []
+    while waiting:
+        small = waiting.pop(0)
+        for place, large in enumerate(waiting):
+            if both := join(small, large):
+                waiting[place] = both
+                waiting.sort(key=_size)
+                break
+        else:
+            apart.append(small)
+    return apart
+
+
+def _size(joint: Joint) -> int:
+    return joint.size
+
+
+def _following(small: Joint, large: Joint) -> Joint | None:
+    """The two as one if nearly every level of `large` has only one of `small`."""
+    rows = len(large.codes)
+    if small.size * large.size > _TABLE * rows:
+        return None
+    some = slice(None, None, max(rows // _SAMPLE, 1))
+    levels, combinations = large.codes[some], _combined(small, large, some)
+    if _distinct(combinations) > _FOLLOWS * _distinct(levels):
+        return None
+    both = _joint(small, large)
+    return both if both.size <= _FOLLOWS * large.size else None
+
+
+def _small(small: Joint, large: Joint) -> Joint | None:
+    """The two as one if it is small."""
+    return _joint(small, large) if small.size * large.size <= _FEW else None
+
+
+def _joint(small: Joint, large: Joint) -> Joint:
+    """The two as one."""
+    found, codes = numbered(_combined(small, large), small.size * large.size)
+    many, few = np.divmod(found.astype(np.int32), np.int32(max(small.size, 1)))
+    return Joint(codes, len(found), parts=((large, many), (small, few)))
+
+
+def _combined(small: Joint, large: Joint, some: slice = slice(None)) -> Codes:
+    """Both codes of some rows as one number."""
+    return large.codes[some] * np.int32(small.size) + small.codes[some]
+
+
+def _distinct(codes: Codes) -> int:
+    return int(np.count_nonzero(np.diff(np.sort(codes), prepend=-1)))
+
+
+def numbered(cells: NDArray[Any], size: int) -> tuple[Integers, Codes]:
+    """The numbers below `size` that occur, ascending; of every cell its position among them."""
+    if size > _TABLE * (len(cells) + _FEW):
+        order = np.argsort(cells, kind="stable")  # at once where they are nearly ascending
+        ascending = cells[order]
+        new = np.diff(ascending, prepend=-1) != 0
+        places = np.empty(len(cells), dtype=np.int32)
+        places[order] = np.cumsum(new, dtype=np.int32) - np.int32(1)
+        return ascending[new], places
+    seen = np.zeros(size, dtype=bool)
+    seen[cells] = True
+    found = np.flatnonzero(seen)
+    place = np.empty(size, dtype=np.int32)
+    place[found] = np.arange(len(found), dtype=np.int32)
+    return found, place.take(cells)
