@@ -166,6 +166,11 @@ def test_what_is_independent_and_large_is_not(share: float) -> None:
     ]
 
 
+def test_what_a_sample_cannot_tell_apart_is_not_joined() -> None:
+    """Few levels of the larger one come twice among the rows that are looked at first."""
+    assert roots([Kind(10_000), Kind(7)], 50_000) == [(0,), (1,)]
+
+
 @pytest.mark.parametrize("size", [50, 10**7])
 def test_numbered(size: int) -> None:
     """By a table where there are few numbers, by sorting where there are many."""
