@@ -23,8 +23,9 @@ from tandem.records import File
 # as many rows as the second number: fewer sums to send and to add.
 _SHARE, _LONG = 1 / 8, 2_097_152
 
-# Groups of columns: so many threads can decode side by side.
-_READERS = 8
+# Groups of columns, at most: so many threads can decode side by side. Opening a file takes as long
+# as decoding some thousands of cells: a small file has fewer readers.
+_READERS, _READER_CELLS = 8, 2**18
 
 _STOPPED = -1
 
@@ -86,7 +87,7 @@ class Pieces:
         ids = [[*_ids(stretch, rows)] for stretch in stretches]
         self.counts = tuple(map(len, ids))
         self._left = enumerate(first for some in ids for first in some)
-        each = -(-len(names) // _READERS)
+        each = -(-len(names) // _readers(stretches, len(names)))
         self._decoders = [
             _Decoder(_batches(opened, stretches, names[begin : begin + each], rows))
             for begin in range(0, len(names), each)
@@ -144,6 +145,13 @@ class _Decoder:
             if self._turn != _STOPPED:
                 self._turn = turn
             self._changed.notify_all()
+
+
+def _readers(stretches: Sequence[Stretch], columns: int) -> int:
+    """How many share the columns."""
+    rows = sum(stretch.rows for stretch in stretches)
+    files = len({stretch.file.path for stretch in stretches})
+    return min(1 + rows * columns // max(files, 1) // _READER_CELLS, _READERS)
 
 
 def _ids(stretch: Stretch, most: int) -> Iterator[int]:

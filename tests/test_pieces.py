@@ -1,0 +1,120 @@
+"""Pieces of row groups: every cell once, whoever decodes, with however many readers."""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tandem import pieces
+from tandem.errors import DataError
+from tandem.pieces import Piece, Pieces, Stretch, stretches_of
+from tandem.records import File
+
+ROWS, GROUP, PIECE, FILES = 900, 350, 100, 3
+NAMES = tuple(f"x{j}" for j in range(5))
+
+
+@pytest.fixture(params=[1, 10**9], ids=["many readers", "one reader"])
+def readers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small file as if it were large, or not."""
+    monkeypatch.setattr(pieces, "_READER_CELLS", request.param)
+
+
+def files(folder: Path) -> tuple[list[pa.Table], list[Stretch]]:
+    """Tables, and the stretches of the files that hold them."""
+    rng, tables, stretches = np.random.default_rng(0), [], []
+    for number in range(FILES):
+        path = folder / f"{number}.parquet"
+        tables.append(pa.table({name: rng.normal(size=ROWS) for name in (*NAMES, "unused")}))
+        pq.write_table(tables[-1], path, row_group_size=GROUP)
+        sizes = [GROUP, GROUP, ROWS - 2 * GROUP]
+        stretches += stretches_of(File(str(path), ROWS, number * ROWS), sizes)
+    return tables, stretches
+
+
+def pieces_of(stretches: Sequence[Stretch]) -> Pieces:
+    return Pieces(lambda file: pq.ParquetFile(file.path), stretches, NAMES, PIECE)
+
+
+def called(decode: Callable[[], Piece]) -> Piece | Exception:
+    try:
+        return decode()
+    except (DataError, InterruptedError) as error:
+        return error
+
+
+@pytest.mark.usefixtures("readers")
+@pytest.mark.parametrize("threads", [1, 3])
+def test_every_cell_is_decoded_once(tmp_path: Path, threads: int) -> None:
+    tables, stretches = files(tmp_path)
+    decoding = pieces_of(stretches)
+    with ThreadPoolExecutor(threads) as pool:
+        found = [*pool.map(called, decoding)]
+    assert decoding.counts == (4, 4, 2) * FILES
+    decoded = [pa.table(dict(piece.columns)) for piece in found if isinstance(piece, Piece)]
+    assert pa.concat_tables(decoded) == pa.concat_tables(tables).select(NAMES)
+    firsts = np.cumsum([0, *(table.num_rows for table in decoded)])
+    assert [piece.first_row for piece in found if isinstance(piece, Piece)] == firsts[:-1].tolist()
+
+
+@pytest.mark.usefixtures("readers")
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_row_group_that_cannot_be_read_is_named_once(tmp_path: Path, threads: int) -> None:
+    """The pieces before it are whole; those after it are not waited for."""
+    _, stretches = files(tmp_path)
+    second = tmp_path / "1.parquet"
+    chunk = pq.read_metadata(second).row_group(1).column(3)
+    content = bytearray(second.read_bytes())
+    begin = chunk.dictionary_page_offset or chunk.data_page_offset
+    content[begin : begin + chunk.total_compressed_size] = b"\xff" * chunk.total_compressed_size
+    second.write_bytes(content)
+    with ThreadPoolExecutor(threads) as pool:
+        found = [*pool.map(called, pieces_of(stretches))]
+    whole = 10 + 4
+    assert all(isinstance(piece, Piece) for piece in found[:whole])
+    assert isinstance(found[whole], DataError)
+    assert str(found[whole]).startswith(f"{second}: row group 1 cannot be read")
+    assert all(isinstance(piece, InterruptedError) for piece in found[whole + 1 :])
+
+
+def test_rows_that_are_not_there_are_missed(tmp_path: Path) -> None:
+    _, stretches = files(tmp_path)
+    pq.write_table(pq.read_table(tmp_path / "0.parquet").slice(0, 320), tmp_path / "0.parquet")
+    *_, last = (called(decode) for decode in [*pieces_of(stretches)][:4])
+    assert isinstance(last, DataError)
+    assert "20 rows read where 50 were expected" in str(last)
+
+
+def test_who_waits_for_an_earlier_piece_need_not_when_all_are_stopped(tmp_path: Path) -> None:
+    _, stretches = files(tmp_path)
+    decoding = pieces_of(stretches)
+    _, second = next(decoding), next(decoding)
+    found: list[Piece | Exception] = []
+    waiting = threading.Thread(target=lambda: found.append(called(second)))
+    waiting.start()
+    waiting.join(timeout=0.2)
+    assert waiting.is_alive()
+    decoding.stop()
+    waiting.join(timeout=10)
+    assert isinstance(found[0], InterruptedError)
+
+
+@pytest.mark.parametrize(("cells", "opened"), [(1, 5), (10**9, 1), (2000, 3)])
+def test_small_files_are_opened_less_often(tmp_path: Path, cells: int, opened: int) -> None:
+    _, stretches = files(tmp_path)
+    counted: list[str] = []
+
+    def opening(file: File) -> pq.ParquetFile:
+        counted.append(file.path)
+        return pq.ParquetFile(file.path)
+
+    with patch.object(pieces, "_READER_CELLS", cells):
+        for decode in Pieces(opening, stretches, NAMES, PIECE):
+            decode()
+    assert len(counted) == opened * FILES
