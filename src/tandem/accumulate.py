@@ -18,6 +18,7 @@ from tandem.moments import (
     Integers,
     Moments,
     Pair,
+    divided,
     level_keys,
     pair_keys,
     pairs_of,
@@ -193,8 +194,8 @@ class _Counts:
         if self._table is not None:
             _, left, right = self._table.shape
             cells = np.flatnonzero(self._table != 0)  # of booleans: five times faster
-            rest, level = np.divmod(cells, max(right, 1))
-            fold, other = np.divmod(rest, max(left, 1))
+            rest, level = divided(cells, max(right, 1))
+            fold, other = divided(rest, max(left, 1))
             counts = self._table.ravel()[cells].astype(np.int64)
             return Pair(pair_keys(other, level, fold), counts)
         keys = np.concatenate([pair.keys for pair in self._waiting])

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tandem.joints import Joint, numbered
-from tandem.moments import Category, Integers, Pair, level_keys, pair_keys
+from tandem.joints import TABLE, Joint, numbered
+from tandem.moments import Category, Integers, Pair, divided, level_keys, pair_keys
 
-# Cells of a table of counts that are worth their zeros, beyond four per row.
-_FEW = 8192
+# Cells of a table of counts that are worth their zeros.
+_EACH, _FEW = 4, 8192  # for every row, and beyond
 
 # The numbers of two categories, ascending, and their pair.
 Crossed = tuple[tuple[int, int], Pair]
@@ -22,7 +22,7 @@ def count_rows(levels: tuple[str, ...], codes: Integers, folds: Integers, k: int
     """Rows by (fold, level) of a category that is only counted."""
     size = max(len(levels), 1)
     keys, rows = _occurring(folds * size + codes, k * size)
-    fold, level = np.divmod(keys, size)
+    fold, level = divided(keys, size)
     return Category(levels, level_keys(level, fold), rows[:, None].astype(np.float64))
 
 
@@ -31,7 +31,7 @@ def count_pairs(joints: Sequence[Joint], folds: Integers, k: int) -> Iterator[Cr
     for joint in joints:
         if joint.parts:
             cells, rows = _occurring(folds * joint.size + joint.codes, k * joint.size)
-            yield from _within(joint, k, *np.divmod(cells, joint.size), rows)
+            yield from _within(joint, k, *divided(cells, joint.size), rows)
     for left, right in combinations(joints, 2):
         yield from _between(left, right, folds, k)
 
@@ -39,12 +39,12 @@ def count_pairs(joints: Sequence[Joint], folds: Integers, k: int) -> Iterator[Cr
 def _between(left: Joint, right: Joint, folds: Integers, k: int) -> Iterator[Crossed]:
     """Every two categories of which one is in `left` and one in `right`."""
     size = k * left.size * right.size
-    if size <= 4 * len(folds) + _FEW or not (left.parts or right.parts):
+    if size <= _EACH * len(folds) + _FEW or not (left.parts or right.parts):
         # Half the bytes to move where they suffice.
         of: NDArray[Any] = folds.astype(np.int32 if size * 2 < 2**31 else np.int64)
         cells, counts = _occurring((of * left.size + left.codes) * right.size + right.codes, size)
-        rest, y = np.divmod(cells, right.size)
-        yield from _Table(left, right, *np.divmod(rest, left.size), y, counts).pairs(k)
+        rest, y = divided(cells, right.size)
+        yield from _Table(left, right, *divided(rest, left.size), y, counts).pairs(k)
         return
     if not left.parts or (right.parts and right.size > left.size):
         left, right = right, left
@@ -63,7 +63,7 @@ def _within(
     for part, code_of in joint.parts:
         cells, places = numbered(fold * part.size + code_of[code], k * part.size)
         counts = np.bincount(places, rows).astype(np.int64)
-        yield from _within(part, k, *np.divmod(cells, part.size), counts)
+        yield from _within(part, k, *divided(cells, part.size), counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +95,9 @@ class _Table:
         size = self.right.size
         cells = (self.fold * part.size + codes) * size + self.y
         found, places = numbered(cells, k * part.size * size)
-        rest, y = np.divmod(found, size)
+        rest, y = divided(found, size)
         rows = np.bincount(places, self.rows).astype(np.int64)
-        return _Table(part, self.right, *np.divmod(rest, part.size), y, rows)
+        return _Table(part, self.right, *divided(rest, part.size), y, rows)
 
     def _turned(self) -> "_Table":
         return _Table(self.right, self.left, self.fold, self.y, self.x, self.rows)
@@ -105,10 +105,14 @@ class _Table:
 
 def _occurring(cells: NDArray[Any], size: int) -> tuple[Integers, Integers]:
     """The numbers below `size` that occur, ascending, and how often."""
-    if size <= 4 * len(cells) + _FEW:
+    if size <= _EACH * len(cells) + _FEW:
         table = np.bincount(cells, minlength=size)[:size]
         keys = np.flatnonzero(table != 0)  # of booleans: five times faster
         return keys, table[keys]
+    if size <= TABLE * len(cells):
+        keys, places = numbered(np.minimum(cells, size), size + 1)
+        used = np.searchsorted(keys, size)
+        return keys[:used], np.bincount(places)[:used]
     ordered = np.sort(cells)
     ordered = ordered[: np.searchsorted(ordered, size)]
     first = np.flatnonzero(np.diff(ordered, prepend=-1))

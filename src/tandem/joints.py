@@ -7,21 +7,22 @@ a plane from its tail number, or both have few levels.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tandem.moments import Integers
+from tandem.moments import Integers, divided
 
 Codes = NDArray[np.int32]
 
-# Combinations for every level of the larger category; and those that are few in any case.
+# Combinations, at most, for every level of the larger category; and as many as are few in any case.
 _FOLLOWS, _FEW = 1.25, 512
 # Cells for every row of the table in which combinations are looked up.
-_TABLE = 16
+TABLE = 16
 # Rows that show whether it is worth looking at all.
-_SAMPLE = 4096
+_SAMPLE = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,27 +46,23 @@ def joined(columns: Mapping[int, tuple[int, Integers]]) -> list[Joint]:
 
 def _merged(roots: Sequence[Joint], join: Callable[[Joint, Joint], Joint | None]) -> list[Joint]:
     """Each joined to the smallest larger one to which it can be."""
-    waiting, apart = sorted(roots, key=_size), []
+    waiting, apart = sorted(roots, key=attrgetter("size")), []
     while waiting:
         small = waiting.pop(0)
         for place, large in enumerate(waiting):
             if both := join(small, large):
                 waiting[place] = both
-                waiting.sort(key=_size)
+                waiting.sort(key=attrgetter("size"))
                 break
         else:
             apart.append(small)
     return apart
 
 
-def _size(joint: Joint) -> int:
-    return joint.size
-
-
 def _following(small: Joint, large: Joint) -> Joint | None:
     """The two as one if nearly every level of `large` has only one of `small`."""
     rows = len(large.codes)
-    if small.size * large.size > _TABLE * rows:
+    if small.size * large.size > TABLE * rows:
         return None
     some = slice(None, None, max(rows // _SAMPLE, 1))
     levels, combinations = large.codes[some], _combined(small, large, some)
@@ -83,8 +80,8 @@ def _small(small: Joint, large: Joint) -> Joint | None:
 def _joint(small: Joint, large: Joint) -> Joint:
     """The two as one."""
     found, codes = numbered(_combined(small, large), small.size * large.size)
-    many, few = np.divmod(found.astype(np.int32), np.int32(max(small.size, 1)))
-    return Joint(codes, len(found), parts=((large, many), (small, few)))
+    many, rest = divided(found.astype(np.int32), max(small.size, 1))
+    return Joint(codes, len(found), parts=((large, many), (small, rest)))
 
 
 def _combined(small: Joint, large: Joint, some: slice = slice(None)) -> Codes:
@@ -98,16 +95,17 @@ def _distinct(codes: Codes) -> int:
 
 def numbered(cells: NDArray[Any], size: int) -> tuple[Integers, Codes]:
     """The numbers below `size` that occur, ascending; of every cell its position among them."""
-    if size > _TABLE * (len(cells) + _FEW):
+    if size > TABLE * (len(cells) + _FEW):
         order = np.argsort(cells, kind="stable")  # at once where they are nearly ascending
         ascending = cells[order]
         new = np.diff(ascending, prepend=-1) != 0
         places = np.empty(len(cells), dtype=np.int32)
         places[order] = np.cumsum(new, dtype=np.int32) - np.int32(1)
         return ascending[new], places
+    at = cells.astype(np.intp, copy=False)  # else converted at every use
     seen = np.zeros(size, dtype=bool)
-    seen[cells] = True
+    seen[at] = True
     found = np.flatnonzero(seen)
     place = np.empty(size, dtype=np.int32)
     place[found] = np.arange(len(found), dtype=np.int32)
-    return found, place.take(cells)
+    return found, place.take(at)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csc_matrix
 
 from tandem.joints import Joint, numbered
-from tandem.moments import Integers, level_keys
+from tandem.moments import Integers, divided, level_keys
 from tandem.records import Array
 
 
@@ -50,7 +50,7 @@ class LevelSums:
 
 
 def _spread(joint: Joint, cells: Integers, sums: Array) -> Iterator[tuple[int, Integers, Array]]:
-    fold, level = np.divmod(cells, max(joint.size, 1))
+    fold, level = divided(cells, max(joint.size, 1))
     if not joint.parts:
         yield joint.category, level_keys(level, fold), sums
     for part, code in joint.parts:

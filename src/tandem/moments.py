@@ -10,6 +10,7 @@ Of a category that is too large for sums, only the rows are counted.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,6 +120,12 @@ def pairs_of(categories: int, counted: frozenset[int]) -> tuple[tuple[int, int],
 def positions(levels: Sequence[str], places: Mapping[str, int]) -> Integers:
     """The place of every level."""
     return np.fromiter(map(places.__getitem__, levels), np.int64, len(levels))
+
+
+def divided(cells: NDArray[Any], size: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Quotients and remainders by `size`, at least 1: np.divmod takes three times as long."""
+    quotients = cells // size
+    return quotients, cells - quotients * size
 
 
 def level_keys(level: Integers, fold: Integers) -> Integers:
