@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tandem.joints import TABLE, Joint, numbered
+from tandem.joints import Joint, in_table, numbered
 from tandem.moments import Category, Integers, Pair, divided, level_keys, pair_keys
 
 # Cells of a table of counts that are worth their zeros.
@@ -109,7 +109,7 @@ def _occurring(cells: NDArray[Any], size: int) -> tuple[Integers, Integers]:
         table = np.bincount(cells, minlength=size)[:size]
         keys = np.flatnonzero(table != 0)  # of booleans: five times faster
         return keys, table[keys]
-    if size <= TABLE * len(cells):
+    if in_table(size, len(cells)):
         keys, places = numbered(np.minimum(cells, size), size + 1)
         used = np.searchsorted(keys, size)
         return keys[:used], np.bincount(places)[:used]

@@ -19,8 +19,8 @@ Codes = NDArray[np.int32]
 
 # Combinations, at most, for every level of the larger category; and as many as are few in any case.
 _FOLLOWS, _FEW = 1.25, 512
-# Cells for every row of the table in which combinations are looked up.
-TABLE = 16
+# Cells of a table in which combinations are looked up, for every row and in all.
+_TABLE, _LARGE = 16, 2**22
 # Rows that show whether it is worth looking at all.
 _SAMPLE = 2048
 
@@ -62,7 +62,7 @@ def _merged(roots: Sequence[Joint], join: Callable[[Joint, Joint], Joint | None]
 def _following(small: Joint, large: Joint) -> Joint | None:
     """The two as one if nearly every level of `large` has only one of `small`."""
     rows = len(large.codes)
-    if small.size * large.size > TABLE * rows:
+    if not in_table(small.size * large.size, rows):
         return None
     some = slice(None, None, max(rows // _SAMPLE, 1))
     levels, combinations = large.codes[some], _combined(small, large, some)
@@ -93,9 +93,14 @@ def _distinct(codes: Codes) -> int:
     return int(np.count_nonzero(np.diff(np.sort(codes), prepend=-1)))
 
 
+def in_table(cells: int, rows: int) -> bool:
+    """Whether a table of so many combinations is worth its memory."""
+    return cells <= min(_TABLE * rows, _LARGE)
+
+
 def numbered(cells: NDArray[Any], size: int) -> tuple[Integers, Codes]:
     """The numbers below `size` that occur, ascending; of every cell its position among them."""
-    if size > TABLE * (len(cells) + _FEW):
+    if size > _TABLE * (len(cells) + _FEW):
         order = np.argsort(cells, kind="stable")  # at once where they are nearly ascending
         ascending = cells[order]
         new = np.diff(ascending, prepend=-1) != 0
