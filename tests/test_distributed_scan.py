@@ -17,7 +17,7 @@ import tandem
 from tandem.engines.distributed_scan import ranges
 from tandem.errors import DataError
 from tandem.group_work import GroupCounts
-from tandem.pieces import Stretch, stretches_of
+from tandem.pieces import Stretch
 from tandem.records import File, Task
 from tandem.result import Result
 from tandem.row_groups import Reader
@@ -259,27 +259,6 @@ def test_a_reader_is_created_where_it_is_unpickled(tmp_path: Path) -> None:
         ]
 
     assert read(pickle.loads(pickle.dumps(reader))) == read(reader)  # noqa: S301 - our own
-
-
-@pytest.mark.parametrize(
-    ("sizes", "expected"),
-    [
-        ([100], [(0, (100,))]),
-        ([0, 5, 0, 95, 0], [(1, (5, 0, 95))]),
-        ([10] * 8, [(i, (10,)) for i in range(8)]),
-        ([1] * 17, [(3 * i, (1,) * 3) for i in range(5)] + [(15, (1, 1))]),
-        ([800_000] * 60, [(3 * i, (800_000,) * 3) for i in range(20)]),
-        ([], []),
-    ],
-)
-def test_stretches_hold_every_row_once(
-    sizes: list[int], expected: list[tuple[int, tuple[int, ...]]]
-) -> None:
-    found = [*stretches_of(File("a", sum(sizes), 7), sizes)]
-    assert [(one.first, one.sizes) for one in found] == expected
-    ends = np.cumsum([0, *(one.rows for one in found)]).tolist()
-    assert [one.first_row for one in found] == [7 + end for end in ends[:-1]]
-    assert ends[-1] == sum(sizes)
 
 
 def groups_of(*rows: int) -> tuple[Stretch, ...]:

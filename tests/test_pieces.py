@@ -118,3 +118,24 @@ def test_small_files_are_opened_less_often(tmp_path: Path, cells: int, opened: i
         for decode in Pieces(opening, stretches, NAMES, PIECE):
             decode()
     assert len(counted) == opened * FILES
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ([100], [(0, (100,))]),
+        ([0, 5, 0, 95, 0], [(1, (5, 0, 95))]),
+        ([10] * 8, [(i, (10,)) for i in range(8)]),
+        ([1] * 17, [(3 * i, (1,) * 3) for i in range(5)] + [(15, (1, 1))]),
+        ([800_000] * 60, [(3 * i, (800_000,) * 3) for i in range(20)]),
+        ([], []),
+    ],
+)
+def test_stretches_hold_every_row_once(
+    sizes: list[int], expected: list[tuple[int, tuple[int, ...]]]
+) -> None:
+    found = [*stretches_of(File("a", sum(sizes), 7), sizes)]
+    assert [(one.first, one.sizes) for one in found] == expected
+    ends = np.cumsum([0, *(one.rows for one in found)]).tolist()
+    assert [one.first_row for one in found] == [7 + end for end in ends[:-1]]
+    assert ends[-1] == sum(sizes)
