@@ -47,7 +47,7 @@ def batch(piece: Piece, plan: Plan, folds: Folds, with_nan: frozenset[str] | Non
     if with_nan is None:
         # In a used row of a used column NaN and infinity survive every sum.
         shown = {column.name for column in wanted} if len(dropped) == 0 else set()
-        check_finite(cells for name, cells in piece.columns.items() if name not in shown)
+        check_finite(column for name, column in piece.columns.items() if name not in shown)
     return Batch(
         tuple(cells[column.id] for column in wanted),
         tuple(codes[column.id] for column in plan.categorical),

@@ -61,8 +61,7 @@ def _within(
     (left, x), (right, y) = joint.parts
     yield from _Table(left, right, fold, x[code], y[code], rows).pairs(k)
     for part, code_of in joint.parts:
-        cells, places = numbered(fold * part.size + code_of[code], k * part.size)
-        counts = np.bincount(places, rows).astype(np.int64)
+        cells, counts = _added(fold * part.size + code_of[code], k * part.size, rows)
         yield from _within(part, k, *divided(cells, part.size), counts)
 
 
@@ -94,13 +93,18 @@ class _Table:
         """With a part of `left` in its place."""
         size = self.right.size
         cells = (self.fold * part.size + codes) * size + self.y
-        found, places = numbered(cells, k * part.size * size)
+        found, rows = _added(cells, k * part.size * size, self.rows)
         rest, y = divided(found, size)
-        rows = np.bincount(places, self.rows).astype(np.int64)
         return _Table(part, self.right, *divided(rest, part.size), y, rows)
 
     def _turned(self) -> "_Table":
         return _Table(self.right, self.left, self.fold, self.y, self.x, self.rows)
+
+
+def _added(cells: NDArray[Any], size: int, rows: Integers) -> tuple[Integers, Integers]:
+    """The numbers below `size` that occur, ascending, and the sum of the `rows` of each."""
+    found, places = numbered(cells, size)
+    return found, np.bincount(places, rows).astype(np.int64)
 
 
 def _occurring(cells: NDArray[Any], size: int) -> tuple[Integers, Integers]:

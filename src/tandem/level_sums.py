@@ -16,7 +16,7 @@ class LevelSums:
     """Sums by the fold and code of `joints`, from which those of their parts follow."""
 
     def __init__(self, joints: Sequence[Joint], folds: Integers, k: int, width: int) -> None:
-        self._joints = joints
+        self._joints, self._k = joints, k
         self._cells: list[Integers] = []
         self._ends = [0]
         self._places = np.empty((len(folds), len(joints)), dtype=np.int32)
@@ -46,17 +46,19 @@ class LevelSums:
     def categories(self) -> Iterator[tuple[int, Integers, Array]]:
         """The number of every category, and its keys and sums as a Category holds them."""
         for c, joint in enumerate(self._joints):
-            yield from _spread(joint, self._cells[c], self._sums[self._ends[c] : self._ends[c + 1]])
+            sums = self._sums[self._ends[c] : self._ends[c + 1]]
+            yield from _spread(joint, self._cells[c], sums, self._k)
 
 
-def _spread(joint: Joint, cells: Integers, sums: Array) -> Iterator[tuple[int, Integers, Array]]:
+def _spread(
+    joint: Joint, cells: Integers, sums: Array, k: int
+) -> Iterator[tuple[int, Integers, Array]]:
     fold, level = divided(cells, max(joint.size, 1))
     if not joint.parts:
         yield joint.category, level_keys(level, fold), sums
     for part, code in joint.parts:
-        size = (int(fold[-1]) + 1) * part.size if len(fold) else 0
-        found, places = numbered(fold * part.size + code[level], size)
-        yield from _spread(part, found, _summed(places[:, None], len(found), sums))
+        found, places = numbered(fold * part.size + code[level], k * part.size)
+        yield from _spread(part, found, _summed(places[:, None], len(found), sums), k)
 
 
 def _summed(places: NDArray[Any], count: int, vectors: Array) -> Array:

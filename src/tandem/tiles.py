@@ -81,7 +81,7 @@ def moments_of(
 ) -> Moments:
     """The moments of the used rows of `batch`, with the sums that `allowance` leaves."""
     gram = np.zeros((k, form.width, form.width))
-    of_fold = [*gram]
+    of_fold = [*gram]  # taken once: a run of rows is short
     columns = batch.categorical
     summed = _summed(batch, k, form.width, allowance or Allowance())
     joints = joined({c: (len(columns[c].levels), columns[c].codes) for c in summed})
