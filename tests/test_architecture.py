@@ -34,6 +34,7 @@ LAYERS = (
     ),
     (
         "tandem.cache",
+        "tandem.centres",
         "tandem.children",
         "tandem.locks",
         "tandem.profile",
@@ -48,6 +49,7 @@ LAYERS = (
         "tandem.index_rows",
         "tandem.columns",
         "tandem.residuals",
+        "tandem.row_vector",
         "tandem.settle",
         "tandem.tiles",
         "tandem.pieces",

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from tandem.folding import Form
 from tandem.joints import Joint, joined, numbered
 from tandem.moments import Integers, Moments
+from tandem.row_vector import Form
 from tandem.tiles import Batch, Cells, Codes, Workplace, moments_of
 
 NOTHING: Integers = np.empty(0, dtype=np.int64)

@@ -10,10 +10,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from tandem import accumulate
 from tandem.accumulate import add, total
-from tandem.folding import Folding, Form, canonical
+from tandem.folding import Folding, canonical
 from tandem.held_out import errors, fit, intercepts
 from tandem.moments import Integers, Moments, sum_of_others
 from tandem.records import Array, GridPoint
+from tandem.row_vector import Form
 from tandem.tiles import Batch, Cells, Codes, Workplace, moments_of
 
 K = 3

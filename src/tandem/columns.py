@@ -117,16 +117,22 @@ def one_array(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
-def common_shift(sample: pa.Table, columns: Sequence[Column]) -> Array:
+def common_shift(sample: pa.Table, columns: Sequence[Column], required: Sequence[Column]) -> Array:
     """A constant near the mean of every column, for all parts of the data, in raw units.
 
-    Rounded to a power of two near the deviation, and at least to 1 for integers: subtracting it
-    is exact then. A constant column is its own shift.
+    By the rows of `sample` that have all columns `required`, which are among `columns`. Rounded to
+    a power of two near the deviation, and at least to 1 for integers: subtracting it is exact then.
+    A constant column is its own shift.
     """
+    cells = {column.id: numbers(sample.column(column.name), nan=True) for column in columns}
+    used = np.ones(sample.num_rows, dtype=bool)
+    for column in required:
+        used[cells[column.id].missing] = False
     shifts = []
     for column in columns:
-        cells = numbers(sample.column(column.name), nan=False)
-        values = np.delete(cells.values, cells.missing).astype(np.float64)
+        there = used.copy()
+        there[cells[column.id].missing] = False
+        values = cells[column.id].values[there].astype(np.float64)
         values = values[np.isfinite(values)]
         mean, deviation = (values.mean(), values.std()) if len(values) else (0.0, 0.0)
         if len(values) and np.ptp(values) == 0.0:

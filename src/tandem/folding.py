@@ -6,93 +6,41 @@ categorical one. So the fitted cleaning of any set of folds, and what it does to
 other set, follow from their moments. Centring is done in double-double: it is where digits go.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tandem.centres import moved
 from tandem.cleaning import frequency_order
 from tandem.double_double import DoubleDouble
 from tandem.indices import Indices, fit_indices, index_sums, with_counted
 from tandem.moments import Integers, Moments, ordered, sum_of_others
-from tandem.records import Array, Plan
+from tandem.records import Array, Mask
+from tandem.row_vector import Form
 
-Mask = NDArray[np.bool_]
 # Indices of every category -> what those that are only counted sum to, as
 # `index_rows.counted_sums` of all rows.
 SecondScan = Callable[[tuple[Indices, ...]], Array]
 
-# A column whose variance is below this share of its mean square about the shift is constant: what
-# is left of it is the rounding of the sums, or of double-double where the sums are exact.
-CONSTANT, CONSTANT_IF_EXACT = 1e-13, 1e-28
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """What the row vector [1, u, o, y] of the moments holds.
-
-    `shift`: of every numeric feature, then of the target; `imputed`: which numeric features have
-    an indicator, by position; `design[j]`: feature j of the regression as its position among
-    [numeric features, categorical features]; `decimals`: of every numeric feature, then of the
-    target: u and `shift` are in units of 10**-decimals, in which decimals are whole; empty: all 0;
-    `exact`: the moments are known to hold no rounding.
-    """
-
-    shift: Array
-    imputed: tuple[int, ...]
-    design: tuple[int, ...]
-    decimals: tuple[int, ...] = ()
-    exact: bool = False
-
-    @classmethod
-    def of(cls, plan: Plan, shift: Array, decimals: tuple[int, ...] = ()) -> "Form":
-        """The form for the numeric, imputed and categorical features of `plan`."""
-        numeric, categorical = plan.numeric, plan.categorical
-        place = {column.id: j for j, column in enumerate((*numeric, *categorical))}
-        imputed = tuple(place[column.id] for column in plan.imputed)
-        design = tuple(place[column.id] for column in plan.used)
-        return cls(shift, imputed, design, decimals if any(decimals) else ())
-
-    @property
-    def numeric(self) -> int:
-        """Number of numeric features."""
-        return len(self.shift) - 1
-
-    @property
-    def width(self) -> int:
-        """Length of the row vector."""
-        return len(self.shift) + 1 + len(self.imputed)
-
-    @property
-    def per_unit(self) -> Array:
-        """10**decimals of every numeric feature, then of the target: what u is divided by."""
-        return 10.0 ** np.array(self.decimals or np.zeros(len(self.shift)))
-
-    def observed(self, features: Iterable[int]) -> list[int]:
-        """Place in the row vector that tells where each of `features`, by position, is there: its
-        indicator, or the constant 1 where it has none.
-        """
-        indicator = self.indicator
-        return [indicator.get(j, 0) for j in features]
-
-    @property
-    def indicator(self) -> dict[int, int]:
-        """Place of the indicator in the row vector, of every imputed feature by position."""
-        return {j: 1 + self.numeric + i for i, j in enumerate(self.imputed)}
+# A column is constant where its range is 0. About centres that are near, its sums are then exactly
+# 0, or whole numbers whose variance is 0 but for double-double's own rounding: below this share of
+# the mean square. The variance of whole numbers that vary is above 1e-17 of it.
+CONSTANT = 1e-28
 
 
 @dataclass(frozen=True, slots=True)
 class Normal:
     """Sums over `rows` rows of (z - centre)(z - centre)', z = [features, target] after cleaning.
 
-    `gram`: shape (p + 1, p + 1), centred at the means of the training set; `rounding`: what a sum
-    of squares that should be 0 may have left.
+    `gram`: shape (p + 1, p + 1), centred at the means of the training set; `squares`: of every z,
+    about what its rows were summed about, which is what rounding is a share of.
     """
 
     rows: int
     gram: DoubleDouble
-    rounding: Array
+    squares: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +50,15 @@ class Split:
     `centre`: means of [features, target] over the training set, in raw units and after cleaning;
     `means`: of every numeric feature where it is there; `orders`: for every categorical feature
     the positions of its levels by index. `sst`: of the target about its mean, held-out rows.
+    `shift`: what the sums are about, near the means, in units of the row vector.
     """
 
     train: Normal
     test: Normal | None
     sst: float
+    shift: Array
     centre: DoubleDouble
-    means: Array
+    means: DoubleDouble
     indices: tuple[NDArray[np.int32], ...]
     orders: tuple[Integers, ...]
 
@@ -166,27 +116,59 @@ class Folding:
 
     def _split(self, fold: int, gram: Array, train: Mask, held_out: Array | None) -> Split:
         fit_gram, fit = (gram, fold) if self._on_all is None else (self._on_all, -1)
-        borders = self._borders(fit)
-        whole = _bordered(gram, *(part[train].sum(axis=0) for part in borders))
+        shift = self._shift(train)
+        everything = np.ones(self._folds, dtype=bool)
+        whole = self._bordered(gram, train, fit, shift)
+        fitted = whole if fit == fold else self._bordered(fit_gram, everything, fit, shift)
         means = self._means(whole)
         if self._on_all is not None:
             imputed = list(self._form.imputed)
-            on_all = self._means(_bordered(fit_gram, *(part.sum(axis=0) for part in borders)))
+            on_all = self._means(fitted)
             places = [j for j, at in enumerate(self._form.design) if at in imputed]
             means.hi[places], means.lo[places] = on_all.hi[places], on_all.lo[places]
-        left_out = None
-        if held_out is not None:
-            left_out = _bordered(held_out, *(part[~train].sum(axis=0) for part in borders))
-        rest = self._sums(whole, means) / whole[0, 0]
+        rest = self._sums(whole, means) / whole.hi[0, 0]
         return Split(
-            train=self._normal(whole, means, rest),
-            test=None if left_out is None else self._normal(left_out, means, rest),
-            sst=0.0 if left_out is None else self._variation(left_out),
-            centre=(means + rest + self._of_design(self._form.shift, 0.0)) / self._per_unit,
-            means=self._numeric_means(fit_gram),
+            train=self._normal(whole, gram, means, rest),
+            test=None
+            if held_out is None
+            else self._normal(self._bordered(held_out, ~train, fit, shift), held_out, means, rest),
+            sst=0.0 if held_out is None else self._variation(held_out),
+            shift=shift,
+            centre=(means + rest + self._of_design(shift, 0.0)) / self._per_unit,
+            means=self._numeric_means(fitted, shift),
             indices=tuple(indices.ranks[:, fit] for indices in self._indices),
             orders=tuple(indices.order(fit) for indices in self._indices),
         )
+
+    def _shift(self, train: Mask) -> Array:
+        """What the sums of a training set are taken about: its mean where folds have centres."""
+        form = self._form
+        if form.centres is None:
+            return form.shift
+        rows = self._moments.gram[:, 0, form.there]
+        sums = DoubleDouble.of(self._moments.gram[:, 0, form.value])
+        sums = sums + DoubleDouble.of(form.centres) * rows
+        total = np.maximum(rows[train].sum(axis=0), 1.0)
+        mean = (sums[train].sum(axis=0) / total).rounded()
+        shift: Array = np.where(np.ptp(form.centres, axis=0) == 0.0, form.centres[0], mean)
+        return shift
+
+    def _bordered(self, gram: Array, members: Mask, fit: int, shift: Array) -> DoubleDouble:
+        """[[A, B'], [B, C]] of the folds `members` about `shift`; A is `gram` about one shift.
+
+        B: sums of index times row vector, C: of index times index.
+        """
+        rows, corner = self._borders(fit)
+        form = self._form
+        if form.centres is None:
+            rows, corner = rows[members].sum(axis=0), corner[members].sum(axis=0)
+            return DoubleDouble.of(np.block([[gram, rows.T], [rows, corner]]))
+        total = DoubleDouble.of(np.zeros((form.width + len(self._indices),) * 2))
+        for f in np.flatnonzero(members):
+            part = np.block([[self._moments.gram[f], rows[f].T], [rows[f], corner[f]]])
+            step = DoubleDouble.of(form.centres[f]) - shift
+            total = total + moved(DoubleDouble.of(part), form.value, form.there, step)
+        return total
 
     @property
     def _value(self) -> Integers:
@@ -210,31 +192,27 @@ class Folding:
     def _per_unit(self) -> Array:
         return self._of_design(self._form.per_unit, 1.0)
 
-    def _numeric_means(self, gram: Array) -> Array:
+    def _numeric_means(self, matrix: DoubleDouble, shift: Array) -> DoubleDouble:
         """Mean of every numeric feature where it is there, in raw units."""
         form = self._form
-        there = form.observed(range(form.numeric))
-        sums = DoubleDouble.of(gram[0, 1 : 1 + form.numeric])
-        means: Array = ((sums / gram[0, there] + form.shift[:-1]) / form.per_unit[:-1]).rounded()
-        return means
+        sums, rows = matrix[0, form.value[:-1]], matrix[0, form.there[:-1]]
+        return (sums / rows + shift[:-1]) / form.per_unit[:-1]
 
-    def _means(self, matrix: Array) -> DoubleDouble:
-        means: DoubleDouble = DoubleDouble.of(matrix[0, self._value]) / matrix[0, self._there]
-        return means
+    def _means(self, matrix: DoubleDouble) -> DoubleDouble:
+        return matrix[0, self._value] / matrix[0, self._there]
 
-    def _sums(self, matrix: Array, means: DoubleDouble) -> DoubleDouble:
+    def _sums(self, matrix: DoubleDouble, means: DoubleDouble) -> DoubleDouble:
         """Sums of the cleaned values less `means`."""
-        sums: DoubleDouble = DoubleDouble.of(matrix[0, self._value]) - (
-            means * matrix[0, self._there]
-        )
-        return sums
+        return matrix[0, self._value] - means * matrix[0, self._there]
 
-    def _normal(self, matrix: Array, means: DoubleDouble, rest: DoubleDouble) -> Normal:
-        """Sum of (v - rest)(v - rest)' with v = u - means * o."""
-        value, there, rows = self._value, self._there, matrix[0, 0]
+    def _normal(
+        self, matrix: DoubleDouble, summed: Array, means: DoubleDouble, rest: DoubleDouble
+    ) -> Normal:
+        """Sum of (v - rest)(v - rest)', v = u - means * o; `summed`: sums as they were scanned."""
+        value, there, rows = self._value, self._there, float(matrix.hi[0, 0])
         across, down = means[None, :], means[:, None]
-        square = DoubleDouble.of(matrix[np.ix_(value, value)])
-        mixed = DoubleDouble.of(matrix[np.ix_(value, there)])
+        square = matrix[np.ix_(value, value)]
+        mixed = matrix[np.ix_(value, there)]
         half = square - down * matrix[np.ix_(there, value)]
         gram = half - across * (mixed - down * matrix[np.ix_(there, there)])
         if np.any(rest.hi):
@@ -244,19 +222,19 @@ class Folding:
         unit = self._per_unit
         if self._form.decimals:
             gram = gram / unit[:, None] / unit[None, :]
-        return Normal(int(rows), gram, self._rounding * square.hi.diagonal() / unit**2)
+        numeric = value < self._form.width
+        squares = square.hi.diagonal().copy()
+        squares[numeric] = summed.diagonal()[value[numeric]]
+        return Normal(int(rows), gram, squares / unit**2)
 
-    @property
-    def _rounding(self) -> float:
-        return CONSTANT_IF_EXACT if self._form.exact else CONSTANT
-
-    def _variation(self, matrix: Array) -> float:
-        """Sum of squares of the target about its mean; 0 where only rounding is left of it."""
-        at = self._value[-1]
-        total = DoubleDouble.of(matrix[0, at])
-        found = (DoubleDouble.of(matrix[at, at]) - total * total / matrix[0, 0]).rounded()
-        rounding = self._rounding * matrix[at, at]
-        return float(found / self._per_unit[-1] ** 2) if found > rounding else 0.0
+    def _variation(self, gram: Array) -> float:
+        """Sum of squares of the target of one fold about its mean; 0 where its range is 0."""
+        at = self._form.width - 1
+        total = DoubleDouble.of(gram[0, at])
+        found = (DoubleDouble.of(gram[at, at]) - total * total / gram[0, 0]).rounded()
+        if gram[0, 0] < 2 or found <= CONSTANT * gram[at, at]:
+            return 0.0
+        return float(found / self._per_unit[-1] ** 2)
 
     def _borders(self, fit: int) -> tuple[Array, Array]:
         """Per fold: sums of index times row vector (k, c, d), of index times index (k, c, c)."""
@@ -264,8 +242,3 @@ class Folding:
             return np.zeros((self._folds, 0, self._form.width)), np.zeros((self._folds, 0, 0))
         sums = self._index_sums[fit]
         return sums[..., : self._form.width], sums[..., self._form.width :]
-
-
-def _bordered(gram: Array, rows: Array, corner: Array) -> Array:
-    """[[gram, rows'], [rows, corner]]."""
-    return np.block([[gram, rows.T], [rows, corner]])

@@ -18,13 +18,13 @@ from tandem.accumulate import table_bytes, total
 from tandem.budget import FIRST_ROWS, Allowance, given_up
 from tandem.columns import NotFiniteError, batch, count_cells, expected_levels
 from tandem.errors import DataError
-from tandem.folding import Form
 from tandem.index_rows import Lookup, counted_sums
 from tandem.moments import Moments
 from tandem.pieces import Piece, Pieces, Stretch
 from tandem.records import Array, Column, Folds, Plan
 from tandem.residuals import Residual, error_sums, products
 from tandem.row_groups import Reader
+from tandem.row_vector import Form
 from tandem.threads import Work, in_order
 from tandem.tiles import Batch, Workplace, moments_of
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tandem.folding import Form
 from tandem.indices import Indices
 from tandem.moments import positions
 from tandem.records import Array
+from tandem.row_vector import Form
 from tandem.tiles import Batch, Workplace, tiles
 
 

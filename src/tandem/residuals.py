@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tandem.double_double import DoubleDouble
-from tandem.folding import Form, Split
+from tandem.folding import Split
 from tandem.moments import Integers
 from tandem.records import Array
+from tandem.row_vector import Form
 from tandem.tiles import Batch, Workplace, tiles
 
 
@@ -45,7 +46,7 @@ def residual(split: Split, slopes: Array, form: Form) -> Residual:
     row[:, -1] = 1.0 / unit[-1]
     for i, j in enumerate(form.imputed):
         slope = slopes[:, np.flatnonzero(design == j)[0]]
-        at_mean = slope * (split.means[j] - shift.rounded()[j])
+        at_mean = slope * (split.means[j] - shift[j]).rounded()
         row[:, 1 + form.numeric + i] = at_mean
         constant = constant - at_mean
     row[:, 0] = constant
@@ -107,16 +108,17 @@ def pull(split: Split, form: Form, sums: Array) -> Array:
     A cleaned cell less its mean is (x - m) o + (m - mean), m being the mean of what is there.
     """
     found = np.empty(len(form.design))
-    shift = (DoubleDouble.of(form.shift) / form.per_unit).rounded()
-    centre = split.centre.rounded()
+    shift = DoubleDouble.of(form.shift) / form.per_unit
+    means = (split.means - shift[:-1]).rounded()
     observed = form.observed(form.design)
     for j, at in enumerate(form.design):
         if at < form.numeric:
             value, there = sums[1 + at] / form.per_unit[at], sums[observed[j]]
-            mean = split.means[at]
-            found[j] = value - (mean - shift[at]) * there - (centre[j] - mean) * sums[0]
+            centre = float((split.centre[j] - shift[at]).rounded())
+            found[j] = value - means[at] * there - (centre - means[at]) * sums[0]
         else:
-            found[j] = sums[form.width + at - form.numeric] - centre[j] * sums[0]
+            centre = float(split.centre[j].rounded())
+            found[j] = sums[form.width + at - form.numeric] - centre * sums[0]
     return found
 
 

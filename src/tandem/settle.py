@@ -11,10 +11,11 @@ from collections.abc import Callable
 
 from tandem.double_double import DoubleDouble
 from tandem.elastic_net import Penalty, penalty
-from tandem.folding import Form, Split
+from tandem.folding import Split
 from tandem.held_out import Standard, fit
 from tandem.records import Array, GridPoint
 from tandem.residuals import Residual, pull, residual
+from tandem.row_vector import Form
 from tandem.solve import EPSILON, solve
 
 # Coefficients are settled to this share of their size ...

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from tandem.budget import Allowance, given_up
 from tandem.crosstabs import count_pairs, count_rows
-from tandem.folding import Form
 from tandem.joints import joined
 from tandem.level_sums import LevelSums
 from tandem.moments import Category, Integers, Moments
 from tandem.records import Array
+from tandem.row_vector import Form
 
 TILE = 16384
 _APART = 64  # numbers between rows of the buffer: a power of two apart, they share cache lines
@@ -149,10 +149,10 @@ class _Fill:
             # Rows that are not taken fall on the place after the last and are written nowhere.
             work.place[: self._end - self._begin] = size
             work.place[order] = work.count[:size]
-        indicators = form.indicator
+        indicators, shift = form.indicator, self._shift()
         for j, cells in enumerate(self._batch.numeric):
             row = 1 + j if j < numeric else -1
-            self._column(cells.values, form.shift[j], tile[row], order)
+            self._column(cells.values, shift[j], tile[row], order)
             if len(cells.missing):
                 holes = self._local(cells.missing, order, size)
                 tile[row, holes] = 0.0
@@ -162,8 +162,18 @@ class _Fill:
             tile[:, self._local(self._batch.dropped, None, size)] = 0.0
         return tile
 
+    def _shift(self) -> Array:
+        """What every column is summed about, or, where folds have centres, what every row is."""
+        centres = self._form.centres
+        if centres is None:
+            return self._form.shift
+        # A micro-fold has the centre of its fold.
+        folds = self._batch.folds[self._begin : self._end] % len(centres)
+        by_row: Array = centres[folds].T
+        return by_row
+
     def _column(
-        self, values: NDArray[Any], shift: float, out: Array, order: Integers | None
+        self, values: NDArray[Any], shift: float | Array, out: Array, order: Integers | None
     ) -> None:
         source = values[self._begin : self._end]
         if order is None:

@@ -11,9 +11,9 @@ from dataclasses import replace
 import numpy as np
 
 from tandem.double_double import DoubleDouble
-from tandem.folding import Form
 from tandem.moments import Category, Integers, Moments
-from tandem.records import Array
+from tandem.records import Array, Mask
+from tandem.row_vector import Form
 
 EXACT = 2.0**53  # above it float64 rounds whole numbers
 
@@ -23,11 +23,12 @@ def recentred(moments: Moments, form: Form) -> tuple[Moments, Form]:
 
     With u' = u - d o: sum u'v' = sum uv - d_u sum o_u v - d_v (sum u o_v - d_u sum o_u o_v).
     """
-    value = np.array([*range(1, 1 + form.numeric), form.width - 1])
-    there = np.array([*form.observed(range(form.numeric)), 0])
+    value, there = form.value, form.there
     move = np.zeros(len(value))
-    exact = _exact(moments.gram, form, value)
+    exact = exact_columns(moments.gram, form)
     form = replace(form, exact=bool(exact.all()))
+    if form.centres is not None:  # every fold is about its mean already
+        return moments, form
     move[exact] = _mean(moments.gram, value[exact], there[exact])
     moved = np.flatnonzero(move)
     if len(moved) == 0:
@@ -48,19 +49,17 @@ def recentred(moments: Moments, form: Form) -> tuple[Moments, Form]:
     return Moments(gram, tuple(categories), moments.pairs), shifted
 
 
-def _exact(
-    gram: Array, form: Form, value: Integers
-) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+def exact_columns(gram: Array, form: Form) -> Mask:
     """Whether a column's shift and sums are whole and its sum of squares is below EXACT.
 
     The sum of squares bounds every other sum that the column is in, and all on the way there.
     """
+    value = form.value
     sums, squares = gram[:, 0, value], gram[:, value, value]
     whole = (sums == np.rint(sums)) & (squares == np.rint(squares))
-    whole_shift = form.shift == np.rint(form.shift)
-    exact: np.ndarray[tuple[int], np.dtype[np.bool_]] = (
-        whole.all(axis=0) & whole_shift & (squares.sum(axis=0) < EXACT)
-    )
+    shift = np.atleast_2d(form.shift if form.centres is None else form.centres)
+    whole_shift = (shift == np.rint(shift)).all(axis=0)
+    exact: Mask = whole.all(axis=0) & whole_shift & (squares.sum(axis=0) < EXACT)
     return exact
 
 

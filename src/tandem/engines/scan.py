@@ -11,16 +11,19 @@ more scan together.
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from tandem.centres import centres_for
 from tandem.cleaning import MISSING, check_folds, check_ledger, decide
 from tandem.columns import NotFiniteError, common_shift, decimals, is_floating
 from tandem.engines.base import Progress
 from tandem.findings import ErrorSums, Facts, LinearModel
-from tandem.folding import Folding, Form, Split, canonical
+from tandem.folding import Folding, Split, canonical
 from tandem.group_work import (
     GroupCounts,
     GroupErrors,
@@ -39,6 +42,7 @@ from tandem.profile import refuse_infinite
 from tandem.records import Action, Array, Column, FitOn, GridPoint, Ledger, Plan, Profile, Task
 from tandem.residuals import Residual, residual
 from tandem.row_groups import Footers, Reader
+from tandem.row_vector import Form
 from tandem.second_look import SecondLook
 from tandem.settle import settled
 from tandem.solve import KKT_TOLERANCE
@@ -46,6 +50,9 @@ from tandem.threads import Work, in_order
 from tandem.whole_numbers import recentred
 
 T = TypeVar("T")
+
+# Each scan brings the centres nearer by all the digits of a float64.
+_RECENTRINGS = 6
 
 
 class Engine:
@@ -127,7 +134,7 @@ class Engine:
             sst[fold] = split.sst
             unsolved += int(np.count_nonzero(fitted.solution.kkt > KKT_TOLERANCE))
             designs.append(fitted.design)
-            residuals.append(residual(split, fitted.slopes, form))
+            residuals.append(residual(split, fitted.slopes, form.of_fold(fold)))
             advance(len(self.task.grid))
         sae = None
         if self.task.mae or np.any(share < LOST):
@@ -140,7 +147,8 @@ class Engine:
     def refit(self, point: GridPoint) -> LinearModel:
         assert self._scanned is not None
         split = self._folding.whole()
-        slopes = settled(split, self._scanned[1], point, self._sum_products)
+        form = self._scanned[1].about(split.shift)  # one model of all rows
+        slopes = settled(split, form, point, partial(self._sum_products, form))
         return _model(self._plan, split, slopes[0], self._folding.levels)
 
     def facts(self) -> Facts:
@@ -178,14 +186,25 @@ class Engine:
     def _scan(self, plan: Plan) -> None:
         stretches = self._footers.stretches
         numeric = (*plan.numeric, plan.target)
-        shift = common_shift(self._reader.sample(stretches[0], numeric), numeric)
+        required = [column for column in numeric if column in (plan.target, *plan.required)]
+        shift = common_shift(self._reader.sample(stretches[0], numeric), numeric, required)
         places = tuple(decimals(self._footers.types[column.name]) for column in numeric)
         form = Form.of(plan, shift, places)
         rows = self._rows(plan, *self._only_checked(plan))
         allowed = allowance(rows, form, stretches[0], self.task.dataset.rows)
-        work = GroupMoments(rows, form, allowed)
-        moments, form = recentred(self._second_look.moments(work, stretches, self._map), form)
+        moments = self._sum(GroupMoments(rows, form, allowed))
+        whole = np.array([not is_floating(self._footers.types[c.name]) for c in numeric])
+        for _ in range(_RECENTRINGS):
+            centres = centres_for(moments, form, whole)
+            if centres is None:
+                break
+            form = replace(form, centres=centres)
+            moments = self._sum(GroupMoments(rows, form, allowed))
+        moments, form = recentred(moments, form)
         self._scanned = (plan, form, moments)
+
+    def _sum(self, work: GroupMoments) -> Moments:
+        return self._second_look.moments(work, self._footers.stretches, self._map)
 
     def _sum_indices(self, indices: tuple[Indices, ...]) -> Array:
         """One more scan: sums with the indices of the categories that were only counted."""
@@ -210,10 +229,10 @@ class Engine:
             found += part
         return found
 
-    def _sum_products(self, model: Residual) -> Array:
+    def _sum_products(self, form: Form, model: Residual) -> Array:
         """One more scan: the sums of every number of a row times its residual."""
         assert self._scanned is not None
-        plan, form, moments = self._scanned
+        plan, _, moments = self._scanned
         work = GroupProducts(self._rows(plan), form, model, _places(moments))
         found = np.zeros(form.width + len(plan.categorical))
         for part in self._map(work, self._footers.stretches):
@@ -257,9 +276,10 @@ def _model(
         tuple(None if names[i] == MISSING else names[i] for i in order.tolist())
         for names, order in zip(levels, split.orders, strict=True)
     )
+    means = split.means.rounded()
     return LinearModel(
         intercept=float(intercepts(split, slopes[None, :])[0]),
         coefficients={c.name: float(b) for c, b in zip(plan.used, slopes, strict=True)},
-        means={c.name: float(mean) for c, mean in zip(plan.numeric, split.means, strict=True)},
+        means={c.name: float(mean) for c, mean in zip(plan.numeric, means, strict=True)},
         levels={c.name: names for c, names in zip(plan.categorical, ordered, strict=True)},
     )
