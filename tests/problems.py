@@ -106,16 +106,16 @@ def least_squares(columns: Sequence[Sequence[Any]], target: Sequence[Any]) -> li
     means = [sum(column, Fraction()) / rows for column in exact]
     centred = [[v - m for v in column] for column, m in zip(exact, means, strict=True)]
     *features, y = centred
-    system = [[_dot(left, right) for right in (*features, y)] for left in features]
-    slopes = _eliminated(system)
-    return [means[-1] - _dot(slopes, means[:-1]), *slopes]
+    system = [[dot(left, right) for right in (*features, y)] for left in features]
+    slopes = eliminated(system)
+    return [means[-1] - dot(slopes, means[:-1]), *slopes]
 
 
-def _dot(left: Sequence[Fraction], right: Sequence[Fraction]) -> Fraction:
+def dot(left: Sequence[Fraction], right: Sequence[Fraction]) -> Fraction:
     return sum((a * b for a, b in zip(left, right, strict=True)), Fraction())
 
 
-def _eliminated(system: list[list[Fraction]]) -> list[Fraction]:
+def eliminated(system: list[list[Fraction]]) -> list[Fraction]:
     """x of [A | b], A positive definite."""
     size = len(system)
     for i in range(size):
@@ -124,7 +124,7 @@ def _eliminated(system: list[list[Fraction]]) -> list[Fraction]:
             system[k] = [a - factor * b for a, b in zip(system[k], system[i], strict=True)]
     x = [Fraction()] * size
     for i in reversed(range(size)):
-        x[i] = (system[i][size] - _dot(system[i][i + 1 : size], x[i + 1 :])) / system[i][i]
+        x[i] = (system[i][size] - dot(system[i][i + 1 : size], x[i + 1 :])) / system[i][i]
     return x
 
 
