@@ -73,6 +73,22 @@ def test_a_dirty_table_of_many_files(tmp_path: Path, fit_on: str) -> None:
 
 @slow
 @on_spark
+def test_folds_about_their_own_means(tmp_path: Path) -> None:
+    """The first rows are zeros, and dropped; the others are far from 0."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 9000))
+    x += 1e8
+    x[:5000] = 0
+    target = pa.array(y, mask=np.arange(9000) < 5000)
+    pq.write_table(pa.table({"x": x, "y": target}), tmp_path / "a.parquet", row_group_size=700)
+    task = files_task(tmp_path)
+    expected = drive("scan", task)
+    assert expected.facts.scans == 2
+    identical(on_partitions(task, 3), expected)
+
+
+@slow
+@on_spark
 @pytest.mark.parametrize("fit_on", ["train", "all"])
 def test_flights(tmp_path: Path, fit_on: str) -> None:
     task = make_task("dataset.rows=20000", f"cleaning.fit_on={fit_on}")
