@@ -42,6 +42,7 @@ LAYERS = (
         "tandem.flights",
         "tandem.dataset",
         "tandem.digests",
+        "tandem.publish",
         "tandem.cleaning",
         "tandem.folds",
         "tandem.folding",

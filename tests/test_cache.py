@@ -1,14 +1,21 @@
 """What is published appears whole or not at all."""
 
 import errno
+import json
 import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from pathlib import Path
+from threading import Barrier
 from typing import Any, NamedTuple
 
 import pytest
 
-from tandem.cache import MANIFEST, cache_folder, check_disk, published, write_atomically
+from tandem import digests
+from tandem.cache import cache_folder, check_disk, write_atomically
 from tandem.errors import MachineError
+from tandem.publish import MANIFEST, published
 
 
 class Usage(NamedTuple):
@@ -41,7 +48,12 @@ def test_what_is_published_is_built_once(own_cache: Path) -> None:
     folder = published("some/key", 0, build)
     assert folder == own_cache / "some" / "key"
     assert files(own_cache) == {"some/key/data.txt", f"some/key/{MANIFEST}"}
-    assert (folder / MANIFEST).read_text(encoding="utf-8") == '{\n "rows": 4\n}'
+    digests = {"data.txt": sha256(b"data").hexdigest()}
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    assert manifest == {
+        "rows": 4,
+        "sha256": digests,
+    }
     assert published("some/key", 0, must_not_build) == folder
 
 
@@ -175,3 +187,60 @@ def test_text_is_written_whole_with_its_mode_and_nothing_beside_it(tmp_path: Pat
     assert path.read_bytes() == "new \u20ac".encode()
     assert path.stat().st_mode & 0o777 == 0o750
     assert [*path.parent.iterdir()] == [path]
+
+
+@pytest.mark.parametrize("tick", [0, digests._TICK_NS])
+def test_a_flipped_byte_is_seen_and_all_is_built_again(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, tick: int
+) -> None:
+    monkeypatch.setattr(digests, "_TICK_NS", tick)  # 0: the digest is remembered at once
+    file = published("key", 0, build) / "data.txt"
+    assert published("key", 0, must_not_build) == file.parent
+    file.write_text("date", encoding="utf-8")
+    assert not caplog.records
+    assert published("key", 0, build) == file.parent
+    assert file.read_text(encoding="utf-8") == "data"
+    assert [record.getMessage() for record in caplog.records] == [
+        f"tandem: {file.parent}: damaged -> it is built again"
+    ]
+    assert published("key", 0, must_not_build) == file.parent
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_bytes(b"")])
+def test_a_missing_or_empty_file_is_built_again(
+    caplog: pytest.LogCaptureFixture, harm: Callable[[Path], object]
+) -> None:
+    file = published("key", 0, build) / "data.txt"
+    harm(file)
+    published("key", 0, build)
+    assert file.read_text(encoding="utf-8") == "data"
+    assert "damaged" in caplog.text
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"sha256": {}', '{"rows": 4}', "\xff"])
+def test_a_manifest_that_tells_nothing_is_written_again(text: str) -> None:
+    folder = published("key", 0, build)
+    (folder / MANIFEST).write_text(text, encoding="latin-1")
+    published("key", 0, build)
+    assert published("key", 0, must_not_build) == folder
+
+
+def test_of_several_that_meet_a_damaged_folder_each_finds_what_was_written() -> None:
+    file = published("key", 0, build) / "data.txt"
+    many = Barrier(4)
+
+    def meet(_: int) -> str:
+        many.wait()
+        found = [
+            (published("key", 0, build) / "data.txt").read_text(encoding="utf-8") for _ in range(50)
+        ]
+        return "".join(found)
+
+    for harm in ("date", None):
+        if harm:
+            file.write_text(harm, encoding="utf-8")
+        else:
+            (file.parent / MANIFEST).unlink()
+        with ThreadPoolExecutor(4) as pool:
+            assert [*pool.map(meet, range(4))] == ["data" * 50] * 4
+        assert [path.name for path in file.parent.parent.iterdir() if path.name[0] == "."] == []

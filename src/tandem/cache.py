@@ -1,20 +1,11 @@
-"""The folder of prepared data: where it is, what is complete in it, how it is written.
+"""The folder of prepared data: where it is, how a file is written to it."""
 
-Whatever is published appears by one rename, so that a reader sees all of it or nothing.
-"""
-
-import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from tandem.errors import MachineError
-
-MANIFEST = "_manifest.json"  # the underscore: no reader takes it for data
 
 
 def cache_folder() -> Path:
@@ -51,54 +42,6 @@ def write_atomically(
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-
-
-def published(key: str, needed: int, build: Callable[[Path], dict[str, Any]]) -> Path:
-    """The folder `key` of the cache, built by `build` into an empty folder if it is not there.
-
-    `build` returns the manifest, which is written last. `needed` is the expected size in bytes.
-    Raises MachineError where the disk has less than that, or the folder cannot be written.
-    """
-    folder = cache_folder() / key
-    if not (folder / MANIFEST).exists():
-        with _workplace(folder, needed) as work:
-            manifest = build(work)
-            write_atomically(work / MANIFEST, json.dumps(manifest, indent=1))
-            _put_in_place(work, folder)
-    return folder
-
-
-@contextmanager
-def _workplace(folder: Path, needed: int) -> Iterator[Path]:
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        check_disk(folder.parent, needed)
-        work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    except OSError as error:
-        raise MachineError(
-            f"{folder.parent}: cannot write the cache ({error.strerror}) -> "
-            "set TANDEM_CACHE to a folder that can be written"
-        ) from error
-    try:
-        yield work
-    except OSError as error:
-        raise MachineError(
-            f"{work}: {error.strerror or error}: the cache could not be written -> "
-            "free disk space, or set TANDEM_CACHE to a folder on a larger disk"
-        ) from error
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
-def _put_in_place(work: Path, folder: Path) -> None:
-    work.chmod(0o755)
-    try:
-        work.rename(folder)
-    except OSError:
-        # Another process was first, with the same content, or a folder without a manifest is there.
-        if not (folder / MANIFEST).exists():
-            shutil.rmtree(folder)
-            work.rename(folder)
 
 
 def check_disk(folder: Path, needed: int) -> None:

@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 import pyarrow.csv as pv
 import pyarrow.parquet as pq
 
-from tandem.cache import published
 from tandem.errors import DataError
+from tandem.publish import published
 
 ROW_GROUP_ROWS = 131_072
 _BLOCK_BYTES = 1 << 22
@@ -57,7 +57,9 @@ def write_row_groups(path: Path, batches: Iterable[pa.RecordBatch]) -> int:
     writer: pq.ParquetWriter | None = None
     rows = 0
     for table in _regrouped(batches):
-        writer = writer or pq.ParquetWriter(path, table.schema, compression="snappy")
+        writer = writer or pq.ParquetWriter(
+            path, table.schema, compression="snappy", write_page_checksum=True
+        )
         writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
         rows += table.num_rows
     if writer:

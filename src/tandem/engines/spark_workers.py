@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from zipfile import ZipFile, ZipInfo
 
 import tandem
-from tandem.cache import published
 from tandem.engines.base import Advance
 from tandem.errors import MachineError
+from tandem.publish import published
 
 if TYPE_CHECKING:
     from pyspark import SparkContext
