@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tandem import convert
+from tandem import convert, csv_reader
 from tandem.convert import to_parquet, write_row_groups
+from tandem.csv_reader import Spelling
 from tandem.dataset import content_digest
 from tandem.errors import DataError
 
-NA = ["", "NA"]
+NA = Spelling(("", "NA"))
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +27,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(convert, "_BLOCK_BYTES", 64)
+    monkeypatch.setattr(csv_reader, "_BLOCK_BYTES", 64)
 
 
 def write(folder: Path, *texts: str | bytes) -> list[Path]:
@@ -36,13 +37,14 @@ def write(folder: Path, *texts: str | bytes) -> list[Path]:
     return files
 
 
-def converted(folder: Path, *texts: str | bytes, missing: list[str] = NA) -> list[pa.Table]:
+def converted(folder: Path, *texts: str | bytes, spelling: Spelling = NA) -> list[pa.Table]:
     files = write(folder, *texts)
-    return [pq.read_table(file) for file in to_parquet(files, content_digest(files), missing)]
+    done = to_parquet(files, content_digest(files), spelling)
+    return [pq.read_table(file) for file in done.files]
 
 
-def content(folder: Path, text: str | bytes, missing: list[str] = NA) -> dict[str, list[object]]:
-    columns: dict[str, list[object]] = converted(folder, text, missing=missing)[0].to_pydict()
+def content(folder: Path, text: str | bytes, spelling: Spelling = NA) -> dict[str, list[object]]:
+    columns: dict[str, list[object]] = converted(folder, text, spelling=spelling)[0].to_pydict()
     return columns
 
 
@@ -100,8 +102,8 @@ def test_nothing_is_kept_of_a_file_with_an_error(tmp_path: Path, own_cache: Path
 def test_only_the_listed_spellings_are_missing(tmp_path: Path) -> None:
     text = 'x,y\n1,NA\nNA,""\n,"NA"\n4,null\n'
     assert content(tmp_path, text) == {"x": [1, None, None, 4], "y": [None, None, None, "null"]}
-    assert content(tmp_path, text, ["", "NA", "null"])["y"] == [None] * 4
-    assert content(tmp_path, text, [""])["x"] == ["1", "NA", None, "4"]
+    assert content(tmp_path, text, Spelling(("", "NA", "null")))["y"] == [None] * 4
+    assert content(tmp_path, text, Spelling())["x"] == ["1", "NA", None, "4"]
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -165,10 +167,11 @@ def test_names_are_kept_as_they_stand(tmp_path: Path) -> None:
     [
         (b"x,,y\n1,2,3\n", "line 1: column 2 has no name"),
         (b"x,y,x\n1,2,3\n", "line 1: two columns are named 'x'"),
-        (b"x,y\n1,2\ninf,3\n", "column 'x': inf: a number must be finite"),
+        (b"x,y\n1,2\ninf,3\n", ":3: column 'x': inf: a number must be finite"),
         (b"x,y\n1,2\n9007199254740994,3\n", r"column 'x': 9.*: from 2\^53 on"),
-        (b"x,y\n1,2\n-9007199254740994,3\n", r"column 'x': 9.*: from 2\^53 on"),
-        (b"x,y\n1,a\n2,\xff\n", "UTF8"),
+        (b"x,y\n1,2\n-9007199254740994,3\n", r":3: column 'x': -9.*: from 2\^53 on"),
+        (b"x,y\n1,a\n2,\xff\n", ":3: column 'y': the text is not UTF-8 -> .*iconv"),
+        (b"x,y\xff\n1,a\n", ":1: the header is not UTF-8 -> .*iconv"),
         (b"", "Empty"),
     ],
 )
@@ -194,7 +197,7 @@ def test_a_file_is_converted_once(
     files = write(tmp_path, "x,y\n1,2\n")
     first = to_parquet(files, content_digest(files), NA)
     before = state(own_cache)
-    monkeypatch.setattr(convert, "_open", None)  # nothing is parsed again
+    monkeypatch.setattr(convert, "typed_batches", None)  # nothing is parsed again
     assert to_parquet(files, content_digest(files), NA) == first
     assert state(own_cache) == before
 
@@ -203,12 +206,12 @@ def test_other_content_or_other_spellings_are_converted_anew(tmp_path: Path) -> 
     files = write(tmp_path, "x,y\n1,2\n")
     digest = content_digest(files)
     first = to_parquet(files, digest, NA)
-    assert to_parquet(files, digest, [""]) != first
+    assert to_parquet(files, digest, Spelling()).files != first.files
     write(tmp_path, "x,y\n1,3\n")
     other = to_parquet(files, content_digest(files), NA)
-    assert other != first
-    assert pq.read_table(first[0])["y"].to_pylist() == [2.0]
-    assert pq.read_table(other[0])["y"].to_pylist() == [3.0]
+    assert other.files != first.files
+    assert pq.read_table(first.files[0])["y"].to_pylist() == [2.0]
+    assert pq.read_table(other.files[0])["y"].to_pylist() == [3.0]
 
 
 def batches(sizes: list[int]) -> Iterator[pa.RecordBatch]:

@@ -17,6 +17,7 @@ from tandem.engines.base import ENGINES
 from tandem.errors import DataError
 from tandem.history import Measured, measured
 from tandem.machine import name as machine_name
+from tandem.progress import Display
 from tandem.records import Kind, Task
 from tandem.row_groups import Reader
 from tandem.run import prepare
@@ -50,6 +51,7 @@ def advise(settings: Settings) -> None:
     Raises DataError where the experiment holds too few runs of this machine to judge by.
     """
     dataset = prepare(settings)
+    Display("advise").warn_each(dataset.notes)
     asked = task(settings, dataset)
     experiment = open_store(settings.tracking.uri, settings.tracking.experiment, None)
     here = [run for run in measured(experiment) if run.machine == machine_name()]

@@ -44,6 +44,7 @@ class DatasetKeys:
     seed: int = 0
     missing: list[str] = field(default_factory=list)
     text: list[str] = field(default_factory=list)
+    multiline: bool = False
 
 
 @dataclass(frozen=True)

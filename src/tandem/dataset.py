@@ -11,12 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tandem.convert import to_parquet
+from tandem.convert import Converted, to_parquet
+from tandem.csv_reader import Spelling
 from tandem.digests import marks
 from tandem.errors import ConfigurationError, DataError, nearest
 from tandem.records import Column, Dataset, File, Kind
 
 _EXACT_INTEGER = 2**53
+_SPELLING = Spelling()
 
 
 def find_files(path: str) -> tuple[Path, ...]:
@@ -58,14 +60,13 @@ def _hidden(file: Path, place: Path) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What the user says of a table; `missing` and `text` are about CSV files only."""
+    """What the user says of a table; `spelling` is about CSV files only."""
 
     name: str
     path: str
     target: str | None
     exclude: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ("",)
-    text: tuple[str, ...] = ()
+    spelling: Spelling = _SPELLING
 
 
 def open_dataset(source: Source) -> Dataset:
@@ -75,11 +76,12 @@ def open_dataset(source: Source) -> Dataset:
     """
     files = find_files(source.path)
     digest = content_digest(files)
-    if files[0].suffix.lower() == ".csv":
-        files = to_parquet(files, digest, source.missing, source.text)
+    converted = _converted(files, digest, source.spelling)
+    files = converted.files if converted else files
     schemas = {file: _read_footer(file) for file in files}
     schema = _one_schema(schemas)
     named = _check_names(schema, source.target, source.exclude)
+    notes = converted.notes(source.target, named) if converted else ()
     columns = [Column(f"c{i}", name, _kind(schema.field(name))) for i, name in enumerate(named)]
     if columns[0].kind is not Kind.NUMERIC:
         raise DataError(
@@ -94,7 +96,19 @@ def open_dataset(source: Source) -> Dataset:
         first += footer.num_rows
     if first == 0:
         raise DataError(f"{source.path}: the files hold no row -> check the data")
-    return Dataset(source.name, tuple(records), columns[0], tuple(columns[1:]), digest)
+    return Dataset(source.name, tuple(records), columns[0], tuple(columns[1:]), digest, notes)
+
+
+def _converted(files: Sequence[Path], digest: str, spelling: Spelling) -> Converted | None:
+    """The Parquet files of CSV files; None where they are Parquet already."""
+    if files[0].suffix.lower() == ".csv":
+        return to_parquet(files, digest, spelling)
+    for key, value in (("text", [*spelling.text]), ("multiline", spelling.multiline)):
+        if value:
+            raise ConfigurationError(
+                f"dataset.{key}: {value}: is about CSV files, these are Parquet -> leave it out"
+            )
+    return None
 
 
 def content_digest(files: Iterable[Path]) -> str:

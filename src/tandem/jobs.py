@@ -12,6 +12,7 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from tandem.config import config_hash, settings
+from tandem.progress import Display
 from tandem.rules import Command
 
 _LABEL = 60  # characters
@@ -86,9 +87,11 @@ def _prepared(config: DictConfig) -> str:
     from tandem.run import prepare  # noqa: PLC0415 - slow to import; a typo is answered before
 
     try:
-        return prepare(settings(config)).fingerprint
+        dataset = prepare(settings(config))
+        Display("sweep").warn_each(dataset.notes)
     except Exception:  # noqa: BLE001 - the job itself will fail, and say of what
         return ""
+    return dataset.fingerprint
 
 
 def _hash(*parts: str) -> str:

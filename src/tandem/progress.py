@@ -1,6 +1,6 @@
 """What is running, on a terminal's standard error; silent anywhere else."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
@@ -24,6 +24,11 @@ class Display:
     def warn(self, text: str) -> None:
         """One line of warning, on any standard error."""
         self.line(f"tandem: {self._engine}: {text}")
+
+    def warn_each(self, texts: Iterable[str]) -> None:
+        """A line of warning for every text."""
+        for text in texts:
+            self.warn(text)
 
     def line(self, text: str) -> None:
         """One line as it is, on any standard error, above what is shown of the stage."""

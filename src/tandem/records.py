@@ -63,13 +63,17 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Parquet files in row-id order, the target and the features, and the digest of the content."""
+    """Parquet files in row-id order, the target and the features, and the digest of the content.
+
+    `notes`: what the user should know of it, a line each.
+    """
 
     name: str
     files: tuple[File, ...]
     target: Column
     features: tuple[Column, ...]
     fingerprint: str
+    notes: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:

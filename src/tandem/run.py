@@ -14,6 +14,7 @@ from tandem.answers import sample
 from tandem.checks import findings
 from tandem.cleaning import decide
 from tandem.config import Settings, config_hash, flatten, task
+from tandem.csv_reader import Spelling
 from tandem.dataset import Source, open_dataset
 from tandem.engines.base import create
 from tandem.errors import ConfigurationError
@@ -35,8 +36,8 @@ def prepare(settings: Settings) -> Dataset:
         raise ConfigurationError("dataset.rows: only dataset=flights draws rows -> leave it out")
     else:
         path = keys.path or ""
-    words = (tuple(keys.exclude), tuple(keys.missing), tuple(keys.text))
-    return open_dataset(Source(keys.name, path, keys.target, *words))
+    spelling = Spelling(tuple(keys.missing), tuple(keys.text), keys.multiline)
+    return open_dataset(Source(keys.name, path, keys.target, tuple(keys.exclude), spelling))
 
 
 def run(settings: Settings, config: DictConfig) -> str:
@@ -53,8 +54,10 @@ def run(settings: Settings, config: DictConfig) -> str:
         watch, display = Stopwatch(), Display(engine)
         with display.stage("preparing the data"), watch.stage("convert"):
             dataset = prepare(settings)
+        quiet = settings.tracking.parent_run_id is not None
+        display.warn_each(() if quiet else dataset.notes)
         result = execute(task(settings, dataset), engine, watch, display)
-        result = _checked(result, display, quiet=settings.tracking.parent_run_id is not None)
+        result = _checked(result, display, quiet=quiet)
         with display.stage("tracking"), _folder(settings.tracking.record_dir) as folder:
             begin = time.perf_counter()
             record = tracking.describe(result, flatten(config), config_hash(config))
@@ -114,9 +117,7 @@ def _checked(result: Result, display: Display, *, quiet: bool) -> Result:
     with display.stage("checking"):
         names = [dataset.target.name, *(column.name for column in result.plan.used)]
         found = findings(result, sample(dataset, names))
-    if not quiet:
-        for line in found:
-            display.warn(line)
+    display.warn_each(() if quiet else found)
     return replace(result, findings=found)
 
 

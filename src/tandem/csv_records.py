@@ -1,0 +1,231 @@
+"""The records of a CSV file, found by its bytes alone: what a parser reads is held against them.
+
+A quote opens a cell where the cell begins, as the parser has it; anywhere else it is text. Lines
+end with LF, CR LF or CR; blank lines are no records.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tandem.errors import DataError
+
+Bytes = NDArray[np.uint8]
+Places = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+_BLOCK_BYTES = 1 << 18  # measured: what is compared stays in the processor's cache
+_RECORD_BYTES = 1 << 23  # two blocks of the parser, which takes no record beyond
+_BOM = b"\xef\xbb\xbf"
+_DELIMITER, _QUOTE, _LF, _CR = b',"\n\r'
+_ENDS_CELL = np.isin(np.arange(256), (_DELIMITER, _LF, _CR))
+_ENDS_CELL_OR_QUOTE = _ENDS_CELL | (np.arange(256) == _QUOTE)
+
+_OPEN = "the quote that opens here is not closed in the {:,} bytes that follow -> close it"
+_TORN = (
+    "text follows the quote that closes the cell that begins here -> quote the whole cell, and "
+    'write a quote within it twice ("")'
+)
+_SWALLOWS = (
+    "the quoted cell that begins here holds lines that look like records -> close the quote, or "
+    "dataset.multiline=true if it is meant so"
+)
+
+
+def count_records(file: Path, *, multiline: bool) -> int:
+    """The number of records below the header.
+
+    Raises DataError, with the line where the cell begins, where a quote is not closed, text
+    follows the quote that closes a cell, or, unless `multiline` says that it is meant so, a
+    quoted cell holds what looks like records: lines with as many delimiters as the header has.
+    """
+    records, delimiters = 0, None
+    for block in _blocks(file):
+        if delimiters is None and len(block.ends):
+            delimiters = _delimiters(block.data[: block.ends[0]])
+        if not block.tidy and (faults := _faults(block.data, None if multiline else delimiters)):
+            fault = min(faults)
+            raise DataError(f"{file}:{_line_at(file, block.begin + fault.place)}: {fault.rule}")
+        records += len(block.ends)
+    return max(records - 1, 0)
+
+
+def line_of(file: Path, record: int) -> int:
+    """The line, from 1, in which a record begins; record 0 is the header."""
+    for block in _blocks(file):
+        if record < len(block.ends):
+            place = int(block.ends[record - 1]) if record else 0
+            while block.data[place] in b"\r\n":
+                place += 1
+            return _line_at(file, block.begin + place)
+        record -= len(block.ends)
+    return _line_at(file, file.stat().st_size)
+
+
+class _Block(NamedTuple):
+    """Whole records, `begin` bytes from the beginning of the file; the last may be torn.
+
+    `ends`: where a record is over; `tidy`: quotes stand only around cells of one line each.
+    """
+
+    begin: int
+    data: bytes
+    ends: Places
+    tidy: bool
+
+
+class _Fault(NamedTuple):
+    place: int
+    rule: str
+
+
+@dataclass(frozen=True)
+class _Quotes:
+    """The runs of neighbouring quotes of a block, in order, each with what it does.
+
+    `begin`, `end`: its bytes; `before`, `after`: whether a quoted cell is open there; `opens`:
+    whether it stands where a cell begins.
+    """
+
+    begin: Places
+    end: Places
+    before: Flags
+    after: Flags
+    opens: Flags
+
+    @classmethod
+    def of(cls, block: Bytes) -> "_Quotes":
+        """The runs of a block that begins with a record.
+
+        An even run leaves things as they are: a cell of nothing, or quotes written twice. An odd
+        one closes the cell that is open, else opens one if it stands where a cell begins. So a
+        run elsewhere leaves all closed, and those since then that can open do so in turn.
+        """
+        places = np.flatnonzero(block == _QUOTE)
+        first = np.flatnonzero(np.diff(places, prepend=-2) != 1)
+        begin, length = places[first], np.diff(first, append=len(places))
+        opens = _ENDS_CELL[block[begin - 1]] | (begin == 0)
+        odd = length % 2 == 1
+        turns = np.cumsum(odd & opens)
+        closed_at = np.maximum.accumulate(np.where(odd & ~opens, turns, 0))
+        after = (turns - closed_at) % 2 == 1
+        before = np.concatenate([[False], after[:-1]])
+        return cls(begin, begin + length, before, after, opens)
+
+    def inside(self, places: Places) -> Flags:
+        """Whether each of the places, none of them a quote's, is within a quoted cell."""
+        run = np.searchsorted(self.begin, places) - 1
+        found: Flags = self.after[run] & (run >= 0)
+        return found
+
+    def cells(self) -> tuple[Places, Places]:
+        """Where quoted cells begin, with their quote, and the byte after the one that closes.
+
+        The last may have no end.
+        """
+        at_once = ~self.before & ~self.after & self.opens
+        begin = self.begin[(~self.before & self.after) | at_once]
+        return begin, self.end[(self.before & ~self.after) | at_once]
+
+
+def _blocks(file: Path) -> Iterator[_Block]:
+    """The whole file, cut between records; up to where one is too long, or not closed."""
+    with file.open("rb") as opened:
+        begin = len(_BOM) if opened.read(len(_BOM)) == _BOM else 0
+        opened.seek(begin)
+        data = b""
+        while len(data) <= _RECORD_BYTES and (more := opened.read(_BLOCK_BYTES)):
+            block = _cut(begin, data + more)
+            begin, data = begin + len(block.data), (data + more)[len(block.data) :]
+            yield block
+    if data:
+        ended = data + b"\n"
+        yield _cut(begin, ended)._replace(data=ended, tidy=False)
+
+
+def _cut(begin: int, data: bytes) -> _Block:
+    """`data` up to the end of its last whole record."""
+    block = np.frombuffer(data, dtype=np.uint8)
+    breaks = np.flatnonzero((block == _LF) | (block == _CR))
+    tidy = _QUOTE not in data or _is_tidy(block, breaks)
+    if not tidy:
+        breaks = breaks[~_Quotes.of(block).inside(breaks)]
+    whole = data[: breaks[-1] + 1] if len(breaks) else b""
+    return _Block(begin, whole, breaks[np.diff(breaks, prepend=-1) != 1], tidy)
+
+
+def _is_tidy(block: Bytes, breaks: Places) -> bool:
+    """Whether quotes, up to the last line break, open and close cells in turn, one line each."""
+    if not len(breaks):
+        return False
+    places = np.flatnonzero(block[: breaks[-1]] == _QUOTE)
+    if (np.searchsorted(places, breaks) % 2).any():
+        return False
+    begin, end = places[::2], places[1::2]
+    opens = _ENDS_CELL_OR_QUOTE[block[begin - 1]] | (begin == 0)
+    return bool(opens.all() and _ENDS_CELL_OR_QUOTE[block[end + 1]].all())
+
+
+def _delimiters(record: bytes) -> int:
+    """How many delimiters a record has between its cells."""
+    block = np.frombuffer(record, dtype=np.uint8)
+    places = np.flatnonzero(block == _DELIMITER)
+    if _QUOTE in record:
+        places = places[~_Quotes.of(block).inside(places)]
+    return len(places)
+
+
+def _faults(data: bytes, delimiters: int | None) -> list[_Fault]:
+    """The first of every kind; `delimiters` of a record tell which lines look like one."""
+    block = np.frombuffer(data, dtype=np.uint8)
+    begin, end = _Quotes.of(block).cells()
+    faults = []
+    if len(begin) > len(end):
+        *_, last = begin.tolist()
+        begin = begin[:-1]
+        faults += [_Fault(last, _OPEN.format(len(data) - last))]
+    torn = begin[~_ENDS_CELL[block[end]]][:1].tolist()
+    swallowing = begin[_swallows(block, begin, end, delimiters)][:1].tolist()
+    return [
+        *faults,
+        *(_Fault(at, _TORN) for at in torn),
+        *(_Fault(at, _SWALLOWS) for at in swallowing),
+    ]
+
+
+def _swallows(block: Bytes, begin: Places, end: Places, delimiters: int | None) -> Flags:
+    """Whether each cell looks as if a quote too many had made it of several records.
+
+    So it does where a line within it has as many delimiters as a record, or, where there is no
+    such line (blank ones do not count), both that where it begins and that where it ends.
+    """
+    breaks = np.flatnonzero((block == _LF) | (block == _CR))
+    first, last = np.searchsorted(breaks, begin), np.searchsorted(breaks, end)
+    several = first < last
+    if delimiters is None or not several.any():
+        return np.zeros(len(begin), dtype=np.bool_)
+    marks = np.searchsorted(np.flatnonzero(block == _DELIMITER), breaks)
+    like = np.diff(marks, prepend=0) == delimiters
+    text = np.diff(breaks, prepend=-1) > 1
+    inner = np.maximum(last - 1, first)
+    lines, records = np.cumsum(text), np.cumsum(text & like)
+    within = np.where(
+        lines[inner] > lines[first], records[inner] > records[first], like[first] & like[last]
+    )
+    found: Flags = several & within
+    return found
+
+
+def _line_at(file: Path, place: int) -> int:
+    """The line, from 1, of the byte after `place` bytes."""
+    line, last = 1, b""
+    with file.open("rb") as opened:
+        while place and (data := opened.read(min(place, _BLOCK_BYTES))):
+            place -= len(data)
+            line += data.count(b"\n") + data.count(b"\r") - (last + data).count(b"\r\n")
+            last = data[-1:]
+    return line
