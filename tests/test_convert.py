@@ -186,6 +186,57 @@ def test_every_file_has_the_header_of_the_first(tmp_path: Path, header: str, odd
         converted(tmp_path, "x,y\n1,2\n", f"{header}\n1,2\n")
 
 
+def test_no_row_is_lost_behind_a_quote(tmp_path: Path) -> None:
+    rows = [f"{row},b{row}" for row in range(12)]
+    rows[3], rows[6] = '3,"b3', '6,b6"'
+    text = "x,y\n" + "\n".join(rows) + "\n"
+    with pytest.raises(DataError, match=r"1\.csv:5: .*look like records.*multiline=true"):
+        converted(tmp_path, "x,y\n1,2\n", text)
+    meant = converted(tmp_path, text, spelling=Spelling(NA.missing, multiline=True))[0]
+    assert meant["y"].to_pylist()[3] == "b3\n4,b4\n5,b5\n6,b6"
+    assert meant.num_rows == 9
+    with pytest.raises(DataError, match=r"0\.csv:5: the quote that opens here is not closed"):
+        converted(tmp_path, text.replace('b6"', "b6"), spelling=Spelling(multiline=True))
+
+
+def test_another_number_of_rows_than_the_bytes_tell_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(convert, "count_records", lambda *_, **__: 3)  # the two agree on all texts
+    with pytest.raises(DataError, match=r"0\.csv: 3 rows by its line breaks .*, 2 by the parser"):
+        converted(tmp_path, "x,y\n1,2\n3,4\n")
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_row_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"0\.csv: a row is longer than the 64 bytes"):
+        converted(tmp_path, "x,y\n" + "1,2\n" * 50 + "1," + "a" * 500 + "\n")
+
+
+def test_a_converted_file_that_is_damaged_is_converted_again(tmp_path: Path) -> None:
+    files = write(tmp_path, "x,y\n" + "1,2\n" * 100)
+    (path,) = to_parquet(files, content_digest(files), NA).files
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    assert to_parquet(files, content_digest(files), NA).files == (path,)
+    assert pq.read_table(path)["x"].to_pylist() == [1.0] * 100
+
+
+def test_pages_have_checksums(tmp_path: Path) -> None:
+    files = write(tmp_path, "x,y\n" + "1.5,a\n" * 100)
+    (path,) = to_parquet(files, content_digest(files), NA).files
+    content = path.read_bytes()
+    said = set()
+    for place in range(4, len(content) // 2):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        try:
+            pq.read_table(path, page_checksum_verification=True)
+        except (OSError, pa.ArrowException) as error:
+            said.add("CRC" in str(error))
+    assert True in said
+
+
 def state(folder: Path) -> dict[Path, tuple[int, int]]:
     found = {path: path.stat() for path in folder.rglob("*")}
     return {path: (stat.st_ino, stat.st_mtime_ns) for path, stat in found.items()}

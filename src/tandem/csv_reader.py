@@ -132,6 +132,8 @@ def _located(
         if "invalid UTF8 data" in text:
             return DataError(f"{place}: column '{name}': the text is {_NO_UTF8}")
         text = text.replace(column.group(), f"column '{name}'")
+    if "straddling object" in text:
+        text = f"a row is longer than the {_BLOCK_BYTES:,} bytes that are read at once"
     return DataError(
         f"{place}: {text} -> correct the file: every row must fit the header, every cell its column"
     )

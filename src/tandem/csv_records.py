@@ -5,7 +5,7 @@ end with LF, CR LF or CR; blank lines are no records.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,7 +47,7 @@ def count_records(file: Path, *, multiline: bool) -> int:
     for block in _blocks(file):
         if delimiters is None and len(block.ends):
             delimiters = _delimiters(block.data[: block.ends[0]])
-        if not block.tidy and (faults := _faults(block.data, None if multiline else delimiters)):
+        if faults := _faults(block, None if multiline else delimiters):
             fault = min(faults)
             raise DataError(f"{file}:{_line_at(file, block.begin + fault.place)}: {fault.rule}")
         records += len(block.ends)
@@ -69,13 +69,13 @@ def line_of(file: Path, record: int) -> int:
 class _Block(NamedTuple):
     """Whole records, `begin` bytes from the beginning of the file; the last may be torn.
 
-    `ends`: where a record is over; `tidy`: quotes stand only around cells of one line each.
+    `ends`: where a record is over; `quotes`: None where they stand only around cells of one line.
     """
 
     begin: int
     data: bytes
     ends: Places
-    tidy: bool
+    quotes: "_Quotes | None"
 
 
 class _Fault(NamedTuple):
@@ -122,6 +122,11 @@ class _Quotes:
         found: Flags = self.after[run] & (run >= 0)
         return found
 
+    def until(self, place: int) -> "_Quotes":
+        """Those before a place."""
+        length = np.searchsorted(self.begin, place)
+        return _Quotes(*(getattr(self, field.name)[:length] for field in fields(self)))
+
     def cells(self) -> tuple[Places, Places]:
         """Where quoted cells begin, with their quote, and the byte after the one that closes.
 
@@ -144,18 +149,21 @@ def _blocks(file: Path) -> Iterator[_Block]:
             yield block
     if data:
         ended = data + b"\n"
-        yield _cut(begin, ended)._replace(data=ended, tidy=False)
+        quotes = _Quotes.of(np.frombuffer(ended, dtype=np.uint8))
+        yield _cut(begin, ended)._replace(data=ended, quotes=quotes)
 
 
 def _cut(begin: int, data: bytes) -> _Block:
     """`data` up to the end of its last whole record."""
     block = np.frombuffer(data, dtype=np.uint8)
     breaks = np.flatnonzero((block == _LF) | (block == _CR))
-    tidy = _QUOTE not in data or _is_tidy(block, breaks)
-    if not tidy:
-        breaks = breaks[~_Quotes.of(block).inside(breaks)]
-    whole = data[: breaks[-1] + 1] if len(breaks) else b""
-    return _Block(begin, whole, breaks[np.diff(breaks, prepend=-1) != 1], tidy)
+    quotes = None
+    if _QUOTE in data and not _is_tidy(block, breaks):
+        quotes = _Quotes.of(block)
+        breaks = breaks[~quotes.inside(breaks)]
+    cut = int(breaks[-1]) + 1 if len(breaks) else 0
+    ends = breaks[np.diff(breaks, prepend=-1) != 1]
+    return _Block(begin, data[:cut], ends, quotes and quotes.until(cut))
 
 
 def _is_tidy(block: Bytes, breaks: Places) -> bool:
@@ -179,15 +187,17 @@ def _delimiters(record: bytes) -> int:
     return len(places)
 
 
-def _faults(data: bytes, delimiters: int | None) -> list[_Fault]:
+def _faults(whole: _Block, delimiters: int | None) -> list[_Fault]:
     """The first of every kind; `delimiters` of a record tell which lines look like one."""
-    block = np.frombuffer(data, dtype=np.uint8)
-    begin, end = _Quotes.of(block).cells()
+    if whole.quotes is None:
+        return []
+    block = np.frombuffer(whole.data, dtype=np.uint8)
+    begin, end = whole.quotes.cells()
     faults = []
     if len(begin) > len(end):
         *_, last = begin.tolist()
         begin = begin[:-1]
-        faults += [_Fault(last, _OPEN.format(len(data) - last))]
+        faults += [_Fault(last, _OPEN.format(len(block) - last))]
     torn = begin[~_ENDS_CELL[block[end]]][:1].tolist()
     swallowing = begin[_swallows(block, begin, end, delimiters)][:1].tolist()
     return [
