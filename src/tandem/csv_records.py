@@ -222,7 +222,7 @@ def _swallows(block: Bytes, begin: Places, end: Places, delimiters: int | None) 
     like = np.diff(marks, prepend=0) == delimiters
     text = np.diff(breaks, prepend=-1) > 1
     inner = np.maximum(last - 1, first)
-    lines, records = np.cumsum(text), np.cumsum(text & like)
+    lines, records = np.cumsum(text), np.cumsum(like)
     within = np.where(
         lines[inner] > lines[first], records[inner] > records[first], like[first] & like[last]
     )

@@ -93,8 +93,8 @@ def _put_in_place(work: Path, folder: Path) -> None:
 
 
 def _replace(work: Path, folder: Path) -> None:
-    """File by file, the manifest last: another process that reads the folder finds each of them."""
-    files = sorted(work.iterdir(), key=lambda file: file.name == MANIFEST)
+    """File by file, so that another process that reads the folder finds each of them."""
+    files = [*work.iterdir()]
     for stranger in {file.name for file in folder.iterdir()} - {file.name for file in files}:
         (folder / stranger).unlink(missing_ok=True)
     for file in files:
