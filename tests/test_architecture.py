@@ -56,6 +56,7 @@ LAYERS = (
         "tandem.row_vector",
         "tandem.settle",
         "tandem.tiles",
+        "tandem.parquet",
         "tandem.pieces",
         "tandem.threads",
         "tandem.row_groups",

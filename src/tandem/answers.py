@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tandem.findings import LinearModel
 from tandem.model import from_json
+from tandem.parquet import as_pandas, first_rows, groups_with_rows
 from tandem.records import Array, Dataset, GridPoint
 
 SAMPLE_ROWS = 20_000
@@ -64,19 +64,9 @@ def read_answer(engine: str, turn: int, folder: Path, params: Mapping[str, str])
 
 def sample(dataset: Dataset, columns: list[str], rows: int = SAMPLE_ROWS) -> pd.DataFrame:
     """Up to `rows` raw rows with a target, from row groups that are spread over the dataset."""
-    footers = {file.path: pq.read_metadata(file.path) for file in dataset.files}
-    groups = [
-        (path, index)
-        for path, footer in footers.items()
-        for index in range(footer.num_row_groups)
-        if footer.row_group(index).num_rows
-    ]
+    groups = [*groups_with_rows(file.path for file in dataset.files)]
     places = {int(p) for p in np.linspace(0, len(groups) - 1, min(_SAMPLE_PLACES, len(groups)))}
     each = -(-rows // len(places))
-    pieces = []
-    for place in sorted(places):
-        path, index = groups[place]
-        batches = pq.ParquetFile(path).iter_batches(each, [index], columns)
-        pieces.append(pa.Table.from_batches([next(batches)]))
-    frame: pd.DataFrame = pa.concat_tables(pieces, promote_options="permissive").to_pandas()
+    pieces = [first_rows(*groups[place], columns, each) for place in sorted(places)]
+    frame = as_pandas(pa.concat_tables(pieces, promote_options="permissive"))
     return frame[frame[dataset.target.name].notna()]

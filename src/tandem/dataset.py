@@ -15,6 +15,7 @@ from tandem.convert import Converted, to_parquet
 from tandem.csv_reader import Spelling
 from tandem.digests import marks
 from tandem.errors import ConfigurationError, DataError, nearest
+from tandem.parquet import places, read_columns, read_footer
 from tandem.records import Column, Dataset, File, Kind
 
 _EXACT_INTEGER = 2**53
@@ -78,7 +79,7 @@ def open_dataset(source: Source) -> Dataset:
     digest = content_digest(files)
     converted = _converted(files, digest, source.spelling)
     files = converted.files if converted else files
-    schemas = {file: _read_footer(file) for file in files}
+    schemas = {file: read_footer(file) for file in files}
     schema = _one_schema(schemas)
     named = _check_names(schema, source.target, source.exclude)
     notes = converted.notes(source.target, named) if converted else ()
@@ -117,15 +118,6 @@ def content_digest(files: Iterable[Path]) -> str:
     for mark in marks(files):
         digest.update(bytes.fromhex(mark.digest))
     return digest.hexdigest()
-
-
-def _read_footer(file: Path) -> pq.FileMetaData:
-    try:
-        return pq.read_metadata(file)
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(
-            f"{file}: not a readable Parquet file ({error}) -> write it again"
-        ) from error
 
 
 def _one_schema(footers: dict[Path, pq.FileMetaData]) -> pa.Schema:
@@ -204,10 +196,10 @@ def _check_integers(file: Path, footer: pq.FileMetaData, names: Iterable[str]) -
 
 
 def _extremes(file: Path, footer: pq.FileMetaData, name: str) -> list[Any]:
-    index = [column.path for column in footer.schema].index(name)
+    index = places(footer)[name]
     groups = range(footer.num_row_groups)
     statistics = [footer.row_group(group).column(index).statistics for group in groups]
     if all(found is not None and found.has_min_max for found in statistics):
         return [value for found in statistics for value in (found.min, found.max)]
-    extremes = pc.min_max(pq.read_table(file, columns=[name]).column(0)).as_py()
+    extremes = pc.min_max(read_columns(file, [name]).column(0)).as_py()
     return [*extremes.values()]

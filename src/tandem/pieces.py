@@ -16,7 +16,7 @@ from threading import Condition
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tandem.errors import DataError
+from tandem.parquet import reading, whole
 from tandem.records import File
 
 # Neighbouring row groups are worked on as one until they have this share of their file's rows, or
@@ -170,28 +170,16 @@ def _batches(
 ) -> Iterator[pa.RecordBatch]:
     """Some columns of every piece."""
     for file, members in groupby(stretches, attrgetter("file")):
-        index = 0
-        try:
-            reader = opened(file)
-            for index, rows in chain.from_iterable(map(_groups, members)):
+        reader = None
+        for index, rows in chain.from_iterable(map(_groups, members)):
+            with reading(file.path, index):
+                reader = reader or opened(file)
                 batches = reader.iter_batches(most, [index], names, use_threads=False)
                 for begin in range(0, rows, most):
                     # No variable holds a batch while the next is decoded.
-                    yield _of(min(most, rows - begin), next(batches, None))
-        except (pa.ArrowException, OSError) as error:
-            raise DataError(
-                f"{file.path}: row group {index} cannot be read ({error}) -> write the file again"
-            ) from error
+                    yield whole(min(most, rows - begin), next(batches, None))
 
 
 def _groups(stretch: Stretch) -> Iterator[tuple[int, int]]:
     """Number and rows of every row group."""
     return enumerate(stretch.sizes, stretch.first)
-
-
-def _of(rows: int, batch: pa.RecordBatch | None) -> pa.RecordBatch:
-    """`batch`, which must be `rows` long: a row that is not read would look like one dropped."""
-    found = 0 if batch is None else batch.num_rows
-    if found != rows:
-        raise OSError(f"{found} rows read where {rows} were expected")
-    return batch

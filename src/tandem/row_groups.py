@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tandem.errors import DataError
+from tandem.parquet import open_file, places, read_footer, reading, whole
 from tandem.pieces import Pieces, Stretch, stretches_of
 from tandem.records import Column, Dataset, File, Kind
 from tandem.tiles import TILE
@@ -56,8 +57,9 @@ class Reader:
             footer = self._metadata[file.path] = _footer(file)
             groups = [footer.row_group(index) for index in range(footer.num_row_groups)]
             found += stretches_of(file, [group.num_rows for group in groups])
+            at = places(footer)
             for group in groups:
-                _count_nulls(group, nulls)
+                _count_nulls(group, at, nulls)
         schema = self._metadata[self._dataset.files[0].path].schema.to_arrow_schema()
         types = {name: schema.field(name).type for name in names}
         self._text = tuple(name for name, kind in types.items() if _is_text(kind))
@@ -74,17 +76,18 @@ class Reader:
         self, stretch: Stretch, columns: Sequence[Column], rows: int = _SAMPLE_ROWS
     ) -> pa.Table:
         """The first rows of `stretch`, one column after another: little memory at a time."""
-        file = self._open(stretch.file)
-        first = {}
-        for column in columns:
-            batches = file.iter_batches(rows, [stretch.first], [column.name], use_threads=False)
-            first[column.name] = next(batches).column(0)
+        first, some = {}, min(rows, stretch.sizes[0])
+        with reading(stretch.file.path, stretch.first):
+            file = self._open(stretch.file)
+            for name in (column.name for column in columns):
+                batches = file.iter_batches(rows, [stretch.first], [name], use_threads=False)
+                first[name] = whole(some, next(batches, None)).column(name)
         return pa.table(first)
 
     def _open(self, file: File) -> pq.ParquetFile:
         if file.path not in self._metadata:
             self._metadata[file.path] = _footer(file)
-        return pq.ParquetFile(
+        return open_file(
             file.path,
             metadata=self._metadata[file.path],
             read_dictionary=[*self._text],
@@ -94,12 +97,7 @@ class Reader:
 
 
 def _footer(file: File) -> pq.FileMetaData:
-    try:
-        footer = pq.read_metadata(file.path)
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(
-            f"{file.path}: not a readable Parquet file ({error}) -> write it again"
-        ) from error
+    footer = read_footer(file.path)
     if footer.num_rows != file.rows:
         raise DataError(
             f"{file.path}: {footer.num_rows} rows read, {file.rows} expected: "
@@ -108,15 +106,13 @@ def _footer(file: File) -> pq.FileMetaData:
     return footer
 
 
-def _count_nulls(group: pq.RowGroupMetaData, nulls: dict[str, int]) -> None:
-    for index in range(group.num_columns):
-        column = group.column(index)
-        name, statistics = column.path_in_schema, column.statistics
-        if name in nulls:
-            if statistics is None or not statistics.has_null_count:
-                del nulls[name]
-            else:
-                nulls[name] += statistics.null_count
+def _count_nulls(group: pq.RowGroupMetaData, at: Mapping[str, int], nulls: dict[str, int]) -> None:
+    for name in [*nulls]:
+        statistics = group.column(at[name]).statistics
+        if statistics is None or not statistics.has_null_count:
+            del nulls[name]
+        else:
+            nulls[name] += statistics.null_count
 
 
 def _is_text(kind: pa.DataType) -> bool:

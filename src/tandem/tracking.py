@@ -13,14 +13,13 @@ from pathlib import Path
 
 import mlflow
 import pandas as pd
-import pyarrow.parquet as pq
 from mlflow.entities import Dataset as DatasetEntity
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.models import Model, ModelSignature
 from mlflow.types.schema import AnyType, ColSpec, DataType, Schema, TensorSpec
 
 import tandem
-from tandem import dashboard, machine
+from tandem import dashboard, machine, parquet
 from tandem.charts import grid, png
 from tandem.children import JOB_KEY
 from tandem.errors import Terminated
@@ -253,9 +252,8 @@ def _log_model(run_id: str, model_json: Path, dataset: Dataset, plan: Plan) -> N
 def first_rows(dataset: Dataset, plan: Plan, rows: int = 5) -> pd.DataFrame:
     """The first rows as they stand in the file, features of the model only."""
     names = [column.name for column in plan.used]
-    batches = pq.ParquetFile(dataset.files[0].path).iter_batches(rows, columns=names)
-    frame: pd.DataFrame = next(batches).to_pandas()[names]
-    return frame
+    path, group = next(parquet.groups_with_rows(file.path for file in dataset.files))
+    return parquet.as_pandas(parquet.first_rows(path, group, names, rows))
 
 
 def _signature(dataset: Dataset, plan: Plan) -> ModelSignature:

@@ -8,7 +8,6 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet, LinearRegression, Ridge
 from sklearn.preprocessing import StandardScaler
@@ -21,6 +20,7 @@ from tandem.errors import DataError
 from tandem.findings import Design, ErrorSums, Facts, LinearModel
 from tandem.folds import FOLD, ROW_ID, fold_expression
 from tandem.model import as_text
+from tandem.parquet import as_pandas, read_columns
 from tandem.profile import measure
 from tandem.records import Array, FitOn, GridPoint, Kind, Ledger, Plan, Profile, Task
 
@@ -56,7 +56,8 @@ class Engine:
         columns = self.task.dataset.columns
         names = [column.name for column in columns]
         frame = pd.concat(
-            [_read(file.path, names) for file in self.task.dataset.files], ignore_index=True
+            [as_pandas(read_columns(file.path, names)) for file in self.task.dataset.files],
+            ignore_index=True,
         ).set_axis([column.id for column in columns], axis="columns")
         typed = {column.id: _typed(frame[column.id], column.kind) for column in columns}
         typed[ROW_ID] = np.arange(len(frame))
@@ -197,13 +198,6 @@ def _measured(estimator: LinearRegression, features: int) -> Design:
     rank = int(estimator.rank_)
     condition = estimator.singular_[0] / estimator.singular_[rank - 1] if rank else 1.0
     return Design(features, rank, float(condition))
-
-
-def _read(path: str, names: list[str]) -> pd.DataFrame:
-    # Without the metadata of pandas, which would turn a column back into the index it once was.
-    table = pq.read_table(path, columns=names).replace_schema_metadata(None)
-    frame: pd.DataFrame = table.to_pandas()
-    return frame
 
 
 def _typed(cells: "pd.Series[Any]", kind: Kind) -> Any:
