@@ -72,6 +72,7 @@ LAYERS = (
         "tandem.engines.distributed",
         "tandem.engines.scan",
         "tandem.engines.distributed_scan",
+        "tandem.engines.spark_rows",
         "tandem.engines.spark_session",
         "tandem.engines.spark_workers",
     ),
@@ -105,6 +106,7 @@ STORIES = {RANK["tandem.solve"], RANK["tandem.cache"], RANK["tandem.result"]}
 STORIES |= {RANK["tandem.run"], RANK["tandem.sweep"]}
 # Engines never import each other, but distributed_scan is scan elsewhere; what is Spark is none.
 BETWEEN_ENGINES = {
+    ("tandem.engines.distributed", "tandem.engines.spark_rows"),
     ("tandem.engines.distributed", "tandem.engines.spark_session"),
     ("tandem.engines.distributed_scan", "tandem.engines.spark_session"),
     ("tandem.engines.distributed_scan", "tandem.engines.spark_workers"),
@@ -116,7 +118,7 @@ CONFIGURED = {
 }
 SPARK = {
     f"tandem.engines.{name}"
-    for name in ("distributed", "distributed_scan", "spark_session", "spark_workers")
+    for name in ("distributed", "distributed_scan", "spark_rows", "spark_session", "spark_workers")
 }
 ALLOWED = {
     "mlflow": {f"tandem.{name}" for name in ("dashboard", "history", "store", "tracking")},

@@ -60,7 +60,6 @@ def compare(settings: Settings, config: DictConfig, overrides: Sequence[str]) ->
     with tracking.tracked(store, f"compare-{settings.dataset.name}", tags) as run_id:
         with Display("tandem").stage("preparing the data"):
             dataset = prepare(settings)  # once, before any engine is timed
-        Display("tandem").warn_each(dataset.notes)
         with tempfile.TemporaryDirectory() as place:
             ended = _run_all(settings, overrides, run_id, Path(place))
             with Display("tandem").stage("comparing"):

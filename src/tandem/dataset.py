@@ -1,7 +1,8 @@
 """From the user's words to a Dataset: files in row-id order, typed columns, content digest."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path
@@ -20,6 +21,8 @@ from tandem.records import Column, Dataset, File, Kind
 
 _EXACT_INTEGER = 2**53
 _SPELLING = Spelling()
+# What pandas calls an index without a name in the file.
+_NAMELESS_INDEX = re.compile(r"__index_level_\d+__")
 
 
 def find_files(path: str) -> tuple[Path, ...]:
@@ -79,9 +82,11 @@ def open_dataset(source: Source) -> Dataset:
     digest = content_digest(files)
     converted = _converted(files, digest, source.spelling)
     files = converted.files if converted else files
-    schemas = {file: read_footer(file) for file in files}
-    schema = _one_schema(schemas)
-    named = _check_names(schema, source.target, source.exclude)
+    footers = {file: read_footer(file) for file in files}
+    schemas = {file: footer.schema.to_arrow_schema() for file, footer in footers.items()}
+    saved = _saved_index(schemas.values(), source.target)
+    schema = _one_schema({file: _without(found, saved) for file, found in schemas.items()})
+    named = _check_names(schema, source.target, [x for x in source.exclude if x not in saved])
     notes = converted.notes(source.target, named) if converted else ()
     columns = [Column(f"c{i}", name, _kind(schema.field(name))) for i, name in enumerate(named)]
     if columns[0].kind is not Kind.NUMERIC:
@@ -89,14 +94,15 @@ def open_dataset(source: Source) -> Dataset:
             f"dataset.target: column '{source.target}' holds {schema.field(named[0]).type}, "
             "a regression needs a number -> choose a numeric column"
         )
-    for file, footer in schemas.items():
+    for file, footer in footers.items():
         _check_integers(file, footer, named)
     first, records = 0, []
-    for file, footer in schemas.items():
+    for file, footer in footers.items():
         records.append(File(str(file), footer.num_rows, first))
         first += footer.num_rows
     if first == 0:
         raise DataError(f"{source.path}: the files hold no row -> check the data")
+    notes = (*notes, *_left_out(saved, source.exclude), *_named_index(schema, named[1:]))
     return Dataset(source.name, tuple(records), columns[0], tuple(columns[1:]), digest, notes)
 
 
@@ -120,9 +126,41 @@ def content_digest(files: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
-def _one_schema(footers: dict[Path, pq.FileMetaData]) -> pa.Schema:
+def _saved_index(schemas: Iterable[pa.Schema], target: str | None) -> list[str]:
+    """Names of the columns, in any of the files, that hold an index without a name."""
+    names = {name for schema in schemas for name in schema.names if name != target}
+    return sorted(filter(_NAMELESS_INDEX.fullmatch, names))
+
+
+def _without(schema: pa.Schema, names: Sequence[str]) -> pa.Schema:
+    return pa.schema([field for field in schema if field.name not in names], schema.metadata)
+
+
+def _left_out(saved: Sequence[str], exclude: Sequence[str]) -> Iterator[str]:
+    if told := [name for name in saved if name not in exclude]:
+        yield (
+            f"{', '.join(told)}: row labels that pandas saved without a name are no feature "
+            "-> name the index before saving if it is one"
+        )
+
+
+def _named_index(schema: pa.Schema, features: Sequence[str]) -> Iterator[str]:
+    """A line for every feature that was the index, with a name, of the pandas frame."""
+    try:
+        noted = schema.pandas_metadata
+    except ValueError:  # another program wrote there what it liked
+        noted = None
+    kept = noted.get("index_columns") if isinstance(noted, dict) else None
+    for name in features:
+        if name in (kept or ()):
+            yield (
+                f"column '{name}' was the index of the pandas frame: it is a feature as the others "
+                f"-> dataset.exclude=[{name}] if it only labels rows"
+            )
+
+
+def _one_schema(schemas: dict[Path, pa.Schema]) -> pa.Schema:
     """The schema of the first file, which every other must share by name and type."""
-    schemas = {file: footer.schema.to_arrow_schema() for file, footer in footers.items()}
     for file, found in schemas.items():
         twice = [name for name in found.names if found.names.count(name) > 1]
         if twice:
@@ -161,6 +199,11 @@ def _check_names(schema: pa.Schema, target: str | None, exclude: Sequence[str]) 
     features = [name for name in names if name not in excluded]
     if not features:
         raise DataError("dataset.exclude: no feature is left -> exclude fewer columns")
+    if "" in {target, *features}:
+        raise DataError(
+            f"column {names.index('') + 1} has no name: a model needs one -> name it, or "
+            "dataset.exclude=['']"
+        )
     return [target, *features]
 
 

@@ -65,7 +65,7 @@ class File:
 class Dataset:
     """Parquet files in row-id order, the target and the features, and the digest of the content.
 
-    `notes`: what the user should know of it, a line each.
+    `notes`: what the user should know of how it is read, a line each.
     """
 
     name: str

@@ -118,7 +118,7 @@ def _checked(result: Result, display: Display, *, quiet: bool) -> Result:
         names = [dataset.target.name, *(column.name for column in result.plan.used)]
         found = findings(result, sample(dataset, names))
     display.warn_each(() if quiet else found)
-    return replace(result, findings=found)
+    return replace(result, findings=(*dataset.notes, *found))
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Spark: repartition, cache, StringIndexer, StandardScaler, LinearRegression, CrossValidator."""
 
-import re
 from typing import Any
 from unittest.mock import patch
 
@@ -12,17 +11,16 @@ from pyspark.ml.evaluation import RegressionEvaluator
 from pyspark.ml.feature import Imputer, StandardScaler, StringIndexer, VectorAssembler
 from pyspark.ml.regression import LinearRegression
 from pyspark.ml.tuning import CrossValidator
-from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - its name in all of Spark's documentation
 
 from tandem.cleaning import MISSING, check_folds, take_ledger, valid_row
-from tandem.engines import spark_session
+from tandem.engines import spark_rows, spark_session
 from tandem.engines.base import Advance, Progress
 from tandem.findings import ErrorSums, Facts, LinearModel
-from tandem.folds import FOLD, ROW_ID, fold_expression
+from tandem.folds import FOLD, fold_expression
 from tandem.profile import measure
-from tandem.records import Column, FitOn, GridPoint, Kind, Ledger, Plan, Profile, Task
+from tandem.records import FitOn, GridPoint, Ledger, Plan, Profile, Task
 
 _FEATURES = "features"
 
@@ -39,19 +37,17 @@ class Engine:
         self._cleaning: PipelineModel | None = None  # fitted, where it is fitted on all rows
 
     def unsupported(self) -> str | None:
-        return None
+        return spark_rows.unread(self.task.dataset)
 
     def start(self) -> None:
         self._session = spark_session.start(self.task.spark, f"tandem {self.task.dataset.name}")
 
     def load(self) -> None:
         assert self._session is not None
-        paths = [_escape(file.path) for file in self.task.dataset.files]
-        rows = self._session.read.parquet(*paths).select(
-            self._row_id(), *(_typed(column) for column in self.task.dataset.columns)
-        )
+        rows = spark_rows.read(self._session, self.task.dataset)
         self._frame = rows.repartition(spark_session.partitions(self.task.spark)).cache()
-        self._frame.count()
+        with spark_rows.reading():
+            self._frame.count()
 
     def profile(self) -> Profile:
         return measure(nw.from_native(self._frame), self.task.dataset)
@@ -111,17 +107,6 @@ class Engine:
         if self._session is not None:
             session, self._session = self._session, None
             session.stop()
-
-    def _row_id(self) -> SparkColumn:
-        """Rows before the file plus the position in the file: stable however Spark splits it."""
-        assert self._session is not None
-        jvm: Any = self._session.sparkContext._jvm  # noqa: SLF001 - only Java spells a path as Java does
-        path = jvm.org.apache.hadoop.fs.Path
-        offsets: list[SparkColumn] = []
-        for file in self.task.dataset.files:
-            offsets += [F.lit(path(f"file:{file.path}").toUri().toString()), F.lit(file.first_row)]
-        offset = F.create_map(*offsets)[F.col("_metadata.file_path")]
-        return (offset + F.col("_metadata.row_index")).alias(ROW_ID)
 
     def _fold_sums(self) -> tuple[list[int], Any]:
         y = F.col(self._plan.target.id)
@@ -244,14 +229,3 @@ def fold_metrics(validator: CrossValidator, frame: DataFrame) -> list[list[list[
         except _Measured as measured:
             return measured.metrics
     raise AssertionError("CrossValidator no longer averages by _gen_avg_and_std_metrics")
-
-
-def _typed(column: Column) -> SparkColumn:
-    quoted = "`" + column.name.replace("`", "``") + "`"
-    kind = "double" if column.kind is Kind.NUMERIC else "string"
-    return F.col(quoted).cast(kind).alias(column.id)
-
-
-def _escape(path: str) -> str:
-    """A path that Spark does not take for a pattern."""
-    return re.sub(r"([\\{}\[\]*?])", r"\\\1", path)

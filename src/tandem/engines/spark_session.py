@@ -117,6 +117,10 @@ def configuration(settings: SparkSettings) -> dict[str, str]:
         "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={_LOGGING.as_uri()}",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
+        # Else a damaged page is read, and figures change without a word.
+        "spark.hadoop.parquet.page.verify-checksum.enabled": "true",
+        # `a` and `A` are two columns, as everywhere else.
+        "spark.sql.caseSensitive": "true",
         # Counting the jobs and tasks of a long cross-validation needs all of them kept.
         "spark.ui.retainedJobs": "1000000",
         "spark.ui.retainedStages": "1000000",
