@@ -78,8 +78,8 @@ def first_rows(path: str, group: int, names: Sequence[str], rows: int) -> pa.Tab
 
 
 def read_columns(path: "str | Path", names: Sequence[str]) -> pa.Table:
-    """The columns `names` of all rows, in this order."""
-    file = open_file(path)
+    """The columns `names` of all rows, in this order. Raises DataError as `reading` does."""
+    file = open_file(path, metadata=read_footer(path))
     parts = [file.schema_arrow.empty_table().select(names)]
     for group in range(file.num_row_groups):
         with reading(path, group):

@@ -44,9 +44,9 @@ class Engine:
 
     def load(self) -> None:
         assert self._session is not None
-        rows = spark_rows.read(self._session, self.task.dataset)
-        self._frame = rows.repartition(spark_session.partitions(self.task.spark)).cache()
         with spark_rows.reading():
+            rows = spark_rows.read(self._session, self.task.dataset)
+            self._frame = rows.repartition(spark_session.partitions(self.task.spark)).cache()
             self._frame.count()
 
     def profile(self) -> Profile:

@@ -21,6 +21,7 @@ from tandem.records import Column, Dataset, Kind
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+_UNREADABLE = "FAILED_READ_FILE|PATH_NOT_FOUND"  # as Spark calls it
 _WIDEST_DECIMAL = 38
 # Unsigned integers as Spark reads them of Parquet: it has signed ones only.
 _TYPES: dict[pa.DataType, T.DataType] = {
@@ -69,10 +70,10 @@ def reading() -> Iterator[None]:
         yield
     except (Py4JError, PySparkException) as error:
         text = str(error)
-        if not (found := re.search(r"FAILED_READ_FILE.* (file:\S+?)\.\s", text)):
+        if not (found := re.search(rf"(?:{_UNREADABLE}).* (file:\S+?)\.\s", text)):
             raise
         path = "/" + unquote(found.group(1)).removeprefix("file:").lstrip("/")
-        *_, reason = ["no reason given", *re.findall(r"Caused by: \S+?: (.*)", text)]
+        *_, reason = [found.group(), *re.findall(r"Caused by: \S+?: (.*)", text)]
         raise DataError(f"{path}: cannot be read ({reason}) -> write the file again") from error
 
 
