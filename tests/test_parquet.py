@@ -156,7 +156,7 @@ def test_the_extremes_of_a_dotted_name_are_not_those_of_a_struct(tmp_path: Path)
 
 def test_a_column_without_a_name_is_refused_by_its_place(tmp_path: Path) -> None:
     pq.write_table(pa.table({"a": A, "": C, "y": Y}), tmp_path / "t.parquet")
-    with pytest.raises(DataError, match=r"column 2 has no name: .*dataset\.exclude=\[''\]"):
+    with pytest.raises(DataError, match=r"column 2 has no name: .*dataset\.exclude=\[\"\"\]"):
         opened(tmp_path)
     assert [column.name for column in opened(tmp_path, "y", "").features] == ["a"]
 
@@ -329,6 +329,19 @@ def plan_of(dataset: Dataset) -> Plan:
 def sampled(dataset: Dataset) -> pa.Table:
     reader = Reader(dataset)
     return reader.sample(reader.footers().stretches[0], dataset.features)
+
+
+@engines
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.string_view()])
+def test_text_that_is_none_is_refused_by_its_column(
+    tmp_path: Path, engine: str, kind: pa.DataType
+) -> None:
+    letters = [b"a", b"b", b"\xff", *[b"c"] * (ROWS - 3)]
+    text = pa.array(letters, pa.binary()).cast(kind, safe=False)
+    pq.write_table(pa.table({"a": A, "b": text, "y": Y}), tmp_path / "t.parquet")
+    task = make_task(*options(tmp_path, *RIDGE))
+    with pytest.raises(DataError, match=r"row group 0 cannot be read \(column 'b': .*UTF8"):
+        drive(engine, task)
 
 
 def test_a_damaged_page_ends_the_command_with_one_line(place: Path) -> None:

@@ -16,7 +16,7 @@ from tandem.convert import Converted, to_parquet
 from tandem.csv_reader import Spelling
 from tandem.digests import marks
 from tandem.errors import ConfigurationError, DataError, nearest
-from tandem.parquet import places, read_columns, read_footer
+from tandem.parquet import is_text, places, read_columns, read_footer
 from tandem.records import Column, Dataset, File, Kind
 
 _EXACT_INTEGER = 2**53
@@ -202,7 +202,7 @@ def _check_names(schema: pa.Schema, target: str | None, exclude: Sequence[str]) 
     if "" in {target, *features}:
         raise DataError(
             f"column {names.index('') + 1} has no name: a model needs one -> name it, or "
-            "dataset.exclude=['']"
+            "'dataset.exclude=[\"\"]'"
         )
     return [target, *features]
 
@@ -215,7 +215,7 @@ def _kind(field: pa.Field) -> Kind:
         return Kind.NUMERIC
     elif pa.types.is_boolean(kind):
         return Kind.CATEGORICAL
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+    if is_text(kind):
         return Kind.CATEGORICAL
     raise DataError(
         f"column '{field.name}' holds {field.type}: only numbers, text and booleans are read -> "

@@ -61,11 +61,26 @@ def groups_with_rows(paths: Iterable[str]) -> Iterator[tuple[str, int]]:
 
 
 def whole(rows: int, found: pa.Table | pa.RecordBatch | None) -> Any:
-    """`found`, which must have `rows` rows: one that is not read would look like one dropped."""
+    """`found`, which must have `rows` rows: one that is not read would look like one dropped.
+
+    Raises OSError where it has not, or where a text is none.
+    """
     there = 0 if found is None else found.num_rows
-    if there != rows:
+    if found is None or there != rows:
         raise OSError(f"{there} rows read where {rows} were expected")
+    for field, column in zip(found.schema, found.columns, strict=True):
+        if is_text(field.type) or pa.types.is_dictionary(field.type):
+            try:
+                column.validate(full=True)
+            except pa.ArrowInvalid as error:
+                raise OSError(f"column '{field.name}': {error}") from error
     return found
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a column of this type holds texts, each written out."""
+    types = pa.types
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 
 def first_rows(path: str, group: int, names: Sequence[str], rows: int) -> pa.Table:
