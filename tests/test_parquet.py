@@ -69,7 +69,7 @@ def test_an_index_without_a_name_is_left_out_and_said(tmp_path: Path, engine: st
     assert "__index_level_0__" in read_footer(tmp_path / "t.parquet").schema.names
     result = judged(engine, tmp_path)
     assert slopes(result) == {"a": 3, "c": -2}
-    (line,) = result.task.dataset.remarks
+    (line,) = result.task.dataset.notes
     assert line.startswith("__index_level_0__: row labels that pandas saved")
 
 
@@ -78,7 +78,7 @@ def test_an_index_with_a_name_is_a_column(tmp_path: Path, engine: str) -> None:
     MIXED.set_index("c").to_parquet(tmp_path / "t.parquet")
     result = judged(engine, tmp_path)
     assert slopes(result) == {"a": 3, "c": -2}
-    (line,) = result.task.dataset.remarks
+    (line,) = result.task.dataset.notes
     assert line.startswith("column 'c' was the index of the pandas frame")
     assert line.endswith("dataset.exclude=[c] if it only labels rows")
 
@@ -88,7 +88,7 @@ def test_the_target_may_have_been_the_index(tmp_path: Path, engine: str) -> None
     FRAME.set_index("y").to_parquet(tmp_path / "t.parquet")
     result = judged(engine, tmp_path)
     assert slopes(result) == {"a": 3, "c": -2}
-    assert result.task.dataset.remarks == ()
+    assert result.task.dataset.notes == ()
 
 
 @engines
@@ -98,7 +98,7 @@ def test_an_index_of_several_levels_is_taken_level_by_level(tmp_path: Path, engi
     FRAME[["a", "y"]].set_index(index).to_parquet(tmp_path / "t.parquet")
     result = judged(engine, tmp_path)
     assert slopes(result) == {"a": 3, "c": -2}
-    left_out, named = result.task.dataset.remarks
+    left_out, named = result.task.dataset.notes
     assert left_out.startswith("__index_level_0__, __index_level_2__: row labels")
     assert named.startswith("column 'c'")
 
@@ -110,20 +110,20 @@ def test_files_of_different_index_are_one_table(tmp_path: Path, engine: str) -> 
     MIXED[40:].set_axis([f"row {i}" for i in range(20)]).to_parquet(tmp_path / "2.parquet")
     result = judged(engine, tmp_path)
     assert slopes(result) == {"a": 3, "c": -2}
-    assert len(result.task.dataset.remarks) == 1
+    assert len(result.task.dataset.notes) == 1
 
 
 def test_a_range_is_nothing_on_disk(tmp_path: Path) -> None:
     FRAME.to_parquet(tmp_path / "t.parquet")
-    assert opened(tmp_path).remarks == ()
+    assert opened(tmp_path).notes == ()
 
 
 def test_an_index_may_be_excluded_by_its_name_and_be_the_target(tmp_path: Path) -> None:
     MIXED.to_parquet(tmp_path / "t.parquet")
-    assert opened(tmp_path, "y", "__index_level_0__").remarks == ()
+    assert opened(tmp_path, "y", "__index_level_0__").notes == ()
     chosen = opened(tmp_path, "__index_level_0__")
     assert [column.name for column in chosen.columns] == ["__index_level_0__", "a", "c", "y"]
-    assert chosen.remarks == ()
+    assert chosen.notes == ()
 
 
 @pytest.mark.parametrize("noted", [b"{", b"[]", b'{"index_columns": null}'])
@@ -132,7 +132,7 @@ def test_what_others_write_in_place_of_the_notes_of_pandas_is_no_matter(
 ) -> None:
     table = pa.table(dict(FRAME)).replace_schema_metadata({b"pandas": noted})
     pq.write_table(table, tmp_path / "t.parquet")
-    assert opened(tmp_path).remarks == ()
+    assert opened(tmp_path).notes == ()
 
 
 # ---- names
