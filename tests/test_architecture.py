@@ -19,6 +19,7 @@ LAYERS = (
     (
         "tandem.accumulate",
         "tandem.budget",
+        "tandem.collinear",
         "tandem.crosstabs",
         "tandem.double_double",
         "tandem.elastic_net",

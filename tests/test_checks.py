@@ -1,5 +1,6 @@
 """What is asked of a cross-validation: few lines, each of them true."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,14 @@ ROWS = 600
 GRID = "model.reg_param=[1e-6,1e-4,1]"
 
 
-def found(folder: Path, columns: dict[str, np.ndarray], *overrides: str) -> list[str]:
-    """The findings of `scan` on a table of `columns` with target y."""
+def found(
+    folder: Path, columns: dict[str, np.ndarray], *overrides: str, engine: str = "scan"
+) -> list[str]:
+    """The findings of an engine on a table of `columns` with target y."""
     pq.write_table(pa.table(columns), folder / "t.parquet")
     options = ("dataset=files", f"dataset.path={folder / 't.parquet'}", "dataset.target=y")
     task = make_task(*options, "model.elastic_net_param=[1.0]", GRID, *overrides)
-    result = drive("scan", task)
+    result = drive(engine, task)
     return [*findings(result, sample(task.dataset, ["y", *result.model.coefficients]))]
 
 
@@ -38,10 +41,30 @@ def test_nothing_is_said_where_all_is_well(tmp_path: Path, table: dict[str, np.n
 
 def test_a_winner_on_the_edge_of_the_grid(tmp_path: Path, table: dict[str, np.ndarray]) -> None:
     (line,) = found(tmp_path, table, "model.reg_param=[0.1,1,10]")
-    assert "0.1, is the smallest of the grid -> try smaller" in line
+    assert "0.1, is the smallest of the grid, and the step to it from 1 lowers RMSE by " in line
+    assert line.endswith("-> try smaller ones: model.reg_param=[...]")
     (line,) = found(tmp_path, table, "model.reg_param=[1e-9,0.03]")
-    assert "0.03, is the largest of the grid -> try larger" in line
+    assert "0.03, is the largest of the grid, and the step to it from 1e-09 lowers RMSE by" in line
+    assert "-> try larger ones" in line
     assert not [x for x in found(tmp_path, table, "model.reg_param=[0,1]") if "grid" in x]
+    assert not [x for x in found(tmp_path, table, "model.reg_param=[0.1]") if "grid" in x]
+
+
+@pytest.mark.parametrize(("gain", "lines"), [(0.09, 0), (0.11, 1)])
+def test_the_last_step_to_the_edge_must_gain_a_tenth_of_the_standard_error(
+    tmp_path: Path, table: dict[str, np.ndarray], gain: float, lines: int
+) -> None:
+    pq.write_table(pa.table(table), tmp_path / "t.parquet")
+    options = ("dataset=files", f"dataset.path={tmp_path / 't.parquet'}", "dataset.target=y")
+    result = drive("scan", make_task(*options, "model.reg_param=[1,0.1]", "folds.k=4"))
+    at_best = np.array([9.0, 10.0, 10.0, 11.0])
+    error = at_best.std(ddof=1) / 2  # sqrt(4 folds)
+    # (1, 0), (1, 0.5), (1, 1), (0.1, 0), (0.1, 0.5), (0.1, 1): the best is the fifth.
+    worse = (99.0, gain * error, 99.0, 99.0, 0.0, 99.0)
+    rmse = at_best[:, None] + np.array(worse)
+    judged = replace(result.scores, rmse=rmse, best=4)
+    said = findings(replace(result, scores=judged), sample(result.task.dataset, [*table]))
+    assert len([line for line in said if "lowers RMSE" in line]) == lines
 
 
 def test_a_feature_that_gives_the_target_away(tmp_path: Path, table: dict[str, np.ndarray]) -> None:
@@ -63,8 +86,55 @@ def test_folds_that_differ(tmp_path: Path, table: dict[str, np.ndarray]) -> None
     assert [x for x in found(tmp_path, table | {"y": y}) if "RMSE differs between folds" in x]
 
 
-def test_collinear_features(tmp_path: Path, table: dict[str, np.ndarray]) -> None:
-    sum_of_two = table | {"c": table["a"] + table["b"]}
-    assert [x for x in found(tmp_path, sum_of_two) if x.startswith("1 of 8 features follow")]
-    nearly = table | {"c": table["a"] + 1e-5 * np.random.default_rng(3).normal(size=ROWS)}
-    assert [x for x in found(tmp_path, nearly) if "nearly collinear" in x]
+def follows(lines: list[str]) -> list[str]:
+    """Which features are said to follow from one another, and how."""
+    return [line.split(" (rank")[0] for line in lines if "follow from one another" in line]
+
+
+def test_a_copy_and_its_column_are_named(tmp_path: Path, table: dict[str, np.ndarray]) -> None:
+    (line,) = found(tmp_path, table | {"f": table["c"]}, "model.reg_param=[1e-4,0.03,1]")
+    assert line.startswith("c and f: they follow from one another (rank 7 of 8 features, ")
+    assert "condition number " in line
+    assert line.endswith("-> drop a feature (dataset.exclude)")
+
+
+def test_a_sum_and_its_parts_are_named(tmp_path: Path, table: dict[str, np.ndarray]) -> None:
+    total = table | {"g": table["a"] + table["b"] - 20 * table["d"]}
+    assert follows(found(tmp_path, total)) == ["a, b, d and g: they follow from one another"]
+
+
+def test_constants_do_not_shift_the_names(tmp_path: Path, table: dict[str, np.ndarray]) -> None:
+    columns = table | {"a": np.ones(ROWS), "h": 3 * table["c"] + 1e9}
+    assert follows(found(tmp_path, columns)) == ["c and h: they follow from one another"]
+
+
+def test_two_sets_are_two(tmp_path: Path, table: dict[str, np.ndarray]) -> None:
+    columns = table | {"c": -table["a"], "h": table["d"] + table["f"]}
+    said = follows(found(tmp_path, columns))
+    assert said == ["a and c; d, f and h: they follow from one another"]
+
+
+def test_a_long_list_is_cut(tmp_path: Path, table: dict[str, np.ndarray]) -> None:
+    total = table | {"z": sum(table[name] for name in "abcdefgh")}
+    assert follows(found(tmp_path, total)) == [
+        "a, b, c, d, e, f and 3 more: they follow from one another"
+    ]
+    copies = {f"{name}2": table[name] for name in "abcde"}
+    (said,) = follows(found(tmp_path, table | copies))
+    assert said.startswith("a and a2; b and b2; c and c2; and 2 more such sets: ")
+
+
+@pytest.mark.parametrize("engine", ["scan", "sequential"])
+def test_every_engine_that_knows_names_the_same(
+    engine: str, tmp_path: Path, table: dict[str, np.ndarray]
+) -> None:
+    """`sequential` knows where it fits without a penalty; a constant column is left out."""
+    noise = np.random.default_rng(3).normal(size=ROWS)
+    copies = table | {"b": np.ones(ROWS), "f": table["c"], "h": table["d"] + table["e"]}
+    nearly = table | {"b": np.ones(ROWS), "g": table["a"] + 1e-5 * noise}
+    ols = "model.reg_param=[0]"
+    (line,) = found(tmp_path, copies, ols, engine=engine)
+    assert line.startswith("c and f; d, e and h: they follow from one another (rank 5 of 7 ")
+    assert line.endswith("-> drop a feature (dataset.exclude), or choose model.reg_param above 0")
+    (line,) = found(tmp_path, nearly, ols, engine=engine)
+    assert line.startswith("a and g: they nearly follow from one another (rank 7 of 7 features, ")

@@ -1,14 +1,13 @@
 """The judge against explicit loops."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from tandem.findings import Design, ErrorSums
-from tandem.records import Array, GridPoint
-from tandem.scores import doubt, judge, largest_relative_difference
+from tandem.findings import ErrorSums
+from tandem.records import Array
+from tandem.scores import judge, largest_relative_difference
 
 
 def sums(sse: Array, sst: Array | None = None, n_test: tuple[int, ...] | None = None) -> ErrorSums:
@@ -91,30 +90,3 @@ def test_the_difference_is_relative_to_the_larger(
 def test_one_nan_is_not_called_equal() -> None:
     difference = largest_relative_difference(np.array([math.nan, 1.0]), np.array([1.0, 1.0]))
     assert not difference < 1.0
-
-
-OLS, RIDGE = GridPoint(0.0, 0.0), GridPoint(0.1, 0.0)
-
-
-@pytest.mark.parametrize(
-    ("designs", "says"),
-    [
-        ((Design(3, 3, 10.0), Design(3, 3, 9e7)), None),
-        ((Design(3, 3, 10.0), Design(3, 3, 2e8)), "rank 3 of 3 features, training set of fold 1, "),
-        ((Design(3, 2, 10.0), Design(3, 3, 2e8)), "rank 2 of 3 features, training set of fold 0, "),
-        ((), None),
-    ],
-)
-def test_coefficients_that_mean_little_are_told(
-    designs: tuple[Design, ...], says: str | None
-) -> None:
-    """Only without a penalty; the fold with the least rank first, then the condition."""
-    found = replace(sums(np.ones((2, 2))), designs=designs)
-    text = doubt(found, (RIDGE, OLS))
-    assert doubt(found, (RIDGE,)) is None
-    assert (text or "").startswith(says or "")
-    assert (text is None) == (says is None)
-    if text:
-        assert f"condition number {'1.0e+01' if designs[0].missing else '2.0e+08'}" in text
-        assert "\n" not in text
-        assert text.endswith("-> drop a feature, or choose model.reg_param above 0")

@@ -1,15 +1,18 @@
 """What a careful reader would ask of a cross-validation, where the answer is worth a line."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 
+from tandem.collinear import NEARLY
 from tandem.model import feature
 from tandem.result import Result
 
 _SPREAD = 0.1  # standard deviation of the RMSE over folds, of its mean
-_COLLINEAR = 1e4  # condition number; a coefficient's variance grows with its square
+_WORTH = 0.1  # standard errors of the mean RMSE that the last step of the grid gains
+_NAMES = 6  # features of a set that are named ...
+_GROUPS = 3  # ... and sets
 _SUSPECT = 0.95  # share of the target's variance that a single feature explains
 
 
@@ -23,15 +26,31 @@ def findings(result: Result, rows: pd.DataFrame) -> tuple[str, ...]:
 
 
 def _edge(result: Result) -> Iterator[str]:
-    penalties = sorted({point.reg_param for point in result.task.grid})
-    best = result.best.reg_param
-    if len(penalties) == 1 or (best != penalties[-1] and best not in penalties[:1]):
+    """Where the last step towards the edge of the grid still pays.
+
+    The step: from the neighbouring reg_param to that of the best point, at its elastic_net_param.
+    It pays where it lowers the mean RMSE over folds by more than a tenth of that mean's standard
+    error, s / sqrt(k), with s the sample standard deviation of the k folds' RMSE.
+    """
+    scores, best = result.scores, result.best
+    means = {
+        point.reg_param: float(mean)
+        for point, mean in zip(result.task.grid, scores.rmse_mean, strict=True)
+        if point.elastic_net_param == best.elastic_net_param
+    }
+    penalties = sorted(means)
+    if len(penalties) == 1 or best.reg_param not in {penalties[0], penalties[-1]}:
         return
-    if best > 0:  # below 0 there is nothing to try
-        which, more = ("largest", "larger") if best == penalties[-1] else ("smallest", "smaller")
+    largest = best.reg_param == penalties[-1]
+    neighbour = penalties[-2] if largest else penalties[1]
+    gain = means[neighbour] - means[best.reg_param]
+    error = float(scores.rmse_std[scores.best]) / np.sqrt(result.task.folds.k - 1)
+    if best.reg_param > 0 and gain > _WORTH * error:  # below 0 there is nothing to try
+        which, more = ("largest", "larger") if largest else ("smallest", "smaller")
         yield (
-            f"the best reg_param, {best:g}, is the {which} of the grid -> try {more} ones: "
-            "model.reg_param=[...]"
+            f"the best reg_param, {best.reg_param:g}, is the {which} of the grid, and the step to "
+            f"it from {neighbour:g} lowers RMSE by {gain:.2g} (standard error over folds "
+            f"{error:.2g}) -> try {more} ones: model.reg_param=[...]"
         )
 
 
@@ -55,20 +74,33 @@ def _mean(result: Result) -> Iterator[str]:
 
 
 def _collinear(result: Result) -> Iterator[str]:
-    designs = result.sums.designs
-    if not designs:
+    """Of the training set with the most features to spare, then with the largest condition."""
+    designs = enumerate(result.sums.designs)
+    fold, worst = max(designs, key=lambda d: (d[1].missing, d[1].condition), default=(0, None))
+    if worst is None or not (worst.missing or worst.condition > NEARLY):
         return
-    worst = max(designs, key=lambda design: (design.missing, design.condition))
-    if worst.missing:
-        yield (
-            f"{worst.missing} of {worst.features} features follow from the others: their single "
-            "coefficients mean little (the predictions are not affected) -> dataset.exclude=[...]"
-        )
-    elif worst.condition > _COLLINEAR:
-        yield (
-            f"features are nearly collinear (condition number {worst.condition:.1e}): their single "
-            "coefficients mean little -> dataset.exclude=[...]"
-        )
+    names = [column.name for column in result.plan.used]
+    tied = [_listed([names[place] for place in group]) for group in worst.groups]
+    who = "; ".join(tied[:_GROUPS])
+    if len(tied) > _GROUPS:
+        who += f"; and {len(tied) - _GROUPS} more such sets"
+    how = "follow from one another" if worst.missing else "nearly follow from one another"
+    unpenalised = any(point.reg_param == 0 for point in result.task.grid)
+    step = ", or choose model.reg_param above 0" if unpenalised else ""
+    yield (
+        f"{who}: they {how} (rank {worst.rank} of {worst.features} features, condition number "
+        f"{worst.condition:.1e}, training set of fold {fold}): their single coefficients mean "
+        "little, and rows where they do not follow may be predicted badly -> drop a feature "
+        f"(dataset.exclude){step}"
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    """`a, b and c`; of a long list the first few, and how many more."""
+    shown = [*names[:_NAMES]]
+    if more := len(names) - len(shown):
+        return f"{', '.join(shown)} and {more} more"
+    return f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
 def _leaks(result: Result, rows: pd.DataFrame) -> Iterator[str]:

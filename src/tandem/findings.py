@@ -11,12 +11,14 @@ class Design:
     """The cleaned, standardised features of one training set, those left out that are constant.
 
     `rank` of `features`: singular values that are not 0 to within rounding; `condition`: ratio of
-    the largest of them to the smallest.
+    the largest of them to the smallest; `groups`: positions, among all features, of those that
+    follow from one another, or nearly so.
     """
 
     features: int
     rank: int
     condition: float
+    groups: tuple[tuple[int, ...], ...] = ()
 
     @property
     def missing(self) -> int:

@@ -37,7 +37,8 @@ def fit(train: Normal, grid: Sequence[GridPoint]) -> Fitted:
     standard = Standard.of(train)
     points = [penalty(point, standard.target_deviation) for point in grid]
     solution = solve(standard.xx, standard.xy, standard.yy, points)
-    design = Design(len(standard.varies), solution.rank, solution.condition)
+    groups = tuple(tuple(standard.varies[[*group]].tolist()) for group in solution.groups)
+    design = Design(len(standard.varies), solution.rank, solution.condition, groups)
     return Fitted(standard.raw(solution.weights), solution, design)
 
 

@@ -22,7 +22,7 @@ from tandem.flights import flights_folder
 from tandem.progress import Display
 from tandem.records import Dataset, Task
 from tandem.result import Result
-from tandem.scores import doubt, judge
+from tandem.scores import judge
 from tandem.timing import MemorySampler, Stopwatch
 
 
@@ -105,8 +105,6 @@ def execute(task: Task, name: str, watch: Stopwatch, display: Display) -> Result
             f"{sums.unconverged} of {fits} fits stopped at the iteration cap before the tolerance "
             "-> raise model.max_iter, or set model.precompute=true; the metrics are of these fits"
         )
-    if text := doubt(sums, task.grid):
-        display.warn(text)
     times = watch.metrics()
     return Result(name, task, plan, ledger, sums, scores, model, facts, times, memory.peak_mb)
 

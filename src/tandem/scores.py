@@ -1,14 +1,11 @@
 """The only judge: from error sums to metrics, and from metrics to the chosen grid point."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from tandem.findings import ErrorSums
-from tandem.records import Array, GridPoint
-
-ILL_CONDITIONED = 1e8  # condition number of the features from which half of all digits are lost
+from tandem.records import Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,27 +45,6 @@ def judge(sums: ErrorSums) -> Scores:
     best = int(np.argmin(rmse.mean(axis=0)))
     mae = None if sums.sae is None else sums.sae / n_test
     return Scores(rmse=rmse, r2=1.0 - sums.sse / sst, best=best, mae=mae)
-
-
-def doubt(sums: ErrorSums, grid: Sequence[GridPoint]) -> str | None:
-    """Why coefficients without a penalty mean little, and what to do; None where they do not.
-
-    A penalty makes them well determined; the errors are so in any case.
-    """
-    if all(point.reg_param > 0 for point in grid) or not sums.designs:
-        return None
-    fold, worst = max(enumerate(sums.designs), key=lambda d: (d[1].missing, d[1].condition))
-    where = f"rank {worst.rank} of {worst.features} features, training set of fold {fold}, "
-    number = f"condition number {worst.condition:.1e}"
-    step = "-> drop a feature, or choose model.reg_param above 0"
-    if worst.missing:
-        return (
-            f"{where}{number} without the rest: some are collinear, or too nearly so for the "
-            f"digits at hand; coefficients at reg_param=0 are those of smallest norm {step}"
-        )
-    if worst.condition > ILL_CONDITIONED:
-        return f"{where}{number}: coefficients at reg_param=0 hold few digits {step}"
-    return None
 
 
 def relative_difference(left: Array, right: Array) -> Array:

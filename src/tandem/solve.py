@@ -20,6 +20,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import enet_path
 
+from tandem.collinear import NEARLY, Groups, groups, weakest
 from tandem.double_double import DoubleDouble
 from tandem.elastic_net import Penalty
 from tandem.records import Array
@@ -44,7 +45,8 @@ class Solution:
     cancels in them, max |c| or max |G| |w|, apart from what lies along eigenvectors that are taken
     as collinear; `open[g]`: share of the weights that rounding in G and c may move, the condition
     number of G + l2 times eps; `rank`: of G; `condition`: ratio of the largest to the smallest
-    singular value of Z that is not taken as 0.
+    singular value of Z that is not taken as 0; `groups`: features that follow from one another, or
+    nearly so.
     """
 
     weights: Array
@@ -52,6 +54,7 @@ class Solution:
     open: Array
     rank: int
     condition: float
+    groups: Groups = ()
 
 
 def solve(gram: DoubleDouble, xy: DoubleDouble, yy: float, grid: Sequence[Penalty]) -> Solution:
@@ -72,7 +75,8 @@ def solve(gram: DoubleDouble, xy: DoubleDouble, yy: float, grid: Sequence[Penalt
         points[index] = _ActiveSet(gram.hi, xy.hi, grid[index], full=spectrum.full).run(start)
     kkt = np.array([spectrum.violation(xy.hi, p, w) for p, w in zip(grid, points, strict=True)])
     moves = EPSILON * np.array([spectrum.condition(penalty.l2) for penalty in grid])
-    return Solution(points, kkt, moves, spectrum.rank, float(np.sqrt(spectrum.condition())))
+    condition = float(np.sqrt(spectrum.condition()))
+    return Solution(points, kkt, moves, spectrum.rank, condition, spectrum.groups)
 
 
 def violation(gram: Array, xy: Array, penalty: Penalty, weights: Array) -> float:
@@ -110,6 +114,13 @@ class _Spectrum:
     @property
     def full(self) -> bool:
         return bool(self.kept().all())
+
+    @property
+    def groups(self) -> Groups:
+        """Features that follow from one another, or nearly so; none where all is well."""
+        if self.full and self.condition() <= NEARLY**2:
+            return ()
+        return groups(weakest(self.vectors, len(self.values) - self.rank))
 
     def condition(self, l2: float = 0.0) -> float:
         """Largest over smallest eigenvalue of G + l2 that is not taken as 0."""

@@ -8,12 +8,14 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet, LinearRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from tandem.cleaning import MISSING, check_folds, frequency_order, take_ledger, valid_row
+from tandem.collinear import NEARLY, groups, weakest
 from tandem.elastic_net import sklearn_estimator
 from tandem.engines.base import Progress
 from tandem.errors import DataError
@@ -99,7 +101,7 @@ class Engine:
             for index, point in enumerate(self.task.grid):
                 estimator = self._fit(point, x_train, y_train)
                 if isinstance(estimator, LinearRegression):
-                    designs[fold] = _measured(estimator, int(np.isfinite(scaler.scale_).sum()))
+                    designs[fold] = _measured(estimator, x_train, np.isfinite(scaler.scale_))
                 errors = y_test - estimator.predict(x_test)
                 sse[fold, index] = np.sum(errors**2)
                 if sae is not None:
@@ -193,11 +195,16 @@ def _scaled(scaler: StandardScaler, matrix: Array, *, fit: bool = False) -> Arra
     return np.asfortranarray(scaler.transform(matrix))
 
 
-def _measured(estimator: LinearRegression, features: int) -> Design:
-    """What least squares found out on its way about the `features` that vary."""
-    rank = int(estimator.rank_)
-    condition = estimator.singular_[0] / estimator.singular_[rank - 1] if rank else 1.0
-    return Design(features, rank, float(condition))
+def _measured(estimator: LinearRegression, x: Array, varies: NDArray[np.bool_]) -> Design:
+    """What least squares found out on its way about the features that vary."""
+    features, rank = int(varies.sum()), int(estimator.rank_)
+    condition = float(estimator.singular_[0] / estimator.singular_[rank - 1]) if rank else 1.0
+    if rank == features and condition <= NEARLY:
+        return Design(features, rank, condition)
+    place, x = np.flatnonzero(varies), x[:, varies]
+    _, vectors = np.linalg.eigh(x.T @ x)
+    tied = groups(weakest(vectors, features - rank))
+    return Design(features, rank, condition, tuple(tuple(place[[*g]].tolist()) for g in tied))
 
 
 def _typed(cells: "pd.Series[Any]", kind: Kind) -> Any:

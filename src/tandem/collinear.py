@@ -1,0 +1,39 @@
+"""Which features follow from one another: the groups that share a direction without variance."""
+
+import numpy as np
+
+from tandem.records import Array
+
+NEARLY = 1e4  # condition number; a coefficient's variance grows with its square
+_PART = 1e-3  # of a relation: two features with a smaller product of weights do not share it
+
+Groups = tuple[tuple[int, ...], ...]
+
+
+def weakest(vectors: Array, missing: int) -> Array:
+    """The columns of `vectors`, by ascending eigenvalue, that say what is collinear.
+
+    The first `missing`, whose eigenvalue counts as 0; where there are none, the first alone.
+    """
+    return vectors[:, : max(1, missing)]
+
+
+def groups(directions: Array) -> Groups:
+    """The sets of features that `directions` tie together: positions in order, sets of two or more.
+
+    `directions`: orthonormal, shape (features, directions), of standardised features. With V for
+    them, features i and j share a relation where |(V V')_ij| > 1e-3. V V' does not depend on which
+    vectors span the null space, and relations without a common feature are blocks of it.
+    """
+    linked = np.abs(directions @ directions.T) > _PART
+    np.fill_diagonal(linked, val=True)
+    left = {*np.flatnonzero(linked.sum(axis=0) > 1).tolist()}
+    found = []
+    while left:
+        group, wider = set[int](), {min(left)}
+        while group != wider:
+            group = wider
+            wider = {*np.flatnonzero(linked[sorted(group)].any(axis=0)).tolist()}
+        found.append(tuple(sorted(group)))
+        left -= group
+    return tuple(found)
