@@ -1,8 +1,10 @@
 """`mlflow run` as a user types it, from the checkout."""
 
 import os
+import shlex
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import mlflow
@@ -13,7 +15,7 @@ from tandem.dashboard import TAG
 ROOT = Path(__file__).parents[1]
 SMALL = "dataset.rows=3000 model.reg_param=[0.1] folds.k=2"
 
-pytestmark = pytest.mark.slow
+slow = pytest.mark.slow
 
 
 def mlflow_run(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -34,6 +36,22 @@ def mlflow_run(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]
     )
 
 
+README = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+LINES = [line for line in README if line.startswith("mlflow run")]
+
+
+def test_the_readme_has_lines_to_try() -> None:
+    assert len(LINES) >= 2
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_a_line_of_the_readme_needs_no_pyenv_and_names_its_experiment(line: str) -> None:
+    """MLflow's defaults want pyenv, and leave what does not start as RUNNING in `Default`."""
+    words = shlex.split(line)
+    for option in (["--env-manager", "local"], ["--experiment-name", "tandem"]):
+        assert option in [[*pair] for pair in pairwise(words)]
+
+
 def runs(place: Path) -> list[mlflow.entities.Run]:
     """All runs in the store of `place`, the newest last."""
     client = mlflow.MlflowClient(f"sqlite:///{place / 'mlflow.db'}")
@@ -42,6 +60,7 @@ def runs(place: Path) -> list[mlflow.entities.Run]:
     return list(client.search_runs([experiment.experiment_id], order_by=["start_time ASC"]))
 
 
+@slow
 def test_overrides_with_lists_and_quoted_text_arrive(place: Path) -> None:
     quoted = f"{SMALL} spark.driver_memory='1 g' dataset.exclude=[air_time,\"arr_delay\"]"
     done = mlflow_run(place, "--env-manager", "local", "-P", f"overrides={quoted}",
@@ -59,6 +78,7 @@ def test_overrides_with_lists_and_quoted_text_arrive(place: Path) -> None:
     assert "viewStateShareKey=" in done.stdout
 
 
+@slow
 def test_a_wrong_override_fails_with_hydras_message(place: Path) -> None:
     done = mlflow_run(place, "--env-manager", "local", "-P", "overrides=folds.kk=3")
     assert done.returncode != 0
@@ -67,6 +87,7 @@ def test_a_wrong_override_fails_with_hydras_message(place: Path) -> None:
     assert run.info.status == "FAILED"
 
 
+@slow
 def test_a_sweep_started_by_mlflow_run_has_one_parent(place: Path) -> None:
     overrides = f"overrides={SMALL} engine=scan folds.seed=1,2"
     done = mlflow_run(place, "-e", "sweep", "--env-manager", "local", "-P", overrides)
@@ -81,6 +102,7 @@ def test_a_sweep_started_by_mlflow_run_has_one_parent(place: Path) -> None:
         assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
 
 
+@slow
 def test_the_uv_environment_works(place: Path) -> None:
     done = mlflow_run(place, "--env-manager", "uv", "-P", f"overrides={SMALL}")
     assert done.returncode == 0, done.stderr
