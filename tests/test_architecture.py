@@ -13,7 +13,7 @@ SOURCES = Path(tandem.__file__).parent
 
 # Lowest first; a module imports from lower layers only.
 LAYERS = (
-    ("tandem", "tandem.errors"),
+    ("tandem", "tandem.errors", "tandem.redaction"),
     ("tandem.records",),
     ("tandem.findings",),
     (

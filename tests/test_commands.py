@@ -29,6 +29,7 @@ from tests.tasks import synthetic
         (("model.reg_param=[0.1,-1]",), 2, "model.reg_param: -1.0"),
         (("model.elastic_net_param=[1.5]",), 2, "model.elastic_net_param: 1.5"),
         (("dataset=files", "dataset.target=y"), 2, "dataset.path: no value"),
+        (("dataset.path=houses.csv",), 2, "dataset.path: houses.csv: only dataset=files reads it"),
     ],
 )
 def test_a_wrong_configuration_is_one_quick_line(

@@ -16,10 +16,11 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from tandem.children import end_with_starter
-from tandem.config import Settings, configuration_folder, settings
+from tandem.children import end_with_starter, handed_over
+from tandem.config import Settings, configuration_folder, hide_secrets, settings
 from tandem.errors import ConfigurationError, TandemError, Terminated, nearest
 from tandem.progress import Display
+from tandem.redaction import shown
 from tandem.rules import Command
 
 _HYDRA_FLAGS = (
@@ -82,13 +83,14 @@ def main() -> None:
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # we print our own
     debug = "debug=true" in sys.argv
     try:
+        sys.argv += handed_over()
         given = [*words(sys.argv[1:]), *_search_path(sys.argv)]
         # Hydra's parser takes no flag between two overrides.
         sys.argv[1:] = sorted(given, key=lambda word: word not in _MULTIRUN)
         status = _run_hydra()
     except (HydraException, OmegaConfBaseException) as error:
-        shown = _no_command(sys.argv) or error
-        status = _report(shown, ConfigurationError.status, debug=debug)
+        told = _no_command(sys.argv) or error
+        status = _report(told, ConfigurationError.status, debug=debug)
     except TandemError as error:
         status = _report(error, error.status, debug=debug)
     except Terminated as error:
@@ -133,6 +135,7 @@ def _job(config: DictConfig) -> int:
     """One job; its exit status."""
     debug = bool(OmegaConf.select(config, "debug"))
     try:
+        hide_secrets(config)
         chosen = settings(config)
         if chosen.command == Command.ADVISE:
             _advise(chosen)
@@ -144,7 +147,10 @@ def _job(config: DictConfig) -> int:
             from tandem.run import run  # noqa: PLC0415
 
         if chosen.command == Command.COMPARE:
-            run_id = compare(chosen, config, HydraConfig.get().overrides.task)
+            # As typed: what the environment holds is for each process to look up.
+            typed = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False)
+            assert isinstance(typed, list)  # noqa: S101 - for the type checker
+            run_id = compare(chosen, config, [*map(str, typed)])
         else:
             run_id = run(chosen, config)
         if not chosen.tracking.parent_run_id:
@@ -164,11 +170,11 @@ def _advise(chosen: Settings) -> None:
 
 def _report(error: Exception | SystemExit, status: int, *, debug: bool) -> int:
     if debug:
-        traceback.print_exception(error)
+        sys.stderr.write(shown("".join(traceback.format_exception(error))))
     text = " ".join(str(error).split("Config search path:")[0].split())
     if status == TandemError.status:
         text = f"internal error: {type(error).__name__}: {text} -> debug=true shows where"
-    sys.stderr.write(f"tandem: {text}\n")
+    sys.stderr.write(f"tandem: {shown(text)}\n")
     return status
 
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import IO
 
 from tandem import children, history, locks, tracking
@@ -30,7 +31,7 @@ class Runner:
     ) -> None:
         self._parent, self._experiment = parent, experiment
         self._resume, self._say = resume, say
-        self._own = children.under(parent, tracking.tracking_uri())
+        self._place = children.Place(parent, tracking.tracking_uri())
         self._gate = threading.Lock()
         self._stopping = False
         self._processes: set[subprocess.Popen[str]] = set()
@@ -77,8 +78,8 @@ class Runner:
         with self._gate:
             self._go_on()
             process = children.start(
-                [*job.options, *job.overrides, *self._own],
-                environment={children.JOB_KEY: job.key},
+                [*job.options, *job.overrides],
+                replace(self._place, job=job.key),
                 keep=(lock,),
                 # On a terminal, what a job prints would tear the bar.
                 stdout=subprocess.PIPE if sys.stdout.isatty() else None,

@@ -1,40 +1,59 @@
 """A run in a process of its own, which ends when the process that started it is gone."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tandem.redaction import shown_word
 
 _LIFELINE = "TANDEM_LIFELINE"  # environment variable: standard input ends when the starter does
 JOB_KEY = "TANDEM_JOB_KEY"  # environment variable: the key of the sweep's job that a child is
-_OWN = (JOB_KEY, "MLFLOW_RUN_ID")  # the parent's, never its children's
+_WORDS = "TANDEM_OVERRIDES"  # environment variable: words that no list of processes may show
+_OWN = (JOB_KEY, _WORDS, "MLFLOW_RUN_ID")  # the parent's, never its children's
 _LAST_SECONDS = 5  # for a child to end by itself
 
 
-def under(parent: str, uri: str) -> list[str]:
-    """The overrides that make a run a child of the run `parent` in the store at `uri`."""
-    return [f"tracking.parent_run_id={parent}", f"tracking.uri='{uri}'"]
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a child belongs: the run above it, the address of the store, the job that it is."""
+
+    parent: str
+    uri: str
+    job: str | None = None
 
 
 def start(
     overrides: Sequence[str],
+    place: Place,
     *,
-    environment: Mapping[str, str] | None = None,
     keep: Sequence[int] = (),
     stdout: int | None = None,
     stderr: int | None = None,
 ) -> subprocess.Popen[str]:
-    """Start `tandem` with `overrides`; it inherits the file descriptors `keep`.
+    """Start `tandem` with `overrides` at `place`; it inherits the file descriptors `keep`.
 
-    A signal of the terminal reaches it through its starter only, so that it never gets two.
+    The address of the store, and all overrides where one must not be shown, are handed over in the
+    environment: everybody may read a command line. A signal of the terminal reaches the child
+    through its starter only, so that it never gets two.
     """
-    inherited = {key: value for key, value in os.environ.items() if key not in _OWN}
+    own = {key: value for key, value in os.environ.items() if key not in _OWN}
+    own |= {_LIFELINE: "stdin", "MLFLOW_TRACKING_URI": place.uri}
+    if place.job:
+        own[JOB_KEY] = place.job
+    words = [word for word in overrides if not word.lstrip("+~").startswith("tracking.uri=")]
+    words.append(f"tracking.parent_run_id={place.parent}")
+    if any(shown_word(word) != word for word in words):
+        own[_WORDS] = json.dumps(words)
+        words = []
     return subprocess.Popen(  # noqa: S603 - our own command
-        [sys.executable, "-m", "tandem", *overrides],
-        env={**inherited, **(environment or {}), _LIFELINE: "stdin"},
+        [sys.executable, "-m", "tandem", *words],
+        env=own,
         stdin=subprocess.PIPE,
         stdout=stdout,
         stderr=stderr,
@@ -45,9 +64,15 @@ def start(
     )
 
 
-def run(overrides: Sequence[str]) -> int:
+def handed_over() -> list[str]:
+    """In a child: the words of its command line that came by the environment."""
+    words: list[str] = json.loads(os.environ.pop(_WORDS, "[]"))
+    return words
+
+
+def run(overrides: Sequence[str], place: Place) -> int:
     """Run a child to its end; its exit status. It is ended where waiting is interrupted."""
-    with start(overrides) as process:
+    with start(overrides, place) as process:
         try:
             return process.wait()
         except BaseException:

@@ -24,6 +24,7 @@ from tandem.machine import describe
 from tandem.parity import Certificate, certify, differences
 from tandem.progress import Display
 from tandem.records import Dataset
+from tandem.redaction import shown_word
 from tandem.run import prepare
 
 # Overrides of the parent that its children get in a value of their own, or not at all.
@@ -106,7 +107,7 @@ def _run_child(turn: Turn, parent: str, settings: Settings, overrides: Sequence[
         f"tracking.record_dir='{turn.folder}'",
         f"debug={settings.debug}",
     ]
-    return children.run([*task, *own, *children.under(parent, tracking.tracking_uri())])
+    return children.run([*task, *own], children.Place(parent, tracking.tracking_uri()))
 
 
 def _compared(
@@ -185,7 +186,7 @@ def _judge(found: Comparison) -> None:
 
 
 def _command(overrides: Sequence[str]) -> str:
-    task = [word for word in overrides if not word.startswith(("command=", "tracking."))]
+    task = [shown_word(w) for w in overrides if not w.startswith(("command=", "tracking."))]
     return shlex.join(["tandem", "compare", *task])
 
 

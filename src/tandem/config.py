@@ -26,7 +26,8 @@ from tandem.records import (
     SparkSettings,
     Task,
 )
-from tandem.rules import RULES, Rule
+from tandem.redaction import redacted, remember
+from tandem.rules import RULES, Rule, check_read
 
 # Keys that change where or how a run is recorded, or what it may look up, not what it computes.
 VOLATILE = ("cache", "tracking", "compare", "sweep", "command", "debug")
@@ -175,7 +176,9 @@ def settings(config: DictConfig) -> Settings:
     """
     for key in sorted(OmegaConf.missing_keys(config)):
         raise ConfigurationError(f"{key}: no value is given -> add {key}=...")
-    return _checked(config, RULES)
+    chosen = _checked(config, RULES)
+    check_read(chosen.dataset.name, vars(chosen.dataset))
+    return chosen
 
 
 def sweep_keys(config: DictConfig) -> SweepKeys:
@@ -233,22 +236,45 @@ def task(chosen: Settings, dataset: Dataset) -> Task:
     )
 
 
+def hide_secrets(config: DictConfig) -> None:
+    """Let nothing that this process prints or records show a secret of `config`."""
+    remember(OmegaConf.to_container(config, resolve=False))
+
+
 def flatten(config: DictConfig) -> dict[str, str]:
-    """Every leaf of the task's configuration as dotted key and text; lists stay in one piece."""
-    values = _task_values(config)
+    """Every leaf of the task's configuration as dotted key and text; lists stay in one piece.
+
+    Secrets are redacted.
+    """
+    values = _task_values(_to_show(config))
     return {key: _text(value) for key, value in _leaves("", values)}
+
+
+def to_yaml(config: DictConfig) -> str:
+    """The resolved configuration as YAML; secrets are redacted."""
+    return OmegaConf.to_yaml(OmegaConf.create(_to_show(config)))
 
 
 def config_hash(config: DictConfig) -> str:
     """16 hexadecimal digits of the SHA-256 of the configuration without its volatile keys."""
-    text = json.dumps(_task_values(config), sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    values = _task_values(_container(config, resolve=True))
+    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def _task_values(config: DictConfig) -> dict[str, Any]:
-    values = OmegaConf.to_container(config, resolve=True)
+def _to_show(config: DictConfig) -> dict[str, Any]:
+    values = redacted(_container(config, resolve=False), _container(config, resolve=True))
     assert isinstance(values, dict)
-    return {str(key): _plain(value) for key, value in values.items() if key not in VOLATILE}
+    return values
+
+
+def _container(config: DictConfig, *, resolve: bool) -> dict[str, Any]:
+    values = OmegaConf.to_container(config, resolve=resolve)
+    assert isinstance(values, dict)
+    return {str(key): value for key, value in values.items()}
+
+
+def _task_values(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: _plain(value) for key, value in values.items() if key not in VOLATILE}
 
 
 def _plain(value: Any) -> Any:

@@ -14,6 +14,7 @@ import mlflow
 from mlflow.exceptions import MlflowException
 
 from tandem.progress import Display
+from tandem.redaction import shown
 from tandem.timing import STAGES
 
 KEY = "tandem"
@@ -131,10 +132,11 @@ def links(run_id: str) -> str:
 
 
 def _links(experiment_id: str, run_id: str) -> Iterator[str]:
-    uri = str(mlflow.get_tracking_uri())
+    uri = shown(str(mlflow.get_tracking_uri()))
     served = uri.startswith(("http://", "https://"))
     # Without the workflow type MLflow may open its page for language models instead.
-    page = f"{uri.rstrip('/') if served else UI}/#/experiments/{experiment_id}/runs"
+    server = uri.replace("***@", "").rstrip("/") if served else UI
+    page = f"{server}/#/experiments/{experiment_id}/runs"
     kind = "workflowType=machine_learning"
     yield f"dashboard  {page}?{kind}&compareRunsMode=CHART&viewStateShareKey={KEY}"
     yield f"this run   {page}/{run_id}?{kind}"

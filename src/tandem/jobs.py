@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from tandem.config import config_hash, settings
 from tandem.progress import Display
+from tandem.redaction import shown_word
 from tandem.rules import Command
 
 _LABEL = 60  # characters
@@ -46,7 +47,7 @@ def make_jobs(
     jobs = []
     for number, (words, config) in enumerate(zip(overrides, configs, strict=True)):
         work = _hash(_work(config), _fingerprint(config, fingerprints), code_version())
-        label = " ".join(word for word in words if word not in shared)
+        label = " ".join(shown_word(word) for word in words if word not in shared)
         key = _hash(work, str(seen[work]))
         jobs.append(Job(number, tuple(words), _short(label), key, tuple(options)))
         seen[work] += 1

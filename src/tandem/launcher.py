@@ -7,11 +7,12 @@ from typing import Any
 from hydra.core.utils import JobReturn, JobStatus, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 
-from tandem.config import sweep_keys
+from tandem.config import hide_secrets, sweep_keys
 from tandem.errors import ConfigurationError
 from tandem.progress import Display
+from tandem.redaction import redacted
 
 
 class ProcessLauncher(Launcher):
@@ -34,6 +35,8 @@ class ProcessLauncher(Launcher):
         """Run all jobs. Raises IncompleteError where one failed."""
         assert initial_job_idx == 0  # noqa: S101 - one batch
         setup_globals()
+        folder = Path(self._config.hydra.sweep.dir)
+        _redact(self._config, folder / "multirun.yaml")
         keys = sweep_keys(self._config)
         with Display("sweep").stage("preparing the data"):
             # Heavy imports: after the configuration is known to be good.
@@ -46,14 +49,21 @@ class ProcessLauncher(Launcher):
         # Not validated: swept keys still hold all their values.
         tracking = self._config.tracking
         store = Store(tracking.uri, tracking.experiment, tracking.parent_run_id)
-        sweep(jobs, keys, store, Path(self._config.hydra.sweep.dir))
+        sweep(jobs, keys, store, folder)
         return [_done(words) for words in job_overrides]
 
     def _composed(self, overrides: Sequence[str]) -> DictConfig:
         config = self._compose(self._config, list(overrides))
         with open_dict(config):
             del config["hydra"]
+        hide_secrets(config)
         return config
+
+
+def _redact(config: DictConfig, file: Path) -> None:
+    """Write `file`, which holds `config` as Hydra has it, again without its secrets."""
+    raw = OmegaConf.to_container(config, resolve=False)
+    OmegaConf.save(OmegaConf.create(redacted(raw, raw)), file)
 
 
 def _options(hydra: DictConfig) -> Iterator[str]:

@@ -10,6 +10,7 @@ from signal import Signals
 
 from tandem import report
 from tandem.jobs import Job
+from tandem.redaction import shown_word
 
 _NOTE = 7000  # characters; MLflow takes 8000 in a tag
 _COLUMNS = ("job", "status", "exit", "seconds", "rmse_mean", "run_id", "overrides", "message")
@@ -72,7 +73,7 @@ def to_csv(outcomes: Sequence[Outcome]) -> str:
     writer.writerow(_COLUMNS)
     for one in by_number(outcomes):
         rmse = "" if one.rmse is None else repr(one.rmse)
-        seconds, words = f"{one.seconds:.2f}", " ".join(one.job.overrides)
+        seconds, words = f"{one.seconds:.2f}", " ".join(map(shown_word, one.job.overrides))
         writer.writerow(
             (one.job.number, one.status, one.exit, seconds, rmse, one.run_id, words, one.message)
         )

@@ -11,6 +11,7 @@ from rich.table import Column
 from rich.text import Text
 
 from tandem.engines.base import Advance, unseen
+from tandem.redaction import shown
 
 
 class Display:
@@ -31,8 +32,8 @@ class Display:
             self.warn(text)
 
     def line(self, text: str) -> None:
-        """One line as it is, on any standard error, above what is shown of the stage."""
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        """One line, on any standard error, above what is shown of the stage."""
+        self._console.print(shown(text), markup=False, highlight=False, soft_wrap=True)
 
     def note(self, text: str) -> None:
         """One line of news, on a terminal only."""

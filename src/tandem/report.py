@@ -10,6 +10,7 @@ from html import escape
 import numpy as np
 
 from tandem.records import Action
+from tandem.redaction import redacted
 from tandem.result import Result
 
 COLORS = {
@@ -90,7 +91,8 @@ def texts(result: Result) -> Iterator[tuple[str, str]]:
     yield "data/cleaning.html", cleaning_html(result)
     yield "cv/checks.json", json.dumps([*result.findings], indent=1)
     if spark := result.facts.spark:
-        yield "spark/conf.json", json.dumps(dict(sorted(spark.conf.items())), indent=1)
+        conf = dict(sorted(spark.conf.items()))
+        yield "spark/conf.json", json.dumps(redacted(conf, conf), indent=1)
 
 
 def note(result: Result) -> str:

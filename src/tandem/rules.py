@@ -1,6 +1,6 @@
 """What the values of the configuration must satisfy, and what is said of one that does not."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
@@ -90,3 +90,18 @@ RULES = (
     _at_least("spark.executor_cores", 1),
     _at_least("spark.executor_instances", 1),
 )
+
+# Keys of a dataset that only the drawn one reads, and those that only files have a use for.
+_DRAWN, _FILES = ("rows", "seed"), ("path", "missing", "text")
+
+
+def check_read(name: str, keys: Mapping[str, Any]) -> None:
+    """Raise ConfigurationError where one of the `keys` of dataset `name` is given for nothing."""
+    drawn = name == "flights"
+    for key in filter(keys.get, _FILES if drawn else _DRAWN):
+        if drawn:
+            says = "only dataset=files reads it, and dataset.name is flights"
+            step = "dataset=files dataset.path=... dataset.target=..."
+        else:
+            says, step = "only dataset=flights draws rows", "leave it out"
+        raise ConfigurationError(f"dataset.{key}: {keys[key]}: {says} -> {step}")

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from tandem import tracking
 from tandem.answers import sample
 from tandem.checks import findings
 from tandem.cleaning import decide
-from tandem.config import Settings, config_hash, flatten, task
+from tandem.config import Settings, config_hash, flatten, task, to_yaml
 from tandem.csv_reader import Spelling
 from tandem.dataset import Source, open_dataset
 from tandem.engines.base import create
@@ -21,6 +21,7 @@ from tandem.errors import ConfigurationError
 from tandem.flights import flights_folder
 from tandem.progress import Display
 from tandem.records import Dataset, Task
+from tandem.redaction import shown
 from tandem.result import Result
 from tandem.scores import judge
 from tandem.timing import MemorySampler, Stopwatch
@@ -30,14 +31,10 @@ def prepare(settings: Settings) -> Dataset:
     """The dataset of the configuration, as Parquet files that are there."""
     keys = settings.dataset
     rows = None if keys.rows is None else int(keys.rows)
-    if keys.name == "flights":
-        path = str(flights_folder(rows, keys.seed))
-    elif rows is not None:
-        raise ConfigurationError("dataset.rows: only dataset=flights draws rows -> leave it out")
-    else:
-        path = keys.path or ""
+    path = str(flights_folder(rows, keys.seed)) if keys.name == "flights" else keys.path or ""
     spelling = Spelling(tuple(keys.missing), tuple(keys.text), keys.multiline)
-    return open_dataset(Source(keys.name, path, keys.target, tuple(keys.exclude), spelling))
+    source = Source(shown(keys.name), path, keys.target, tuple(keys.exclude), spelling)
+    return open_dataset(source)
 
 
 def run(settings: Settings, config: DictConfig) -> str:
@@ -61,7 +58,7 @@ def run(settings: Settings, config: DictConfig) -> str:
         with display.stage("tracking"), _folder(settings.tracking.record_dir) as folder:
             begin = time.perf_counter()
             record = tracking.describe(result, flatten(config), config_hash(config))
-            tracking.write_record(folder, result, record, OmegaConf.to_yaml(config, resolve=True))
+            tracking.write_record(folder, result, record, to_yaml(config))
             tracking.send(run_id, folder, dataset, result.plan, begin)
     return run_id
 

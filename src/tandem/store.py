@@ -12,6 +12,7 @@ from mlflow.exceptions import MlflowException
 from tandem.errors import TrackingError
 from tandem.locks import locked, name_of
 from tandem.progress import Display
+from tandem.redaction import shown
 
 
 @contextmanager
@@ -22,7 +23,7 @@ def answering() -> Iterator[None]:
     except MlflowException as error:
         text = " ".join(str(error).split())
         uri = mlflow.get_tracking_uri()
-        raise TrackingError(f"tracking.uri: {uri}: {text} -> check it") from error
+        raise TrackingError(shown(f"tracking.uri: {uri}: {text} -> check it")) from error
 
 
 def open_store(uri: str | None, experiment: str, parent_run_id: str | None) -> str:

@@ -113,10 +113,10 @@ def measure(parent: str, cases: Sequence[Case], repeats: int, table: Path) -> No
 
 
 def _run(parent: str, case: Case) -> dict[str, float]:
-    under = children.under(parent, tracking.tracking_uri())
+    place = children.Place(parent, tracking.tracking_uri())
     with tempfile.TemporaryDirectory() as folder:
         own = [f"engine={case.engine}", "cache.moments=false", f"tracking.record_dir='{folder}'"]
-        if status := children.run([*case.task, *case.own, *own, *under]):
+        if status := children.run([*case.task, *case.own, *own], place):
             raise IncompleteError(f"study: {case.engine} ended with status {status} -> see above")
         return tracking.read_record(Path(folder)).values()
 

@@ -26,6 +26,7 @@ from tandem.errors import Terminated
 from tandem.history import JOB_TAG
 from tandem.model import to_json
 from tandem.records import Action, Dataset, Plan
+from tandem.redaction import shown
 from tandem.report import COLORS, note, texts
 from tandem.result import Result
 from tandem.store import answering, open_store
@@ -70,7 +71,7 @@ def describe(result: Result, params: Mapping[str, str], config_hash: str) -> Rec
         "config.hash": config_hash,
         "machine": machine.name(),
         "mlflow.runName": _run_name(result),
-        "mlflow.note.content": note(result),
+        "mlflow.note.content": shown(note(result)),
         "mlflow.runColor": COLORS.get(result.engine, "#555555"),
     }
     if result.facts.counted:
@@ -134,7 +135,7 @@ def write_record(folder: Path, result: Result, record: Record, config_yaml: str)
     for name, text in (*texts(result), ("config/resolved.yaml", config_yaml)):
         path = folder / "artifacts" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        path.write_text(shown(text), encoding="utf-8")
     plots = folder / "artifacts" / "plots"
     plots.mkdir(parents=True, exist_ok=True)
     (plots / "grid_rmse.png").write_bytes(png(grid(result)))
@@ -159,14 +160,14 @@ def tracked(
     message as tags. Where `mlflow run` has created a run (MLFLOW_RUN_ID), that one is used, else
     `reopen`, a run that has ended. Raises TrackingError where the store does not answer.
     """
-    run_id = _start(store, name, tags, reopen)
+    run_id = _start(store, shown(name), tags, reopen)
     client = mlflow.MlflowClient()
     try:
         yield run_id
     except BaseException as error:
         killed = isinstance(error, (KeyboardInterrupt, Terminated))
         client.set_tag(run_id, "failure.class", type(error).__name__)
-        client.set_tag(run_id, "failure.message", str(error)[:1000])
+        client.set_tag(run_id, "failure.message", shown(str(error))[:1000])
         client.set_terminated(run_id, "KILLED" if killed else "FAILED")
         raise
     client.set_terminated(run_id, "FINISHED")
@@ -228,7 +229,7 @@ def log_batch(run_id: str, record: Record) -> None:
 
 
 def _dataset_input(dataset: Dataset) -> DatasetInput:
-    source = json.dumps({"uri": dataset.files[0].path})
+    source = json.dumps({"uri": shown(dataset.files[0].path)})
     profile = json.dumps({"num_rows": dataset.rows, "num_files": len(dataset.files)})
     entity = DatasetEntity(dataset.name, dataset.fingerprint[:32], "local", source, profile=profile)
     return DatasetInput(entity, [InputTag("mlflow.data.context", "training")])

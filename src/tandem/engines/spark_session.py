@@ -13,6 +13,7 @@ from tandem.cache import cache_folder, write_atomically
 from tandem.errors import MachineError
 from tandem.findings import SparkFacts
 from tandem.records import SparkSettings
+from tandem.redaction import redacted
 
 if TYPE_CHECKING:
     from pyspark import SparkContext
@@ -99,10 +100,18 @@ def start(settings: SparkSettings, name: str) -> "SparkSession":
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     # Spark 4.3 says so of every pandas 3; no pandas frame ever meets Spark here.
     warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
-    from pyspark.sql import SparkSession  # noqa: PLC0415 - heavy, and needs the variables above
+    # Heavy, and needs the variables above.
+    from pyspark import SparkConf, SparkContext  # noqa: PLC0415
+    from pyspark.sql import SparkSession  # noqa: PLC0415
 
-    builder = SparkSession.builder.appName(name).master(settings.master)
-    for key, value in configuration(settings).items():
+    conf = {"spark.app.name": name, "spark.master": settings.master}
+    conf |= configuration(settings)
+    # The JVM's command line shows what it is launched with; it gets the rest when it is there.
+    visible = {key: value for key, value in conf.items() if redacted(None, value, key) == value}
+    launch = SparkConf(loadDefaults=False).setAll([*visible.items()])
+    SparkContext._ensure_initialized(conf=launch)  # noqa: SLF001 - no public way to do it in two
+    builder = SparkSession.builder
+    for key, value in conf.items():
         builder = builder.config(key, value)
     return builder.getOrCreate()
 
