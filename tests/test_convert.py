@@ -103,7 +103,7 @@ def test_only_the_listed_spellings_are_missing(tmp_path: Path) -> None:
     text = 'x,y\n1,NA\nNA,""\n,"NA"\n4,null\n'
     assert content(tmp_path, text) == {"x": [1, None, None, 4], "y": [None, None, None, "null"]}
     assert content(tmp_path, text, Spelling(("", "NA", "null")))["y"] == [None] * 4
-    assert content(tmp_path, text, Spelling())["x"] == ["1", "NA", None, "4"]
+    assert content(tmp_path, text, Spelling(("",)))["x"] == ["1", "NA", None, "4"]
 
 
 @pytest.mark.usefixtures("small_blocks")

@@ -43,7 +43,7 @@ class DatasetKeys:
     exclude: list[str] = field(default_factory=list)
     rows: float | None = None  # a float, so that 1e6 is a number of rows
     seed: int = 0
-    missing: list[str] = field(default_factory=list)
+    missing: list[str] | None = None
     text: list[str] = field(default_factory=list)
     multiline: bool = False
 

@@ -14,6 +14,9 @@ import pyarrow.csv as pv
 from tandem.csv_records import line_of
 from tandem.errors import DataError
 
+# Spellings of a missing cell, unless others are given.
+MISSING = ("", "NA", "N/A", "null", "NULL", "NaN", "nan")
+
 _BLOCK_BYTES = 1 << 22
 _EXACT_INTEGER = 2.0**53
 _SHOWN = 60  # characters of a cell
@@ -29,7 +32,7 @@ class Spelling:
     look like; `multiline`: quoted cells may hold lines that look like records.
     """
 
-    missing: tuple[str, ...] = ("",)
+    missing: tuple[str, ...] = MISSING
     text: tuple[str, ...] = ()
     multiline: bool = False
 

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from glob import glob, has_magic
 from pathlib import Path
 from typing import Any
@@ -110,10 +110,11 @@ def _converted(files: Sequence[Path], digest: str, spelling: Spelling) -> Conver
     """The Parquet files of CSV files; None where they are Parquet already."""
     if files[0].suffix.lower() == ".csv":
         return to_parquet(files, digest, spelling)
-    for key, value in (("text", [*spelling.text]), ("multiline", spelling.multiline)):
-        if value:
+    for key, value in asdict(spelling).items():
+        if value != getattr(_SPELLING, key):
+            shown = [*value] if isinstance(value, tuple) else value
             raise ConfigurationError(
-                f"dataset.{key}: {value}: is about CSV files, these are Parquet -> leave it out"
+                f"dataset.{key}: {shown}: is about CSV files, these are Parquet -> leave it out"
             )
     return None
 

@@ -92,7 +92,7 @@ RULES = (
 )
 
 # Keys of a dataset that only the drawn one reads, and those that only files have a use for.
-_DRAWN, _FILES = ("rows", "seed"), ("path", "missing", "text")
+_DRAWN, _FILES = ("rows", "seed"), ("path", "missing", "text", "multiline")
 
 
 def check_read(name: str, keys: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ from tandem.answers import sample
 from tandem.checks import findings
 from tandem.cleaning import decide
 from tandem.config import Settings, config_hash, flatten, task, to_yaml
-from tandem.csv_reader import Spelling
+from tandem.csv_reader import MISSING, Spelling
 from tandem.dataset import Source, open_dataset
 from tandem.engines.base import create
 from tandem.errors import ConfigurationError
@@ -32,7 +32,8 @@ def prepare(settings: Settings) -> Dataset:
     keys = settings.dataset
     rows = None if keys.rows is None else int(keys.rows)
     path = str(flights_folder(rows, keys.seed)) if keys.name == "flights" else keys.path or ""
-    spelling = Spelling(tuple(keys.missing), tuple(keys.text), keys.multiline)
+    missing = MISSING if keys.missing is None else tuple(keys.missing)
+    spelling = Spelling(missing, tuple(keys.text), keys.multiline)
     source = Source(shown(keys.name), path, keys.target, tuple(keys.exclude), spelling)
     return open_dataset(source)
 
