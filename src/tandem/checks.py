@@ -89,9 +89,9 @@ def _collinear(result: Result) -> Iterator[str]:
     step = ", or choose model.reg_param above 0" if unpenalised else ""
     yield (
         f"{who}: they {how} (rank {worst.rank} of {worst.features} features, condition number "
-        f"{worst.condition:.1e}, training set of fold {fold}, to the digits at hand): their single coefficients mean "
-        "little, and rows where they do not follow may be predicted badly -> drop a feature "
-        f"(dataset.exclude){step}"
+        f"{worst.condition:.1e}, training set of fold {fold}, to the digits at hand): their single "
+        "coefficients mean little, and rows where they do not follow may be predicted badly -> "
+        f"drop a feature (dataset.exclude){step}"
     )
 
 
