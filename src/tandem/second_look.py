@@ -38,7 +38,16 @@ _SHARE_OF_FILE, _SMALL, _LARGE = 0.25, 32_000_000, 100_000_000
 # The modules that turn rows into sums: a change of one makes new keys, never an old answer.
 _CODE = (
     *("accumulate", "budget", "columns", "crosstabs", "folds", "group_work", "joints"),
-    *("level_sums", "moments", "moments_store", "parquet", "pieces", "row_groups", "tiles"),
+    *(
+        "level_sums",
+        "moments",
+        "moments_store",
+        "parquet",
+        "pieces",
+        "row_groups",
+        "row_vector",
+        "tiles",
+    ),
 )
 
 
