@@ -16,6 +16,7 @@ check: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 ui: $(VENV)/installed
 	$(BIN)/mlflow server --host 127.0.0.1 --port 5000

@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sklearn.linear_model import LinearRegression
 
-from tandem.engines import spark_session
 from tandem.records import Array
-from tandem.report import markdown
-from tandem.result import Result
+from tandem.reporting.tables import markdown
+from tandem.results import Result
+from tandem.spark import start
 from tests.determinism import ROWS, difference
 from tests.problems import Problem, digits, least_squares, nist
 from tests.tasks import drive, make_task
@@ -199,7 +199,7 @@ def written(name: str) -> Table:
 def main() -> None:
     """Make all tables again, with Spark, and write them into the README, with a plot."""
     warnings.simplefilter("ignore")
-    session = spark_session.start(make_task("dataset.rows=1000").spark, "accuracy")
+    session = start.start(make_task("dataset.rows=1000").spark, "accuracy")
     tables = {"nist": nist_table(session), "offset": offset_table(session)}
     session.stop()
     tables["determinism"] = determinism_table(with_spark=True)

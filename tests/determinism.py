@@ -13,14 +13,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tandem import row_groups
 from tandem.engines import scan
-from tandem.pieces import Stretch
+from tandem.moments.tiles import Workplace
 from tandem.records import Folds, Task
-from tandem.result import Result
+from tandem.results import Result
+from tandem.scan import row_groups
+from tandem.scan.pieces import Stretch
+from tandem.scan.threads import Work, in_order
 from tandem.scores import largest_relative_difference
-from tandem.threads import Work, in_order
-from tandem.tiles import Workplace
 from tests.oracle import fold_of
 from tests.tasks import drive, make_task
 

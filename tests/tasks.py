@@ -9,12 +9,13 @@ import pyarrow.parquet as pq
 from hydra import compose, initialize_config_dir
 from numpy.typing import NDArray
 
-from tandem.config import configuration_folder, settings, task
+from tandem.commands.run import execute
+from tandem.config.settings import configuration_folder, settings, source, task
+from tandem.dataset.opening import open_dataset
+from tandem.machine.timing import Stopwatch
 from tandem.progress import Display
 from tandem.records import Task
-from tandem.result import Result
-from tandem.run import execute, prepare
-from tandem.timing import Stopwatch
+from tandem.results import Result
 
 Cells = NDArray[np.object_]
 
@@ -26,7 +27,7 @@ def make_task(*overrides: str) -> Task:
     """
     with initialize_config_dir(str(configuration_folder()), version_base="1.3"):
         chosen = settings(compose("config", ["cache.moments=false", *overrides]))
-    return task(chosen, prepare(chosen))
+    return task(chosen, open_dataset(source(chosen)))
 
 
 def drive(engine_name: str, task: Task) -> Result:

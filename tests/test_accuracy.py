@@ -111,9 +111,9 @@ def test_bits(row: str, kind: str) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_session")
 def test_with_spark() -> None:
-    from tandem.engines import spark_session
+    from tandem.spark import start
 
-    session = spark_session.start(make_task("dataset.rows=1000").spark, "accuracy")
+    session = start.start(make_task("dataset.rows=1000").spark, "accuracy")
     known = column(written("nist"), SPARK)
     solve = spark(session)
     for name, problem in PROBLEMS.items():

@@ -8,10 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tandem.advise import advice, cardinalities, choose, crossings, forecast, growths, terms
-from tandem.history import Measured
-from tandem.machine import name
+from tandem.commands.advise import (
+    advice,
+    cardinalities,
+    choose,
+    crossings,
+    forecast,
+    growths,
+    terms,
+)
+from tandem.machine.hardware import name
 from tandem.records import Dataset, File, Task
+from tandem.tracking.history import Measured
 from tests.commands import runs, tandem
 from tests.tasks import make_task
 

@@ -24,8 +24,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
-from tandem.dashboard import UI
-from tandem.report import COLORS
+from tandem.reporting.run_texts import COLORS
+from tandem.tracking.dashboard import UI
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 SMALL = ("model.reg_param=[0.1]", "model.elastic_net_param=[0,0.5]", "folds.k=3")

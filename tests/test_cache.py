@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tandem import digests
-from tandem.cache import cache_folder, check_disk, write_atomically
 from tandem.errors import MachineError
-from tandem.publish import MANIFEST, published
+from tandem.machine import digests
+from tandem.machine.cache import cache_folder, check_disk, write_atomically
+from tandem.machine.publish import MANIFEST, published
 
 
 class Usage(NamedTuple):

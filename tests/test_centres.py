@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from tandem.records import Task
-from tandem.result import Result
+from tandem.results import Result
 from tests.oracle import cross_validate, fold_of
 from tests.rational import held_out
 from tests.tasks import drive, make_task, synthetic

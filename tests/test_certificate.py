@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tandem.answers import Answer, read_answer, sample
-from tandem.parity import Certificate, certify, differences
+from tandem.comparison.answers import Answer, read_answer
+from tandem.comparison.parity import Certificate, certify, differences
+from tandem.dataset.sample import sample
 from tandem.records import Array, GridPoint
-from tandem.tracking import describe, write_record
+from tandem.tracking.folder import write_record
+from tandem.tracking.record import describe
 from tests.tasks import drive, make_task, synthetic
 
 OPTIONS = ("dataset=files", "dataset.target=y", "folds.k=3", "model.reg_param=[0.1,0.01]")

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tandem.answers import sample
 from tandem.checks import findings
+from tandem.dataset.sample import sample
 from tests.tasks import drive, make_task
 
 ROWS = 600

@@ -13,8 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tandem.cleaning import check_folds, decide, frequency_order, take_ledger, valid_row
+from tandem.cleaning.categories import frequency_order
+from tandem.cleaning.ledger import take_ledger, valid_row
+from tandem.cleaning.plan import decide
 from tandem.errors import DataError
+from tandem.folds import check_folds
 from tandem.records import (
     Action,
     Cleaning,
@@ -137,9 +140,9 @@ def test_ties_go_by_code_point() -> None:
 def test_ties_go_as_in_spark() -> None:
     from pyspark.ml.feature import StringIndexer
 
-    from tandem.engines import spark_session
+    from tandem.spark import start
 
-    session = spark_session.start(make_task("dataset.rows=10").spark, "test")
+    session = start.start(make_task("dataset.rows=10").spark, "test")
     rows = session.createDataFrame([(level,) for level in ODD] * 3, ["c"]).repartition(2)
     found = StringIndexer(inputCol="c", outputCol="index").fit(rows)
     assert found.labels == ordered(dict.fromkeys(ODD, 3))

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tandem import history
-from tandem.tracking import read_record
+from tandem.tracking import history
+from tandem.tracking.folder import read_record
 from tests.commands import SMALL, runs, tandem
 from tests.tasks import synthetic
 

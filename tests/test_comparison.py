@@ -7,13 +7,17 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tandem import charts
-from tandem.answers import read_answer, sample
-from tandem.compare import schedule
-from tandem.comparison import Comparison, table, verdict
-from tandem.parity import certify
-from tandem.report_page import html, markdown, note
-from tandem.tracking import describe, write_record
+from tandem.commands.compare import schedule
+from tandem.comparison.answers import read_answer
+from tandem.comparison.parity import certify
+from tandem.comparison.summary import Comparison
+from tandem.dataset.sample import sample
+from tandem.reporting import charts
+from tandem.reporting.page import html, markdown, note
+from tandem.reporting.tables import table
+from tandem.reporting.verdict import verdict
+from tandem.tracking.folder import write_record
+from tandem.tracking.record import describe
 from tests.tasks import drive, make_task, synthetic
 
 

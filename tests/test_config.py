@@ -7,16 +7,10 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from tandem import config as configuration
-from tandem.config import (
-    Settings,
-    config_hash,
-    configuration_folder,
-    flatten,
-    settings,
-    task,
-)
-from tandem.engines.base import ENGINES
+from tandem.config import settings as configuration
+from tandem.config.schema import Settings
+from tandem.config.settings import config_hash, configuration_folder, flatten, settings, task
+from tandem.engines.registry import ENGINES
 from tandem.errors import ConfigurationError
 from tandem.records import (
     Cleaning,

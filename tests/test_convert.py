@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tandem import convert, csv_reader
-from tandem.convert import to_parquet, write_row_groups
-from tandem.csv_reader import Spelling
-from tandem.dataset import content_digest
+from tandem.dataset import csv, csv_reader, parquet
+from tandem.dataset.csv import to_parquet
+from tandem.dataset.opening import content_digest
+from tandem.dataset.parquet import write_row_groups
 from tandem.errors import DataError
+from tandem.records import Spelling
 
 NA = Spelling(("", "NA"))
 
@@ -202,7 +203,7 @@ def test_no_row_is_lost_behind_a_quote(tmp_path: Path) -> None:
 def test_another_number_of_rows_than_the_bytes_tell_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(convert, "count_records", lambda *_, **__: 3)  # the two agree on all texts
+    monkeypatch.setattr(csv, "count_records", lambda *_, **__: 3)  # the two agree on all texts
     with pytest.raises(DataError, match=r"0\.csv: 3 rows by its line breaks .*, 2 by the parser"):
         converted(tmp_path, "x,y\n1,2\n3,4\n")
 
@@ -248,7 +249,7 @@ def test_a_file_is_converted_once(
     files = write(tmp_path, "x,y\n1,2\n")
     first = to_parquet(files, content_digest(files), NA)
     before = state(own_cache)
-    monkeypatch.setattr(convert, "typed_batches", None)  # nothing is parsed again
+    monkeypatch.setattr(csv, "typed_batches", None)  # nothing is parsed again
     assert to_parquet(files, content_digest(files), NA) == first
     assert state(own_cache) == before
 
@@ -279,7 +280,7 @@ def test_row_groups_do_not_depend_on_the_batches(
 ) -> None:
     path, rows = tmp_path_factory.mktemp("groups") / "a.parquet", sum(sizes)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(convert, "ROW_GROUP_ROWS", 4)
+        patch.setattr(parquet, "ROW_GROUP_ROWS", 4)
         assert write_row_groups(path, batches(sizes)) == rows
     footer = pq.read_metadata(path)
     groups = [footer.row_group(i).num_rows for i in range(footer.num_row_groups)]

@@ -13,15 +13,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from tandem import accumulate, budget, row_groups
-from tandem.accumulate import total
-from tandem.budget import PAIR_WEIGHT, given_up, levels_of
-from tandem.cleaning import MISSING
-from tandem.columns import categories, expected_levels
-from tandem.folding import Folding, canonical
-from tandem.moments import Moments
-from tandem.result import Result
-from tandem.tracking import describe
+from tandem.cleaning.categories import MISSING
+from tandem.moments import accumulate, budget
+from tandem.moments.accumulate import total
+from tandem.moments.budget import PAIR_WEIGHT, given_up, levels_of
+from tandem.moments.moments import Moments
+from tandem.results import Result
+from tandem.scan import row_groups
+from tandem.scan.arrow import categories
+from tandem.scan.first_rows import expected_levels
+from tandem.solver.training_sets import Folding, canonical
+from tandem.tracking.record import describe
 from tests.oracle import cross_validate
 from tests.tasks import drive, synthetic
 from tests.test_moments import Table, cut

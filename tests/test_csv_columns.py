@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from tandem import csv_reader
-from tandem.csv_reader import Spelling, override
-from tandem.dataset import Source, open_dataset
+from tandem.dataset import csv_reader
+from tandem.dataset.csv_reader import override
+from tandem.dataset.opening import open_dataset
 from tandem.errors import ConfigurationError, DataError
-from tandem.records import Dataset, Kind
+from tandem.records import Dataset, Kind, Source, Spelling
 from tests.commands import tandem
 
 DAY = dt.date(2020, 1, 1)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tandem import csv_records
-from tandem.csv_records import count_records, line_of
+from tandem.dataset import csv_records
+from tandem.dataset.csv_records import count_records, line_of
 from tandem.errors import DataError
 
 BOM = b"\xef\xbb\xbf"

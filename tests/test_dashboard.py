@@ -5,7 +5,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from tandem.dashboard import TAG, provide, view
+from tandem.tracking.dashboard import TAG, provide, view
 
 
 def test_the_tag_is_written_where_it_is_missing_or_old_and_never_fails_a_run(

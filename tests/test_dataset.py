@@ -8,9 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tandem.dataset import Source, content_digest, find_files, open_dataset
+from tandem.dataset.files import find_files
+from tandem.dataset.opening import content_digest, open_dataset
 from tandem.errors import ConfigurationError, DataError
-from tandem.records import Column, Dataset, Kind
+from tandem.records import Column, Dataset, Kind, Source
 
 
 @pytest.fixture(autouse=True)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tandem import digests
-from tandem.digests import marks, state
 from tandem.errors import DataError
+from tandem.machine import digests
+from tandem.machine.digests import marks, state
 
 
 @pytest.fixture(autouse=True)

@@ -16,11 +16,11 @@ from numpy.testing import assert_array_equal
 import tandem
 from tandem.engines.distributed_scan import ranges
 from tandem.errors import DataError
-from tandem.group_work import GroupCounts
-from tandem.pieces import Stretch
 from tandem.records import File, Task
-from tandem.result import Result
-from tandem.row_groups import Reader
+from tandem.results import Result
+from tandem.scan.pieces import Stretch
+from tandem.scan.row_groups import Reader
+from tandem.scan.work import GroupCounts
 from tests.tasks import drive, make_task, synthetic
 
 PARTITIONS = (1, 2, 7)
@@ -109,7 +109,7 @@ def test_large_results_come_task_by_task(tmp_path: Path, monkeypatch: pytest.Mon
     task = files_task(tmp_path)
     expected, jobs = drive("scan", task), []
     for at_once in (0, 0, 2**26):  # the first tells how many jobs there were before
-        monkeypatch.setattr("tandem.engines.spark_workers._AT_ONCE_BYTES", at_once)
+        monkeypatch.setattr("tandem.spark.workers._AT_ONCE_BYTES", at_once)
         found = on_partitions(task, 7)
         identical(found, expected)
         assert found.facts.spark is not None
@@ -135,7 +135,7 @@ def test_categories_that_are_only_counted(
 ) -> None:
     """All of them; some of them, which the first rows do not tell."""
     many_row_groups(tmp_path)
-    monkeypatch.setattr("tandem.budget.LIMIT", size)
+    monkeypatch.setattr("tandem.moments.budget.LIMIT", size)
     task = files_task(tmp_path)
     expected = drive("scan", task)
     assert expected.facts.counted

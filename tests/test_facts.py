@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tandem.cleaning import decide
-from tandem.engines.base import Engine, create
+from tandem.cleaning.plan import decide
+from tandem.engines.base import Engine
+from tandem.engines.registry import create
 from tandem.records import Plan, Task
-from tandem.tracking import describe
+from tandem.tracking.record import describe
 from tests.tasks import drive, make_task, synthetic
 
 

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tandem import flights
-from tandem.flights import flights_folder, sample
+from tandem.dataset import flights
+from tandem.dataset.flights import flights_folder, sample
 
 SIZE, GROUP = 1000, 100
 TABLE = pa.table({"id": range(SIZE), "text": [f"row {i}" for i in range(SIZE)]})

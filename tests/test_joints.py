@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from tandem.joints import Joint, joined, numbered
-from tandem.moments import Integers, Moments
-from tandem.row_vector import Form
-from tandem.tiles import Batch, Cells, Codes, Workplace, moments_of
+from tandem.moments.batch import Batch, Cells, Codes
+from tandem.moments.joints import Joint, joined, numbered
+from tandem.moments.moments import Integers, Moments
+from tandem.moments.row_vector import Form
+from tandem.moments.tiles import Workplace, moments_of
 
 NOTHING: Integers = np.empty(0, dtype=np.int64)
 

@@ -9,12 +9,14 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from tandem.answers import read_answer, sample
-from tandem.parity import certify
+from tandem.comparison.answers import read_answer
+from tandem.comparison.parity import certify
+from tandem.dataset.sample import sample
 from tandem.records import Task
-from tandem.report import fold_metrics, note
-from tandem.result import Result
-from tandem.tracking import describe, write_record
+from tandem.reporting.run_texts import fold_metrics, note
+from tandem.results import Result
+from tandem.tracking.folder import write_record
+from tandem.tracking.record import describe
 from tests.oracle import cross_validate
 from tests.tasks import drive, make_task, synthetic
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tandem.micro_folds import MOST, folded, micro_folds, multiples
-from tandem.moments import Moments
+from tandem.moments.micro_folds import MOST, folded, micro_folds, multiples
+from tandem.moments.moments import Moments
 from tests import test_moments
 from tests.test_moments import Table, same
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from tandem.dashboard import TAG
+from tandem.tracking.dashboard import TAG
 
 ROOT = Path(__file__).parents[1]
 SMALL = "dataset.rows=3000 model.reg_param=[0.1] folds.k=2"

@@ -9,8 +9,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from tandem.findings import LinearModel
 from tandem.model import from_json, predict, to_json
+from tandem.results import LinearModel
 
 MODEL = LinearModel(
     intercept=10.0,

@@ -8,14 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from tandem import accumulate
-from tandem.accumulate import add, total
-from tandem.folding import Folding, canonical
-from tandem.held_out import errors, fit, intercepts
-from tandem.moments import Integers, Moments, sum_of_others
+from tandem.moments import accumulate
+from tandem.moments.accumulate import add, total
+from tandem.moments.batch import Batch, Cells, Codes
+from tandem.moments.moments import Integers, Moments, sum_of_others
+from tandem.moments.row_vector import Form
+from tandem.moments.tiles import Workplace, moments_of
 from tandem.records import Array, GridPoint
-from tandem.row_vector import Form
-from tandem.tiles import Batch, Cells, Codes, Workplace, moments_of
+from tandem.solver.fit import errors, fit, intercepts
+from tandem.solver.training_sets import Folding, canonical
 
 K = 3
 GRID = tuple(GridPoint(r, a) for r in (0.0, 0.01, 0.3) for a in (0.0, 0.5, 1.0))

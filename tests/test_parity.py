@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tandem.result import Result
+from tandem.results import Result
 from tandem.scores import largest_relative_difference
 from tests.tasks import drive, make_task
 

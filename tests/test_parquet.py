@@ -12,14 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.testing import assert_allclose
 
-from tandem.answers import sample
-from tandem.dataset import Source, open_dataset
+from tandem.dataset.opening import open_dataset
+from tandem.dataset.parquet import as_pandas, read_columns, read_footer
+from tandem.dataset.sample import example, sample
 from tandem.errors import DataError
-from tandem.parquet import as_pandas, read_columns, read_footer
-from tandem.records import Action, Dataset, Decision, Plan, Task
-from tandem.result import Result
-from tandem.row_groups import Reader
-from tandem.tracking import first_rows
+from tandem.records import Action, Dataset, Decision, Plan, Source, Task
+from tandem.results import Result
+from tandem.scan.row_groups import Reader
 from tests.commands import runs, tandem
 from tests.tasks import drive, make_task
 
@@ -48,7 +47,7 @@ def judged(engine: str, path: Path, *overrides: str) -> Result:
     used = [*result.model.coefficients]
     target = task.dataset.target.name
     assert [*sample(task.dataset, [target, *used]).columns] == [target, *used]
-    assert [*first_rows(task.dataset, result.plan).columns] == used
+    assert [*example(task.dataset, result.plan).columns] == used
     return result
 
 
@@ -303,7 +302,7 @@ def answer(engine: str, task: Task) -> tuple[object, ...] | str:
 READERS: dict[str, Callable[[Path, Dataset], object]] = {
     "the extremes of a column": lambda path, _: opened(path),
     "the sample for the checks": lambda _, dataset: sample(dataset, ["y", "x"]),
-    "the input example": lambda _, dataset: first_rows(dataset, plan_of(dataset)),
+    "the input example": lambda _, dataset: example(dataset, plan_of(dataset)),
     "the sample of a scan": lambda _, dataset: sampled(dataset),
 }
 

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tandem import pieces
 from tandem.errors import DataError
-from tandem.pieces import Piece, Pieces, Stretch, stretches_of
 from tandem.records import File
+from tandem.scan import pieces
+from tandem.scan.pieces import Piece, Pieces, Stretch, stretches_of
 
 ROWS, GROUP, PIECE, FILES = 900, 350, 100, 3
 NAMES = tuple(f"x{j}" for j in range(5))

@@ -8,8 +8,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from tandem.cleaning.profile import measure
 from tandem.errors import DataError
-from tandem.profile import measure
 from tandem.records import Column, Dataset, File, Kind, Profile
 
 libraries = pytest.mark.parametrize("library", ["pandas", "pyarrow"])

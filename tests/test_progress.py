@@ -13,11 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
-from tandem.engines.base import Advance
+from tandem.commands.run import execute
+from tandem.machine.timing import Stopwatch
 from tandem.progress import Display
-from tandem.records import Task
-from tandem.run import execute
-from tandem.timing import Stopwatch
+from tandem.records import Advance, Task
 from tests.tasks import make_task, synthetic
 
 RATE = r"[\d.]+[kMG]? rows/s"

@@ -12,15 +12,16 @@ from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from tandem import columns as columns_module
-from tandem import row_groups, tiles
-from tandem.answers import sample
 from tandem.checks import findings
+from tandem.dataset.sample import sample
 from tandem.errors import DataError
-from tandem.pieces import Piece
+from tandem.moments import tiles
 from tandem.records import Task
-from tandem.result import Result
-from tandem.tracking import describe
+from tandem.results import Result
+from tandem.scan import arrow as columns_module
+from tandem.scan import row_groups
+from tandem.scan.pieces import Piece
+from tandem.tracking.record import describe
 from tests.oracle import OracleResult, cross_validate, fold_of
 from tests.tasks import drive, make_task, synthetic
 
@@ -271,7 +272,7 @@ def test_a_large_row_group_is_read_in_pieces(
         pieces.append(piece.rows)
         return original(piece, *rest)
 
-    monkeypatch.setattr("tandem.group_work.batch", counted)
+    monkeypatch.setattr("tandem.scan.work.batch", counted)
     parts = drive("scan", table_task(tmp_path))
     assert sum(pieces) == 30_000
     assert len(pieces) == -(-30_000 // tiles.TILE)

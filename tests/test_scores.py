@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from tandem.findings import ErrorSums
 from tandem.records import Array
+from tandem.results import ErrorSums
 from tandem.scores import judge, largest_relative_difference
 
 

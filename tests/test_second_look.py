@@ -16,10 +16,12 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from tandem import moments_store, row_groups, second_look
-from tandem.pieces import Pieces, Stretch
+import tandem
+from tandem.config.settings import configuration_folder
 from tandem.records import Task
-from tandem.result import Result
+from tandem.results import Result
+from tandem.scan import cache_entries, moments_cache, row_groups
+from tandem.scan.pieces import Pieces, Stretch
 from tests.oracle import cross_validate
 from tests.tasks import drive, make_task, synthetic
 
@@ -114,7 +116,7 @@ def test_other_folds_and_another_grid_read_no_row(
     blocks = f"folds.block={block}"
     look(tmp_path / "data", "folds.k=3", blocks)
     (entry, *_) = (tmp_path / "cache" / "moments").iterdir()
-    kept = moments_store.load(entry.name)
+    kept = cache_entries.load(entry.name)
     assert kept is not None
     made = len(kept["gram"])
     assert made >= 12
@@ -211,7 +213,7 @@ def test_a_changed_byte_is_noticed(
     tmp_path: Path, read: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where the digest of the content before was remembered."""
-    monkeypatch.setattr("tandem.digests._TICK_NS", -(10**18))  # however young the files are
+    monkeypatch.setattr("tandem.machine.digests._TICK_NS", -(10**18))  # however young the files are
     (tmp_path / "data").mkdir()
     for file in range(2):
         rng = np.random.default_rng(file)
@@ -274,25 +276,25 @@ def test_an_entry_that_is_large_for_its_file_is_not_kept(
 ) -> None:
     numbers(tmp_path / "data")
     size = (tmp_path / "data" / "0.parquet").stat().st_size
-    monkeypatch.setattr(second_look, "_SMALL", 0)
-    monkeypatch.setattr(second_look, "_SHARE_OF_FILE", 500 / size)
+    monkeypatch.setattr(moments_cache, "_SMALL", 0)
+    monkeypatch.setattr(moments_cache, "_SHARE_OF_FILE", 500 / size)
     look(tmp_path / "data")
     assert not (tmp_path / "cache" / "moments").exists()
-    monkeypatch.setattr(second_look, "_SHARE_OF_FILE", 0.5)
+    monkeypatch.setattr(moments_cache, "_SHARE_OF_FILE", 0.5)
     look(tmp_path / "data")
     assert len([*(tmp_path / "cache" / "moments").iterdir()]) == 3
 
 
 def test_what_was_not_used_for_long_goes_first(own_cache: Path) -> None:
     for second, key in enumerate("abcd"):
-        moments_store.save(key, {"x": np.zeros(1000)})
-        os.utime(moments_store.path_of(key), (second, second))
-    assert moments_store.load("a") is not None  # a use
-    moments_store.prune(20_000)
+        cache_entries.save(key, {"x": np.zeros(1000)})
+        os.utime(cache_entries.path_of(key), (second, second))
+    assert cache_entries.load("a") is not None  # a use
+    cache_entries.prune(20_000)
     assert sorted(path.name for path in (own_cache / "moments").iterdir()) == ["a", "d"]
-    moments_store.prune(20_000)
-    assert moments_store.load("b") is None
-    kept = moments_store.load("d")
+    cache_entries.prune(20_000)
+    assert cache_entries.load("b") is None
+    kept = cache_entries.load("d")
     assert kept is not None
     assert_array_equal(kept["x"], np.zeros(1000))
 
@@ -316,7 +318,7 @@ def test_any_table_in_micro_folds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fit_on: str
 ) -> None:
     """Categories and their pairs too, in more micro-folds than such a table would get."""
-    monkeypatch.setattr(second_look, "micro_folds", lambda k, *_: 12 * k)
+    monkeypatch.setattr(moments_cache, "micro_folds", lambda k, *_: 12 * k)
     synthetic(tmp_path / "data", rows=2000, seed=1, files=3)
     look(tmp_path / "data", "folds.k=3")
     for k in (2, 3, 9, 36):
@@ -336,7 +338,7 @@ print(found.sums.sse.tobytes().hex())
 
 
 def python(code: str, *arguments: str) -> "subprocess.Popen[str]":
-    sources = [str(Path(second_look.__file__).parents[1]), str(Path(__file__).parents[1])]
+    sources = [str(Path(moments_cache.__file__).parents[2]), str(Path(__file__).parents[1])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sources)}
     command = [sys.executable, "-c", code, *arguments]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
@@ -395,3 +397,36 @@ def test_distributed_scan_is_the_same_bit_for_bit(tmp_path: Path) -> None:
         shutil.rmtree(tmp_path / "cache")
         identical(grown, look(data, "folds.k=2", engine=engines[0]))
         shutil.rmtree(tmp_path / "cache")
+
+
+def test_another_layout_of_the_row_vector_never_uses_what_is_kept(tmp_path: Path) -> None:
+    """One constant of it is changed, in a copy of the sources."""
+    numbers(tmp_path / "data", rows=1000, files=1)
+    sources = Path(tandem.__file__).parent
+    copy = tmp_path / "src" / "tandem"
+    shutil.copytree(sources, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(configuration_folder(), tmp_path / "conf")
+    assert rows_from_cache(tmp_path) == 0
+    assert rows_from_cache(tmp_path) == 1000
+    file = copy / "moments" / "row_vector.py"
+    text = file.read_text("utf-8")
+    assert text.count("form.width - 1") + text.count("self.width - 1") > 0
+    file.write_text(text.replace("self.width - 1", "self.width + (-1)"), encoding="utf-8")
+    assert rows_from_cache(tmp_path) == 0
+
+
+def rows_from_cache(folder: Path) -> int:
+    """Of a look at folder/data by the sources in folder/src."""
+    program = (
+        "from tests.test_second_look import look; from pathlib import Path; import sys;"
+        "print(look(Path(sys.argv[1])).ledger.rows_from_cache)"
+    )
+    path = f"{folder / 'src'}{os.pathsep}{Path(__file__).parents[1]}"
+    done = subprocess.run(
+        [sys.executable, "-c", program, folder / "data"],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return int(done.stdout)

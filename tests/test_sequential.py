@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from tandem.records import Task
-from tandem.result import Result
+from tandem.results import Result
 from tests.oracle import OracleResult, cross_validate
 from tests.tasks import drive, make_task, synthetic
 

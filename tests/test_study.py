@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from hydra import compose, initialize_config_dir
 
-from tandem import study
-from tandem.config import configuration_folder, settings
+from tandem.commands import study
+from tandem.commands.study import Case, Row
+from tandem.config.settings import configuration_folder, settings
 from tandem.errors import IncompleteError
-from tandem.sharing import amdahl
-from tandem.study import Case, Row
+from tandem.scaling.amdahl import amdahl
 from tests.commands import SMALL, runs
 
 STUDIES = Path(__file__).parents[1] / "experiments"

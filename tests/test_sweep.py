@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,10 +17,11 @@ import psutil
 import pytest
 from hydra import compose, initialize_config_dir
 
-from tandem import outcomes
-from tandem.config import configuration_folder
-from tandem.jobs import Job, make_jobs, sweep_key
-from tandem.outcomes import Outcome, Status
+import tandem as package
+from tandem.config.settings import configuration_folder
+from tandem.sweep import outcomes
+from tandem.sweep.jobs import Job, code_version, make_jobs, sweep_key
+from tandem.sweep.outcomes import Outcome, Status
 from tests.commands import runs, tandem
 
 TINY = ("engine=scan", "dataset.rows=300", "model.reg_param=[0.1]", "folds.k=2")
@@ -230,3 +232,17 @@ def test_a_long_note_is_cut_at_a_line() -> None:
     *rows, empty, rest = note.splitlines()
     assert all(row.endswith(" |") for row in rows[2:])
     assert (empty, rest) == ("", "The rest is in sweep/results.csv.")
+
+
+def test_the_code_of_a_job_is_all_of_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change of any file, wherever it stands, is other work: nothing is skipped for it."""
+    copy = tmp_path / "tandem"
+    shutil.copytree(Path(package.__file__).parent, copy)
+    monkeypatch.setattr(package, "__file__", str(copy / "__init__.py"))
+    before = code_version.__wrapped__()
+    for name in ("solver/solve.py", "records.py", "sweep/jobs.py"):
+        (copy / name).write_text((copy / name).read_text("utf-8") + "# changed\n", "utf-8")
+        assert code_version.__wrapped__() != before
+        before = code_version.__wrapped__()

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from tandem.pieces import Stretch
 from tandem.records import File
-from tandem.threads import in_order
+from tandem.scan.pieces import Stretch
+from tandem.scan.threads import in_order
 
 THREADS = [1, 2, 3, 4, 8]
 

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from tandem.columns import numbers
-from tandem.moments import Moments
+from tandem.moments.moments import Moments
 from tandem.records import Folds
-from tandem.whole_numbers import EXACT, recentred
+from tandem.scan.arrow import numbers
+from tandem.solver.recentre import EXACT, recentred
 from tests.oracle import cross_validate, fold_of
 from tests.tasks import drive, make_task
 from tests.test_moments import Table, same

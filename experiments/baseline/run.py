@@ -18,8 +18,8 @@ from itertools import product
 from pathlib import Path
 from statistics import median
 
-from tandem.flights import flights_folder
-from tandem.machine import processor
+from tandem.dataset.flights import flights_folder
+from tandem.machine.hardware import processor
 
 HERE = Path(__file__).parent
 STAGES = ("load", "clean", "train", "refit")

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from tandem import charts, sharing
-from tandem.study import Case, Row, command, cores, series, where
+from tandem.commands.study import Case, Row, command, cores, series, where
+from tandem.reporting import charts
+from tandem.scaling import amdahl
 
 HERE = Path(__file__).parent
 LARGE = "1e7"  # rows on which distributed_scan takes seconds too
@@ -31,7 +32,7 @@ def report(rows: list[Row], folder: Path) -> tuple[str, dict[str, float]]:
     figure = charts.curves(runs, "executors of one core", "seconds in all")
     (folder / "times.png").write_bytes(charts.png(figure))
     most = max(int(row["executors"]) for row in rows)
-    text, metrics = sharing.verdict(runs, "executors", min(most, cores(rows)))
+    text, metrics = amdahl.verdict(runs, "executors", min(most, cores(rows)))
     return f"{text}\n{where(rows)}; medians.\n", metrics
 
 

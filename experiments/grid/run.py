@@ -6,9 +6,9 @@ from statistics import median
 
 import numpy as np
 
-from tandem import charts
-from tandem.scaling import Growth, fit
-from tandem.study import Case, Row, command, seconds, series, size, where
+from tandem.commands.study import Case, Row, command, seconds, series, size, where
+from tandem.reporting import charts
+from tandem.scaling.growth import Growth, fit
 
 HERE = Path(__file__).parent
 FOLDS = (3, 5, 10)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-from tandem import charts
-from tandem.study import Case, Row, command, seconds, series, where
+from tandem.commands.study import Case, Row, command, seconds, series, where
+from tandem.reporting import charts
 
 HERE = Path(__file__).parent
 COUNTS = (1, 2, 4, 10, 20, 50, 100, 200, 400)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from tandem.study import Case, Row, command
+from tandem.commands.study import Case, Row, command
 
 HERE = Path(__file__).parent
 SIZES = (200, 1_000, 5_000, 20_000, 100_000, 336_776)

@@ -18,14 +18,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from hydra import compose, initialize_config_dir
 
-from tandem.config import configuration_folder, settings, task
-from tandem.engines.base import create, unseen
-from tandem.pieces import Stretch
+from tandem.commands.run import execute
+from tandem.config.settings import configuration_folder, settings, source, task
+from tandem.dataset.opening import open_dataset
+from tandem.engines.registry import create, unseen
+from tandem.machine.timing import Stopwatch
 from tandem.progress import Display
 from tandem.records import GridPoint, Kind, Task
-from tandem.row_groups import Reader
-from tandem.run import execute, prepare
-from tandem.timing import Stopwatch
+from tandem.scan.pieces import Stretch
+from tandem.scan.row_groups import Reader
 
 LARGE = tuple(
     GridPoint(10.0 ** (-4 + 5 * i / 19), ratio)
@@ -77,7 +78,7 @@ def main() -> None:
     threads = [int(count) for count in counts.split(",")]
     with initialize_config_dir(str(configuration_folder()), version_base="1.3"):
         chosen = settings(compose("config", ["engine=scan", "cache.moments=false", *overrides]))
-    small = replace(task(chosen, prepare(chosen)), threads=threads[0])
+    small = replace(task(chosen, open_dataset(source(chosen))), threads=threads[0])
     create("scan", small, unseen).start()
     pa.set_cpu_count(threads[0])
     if names == "memory":

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tandem.flights import flights_folder
+from tandem.dataset.flights import flights_folder
 
 IMPUTED_SHARE = 0.2  # of the columns: these get the mean
 MISSING_SHARE = 0.1  # of the cells of such a column

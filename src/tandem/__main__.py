@@ -16,12 +16,13 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from tandem.children import end_with_starter, handed_over
-from tandem.config import Settings, configuration_folder, hide_secrets, settings
+from tandem.config.rules import Command
+from tandem.config.schema import Settings
+from tandem.config.settings import configuration_folder, hide_secrets, settings
 from tandem.errors import ConfigurationError, TandemError, Terminated, nearest
+from tandem.machine.processes import end_with_starter, handed_over
 from tandem.progress import Display
 from tandem.redaction import shown
-from tandem.rules import Command
 
 _HYDRA_FLAGS = (
     "--help",
@@ -142,9 +143,9 @@ def _job(config: DictConfig) -> int:
             return 0
         with Display("tandem").stage("starting"):
             # Heavy imports: after the configuration is known to be good.
-            from tandem.compare import compare  # noqa: PLC0415
-            from tandem.dashboard import links  # noqa: PLC0415
-            from tandem.run import run  # noqa: PLC0415
+            from tandem.commands.compare import compare  # noqa: PLC0415
+            from tandem.commands.run import run  # noqa: PLC0415
+            from tandem.tracking.dashboard import links  # noqa: PLC0415
 
         if chosen.command == Command.COMPARE:
             # As typed: what the environment holds is for each process to look up.
@@ -164,7 +165,7 @@ def _job(config: DictConfig) -> int:
 
 def _advise(chosen: Settings) -> None:
     with Display("tandem").stage("starting"):
-        from tandem.advise import advise  # noqa: PLC0415 - heavy
+        from tandem.commands.advise import advise  # noqa: PLC0415 - heavy
     advise(chosen)
 
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from tandem.collinear import NEARLY
 from tandem.model import feature
-from tandem.result import Result
+from tandem.results import Result
+from tandem.solver.collinear import NEARLY
 
 _SPREAD = 0.1  # standard deviation of the RMSE over folds, of its mean
 _WORTH = 0.1  # standard errors of the mean RMSE that the last step of the grid gains

@@ -1,11 +1,13 @@
 """Which fold a row is in: a function of row id, k and seed, written once for every frame."""
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
+from tandem.errors import DataError
 from tandem.records import Folds
 
 # A prime below 2**31 that is 2 modulo 3, so that cubing is a permutation of the residues and
@@ -75,3 +77,18 @@ def _fold(row: T, folds: Folds) -> T:
         mixed = (mixed * _MULTIPLIER + offset) % _PRIME
         mixed = mixed * mixed % _PRIME * mixed % _PRIME
     return mixed % folds.k
+
+
+def check_folds(n_test: Sequence[int], folds: Folds) -> None:
+    """Raise DataError where a fold got no row, so that no metric is taken of nothing."""
+    used = sum(n_test)
+    if folds.k > used:
+        raise DataError(
+            f"folds.k: {folds.k}: more folds than the {used} rows used -> choose folds.k <= {used}"
+        )
+    empty = [fold for fold, rows in enumerate(n_test) if rows == 0]
+    if empty:
+        raise DataError(
+            f"folds.k: {folds.k}: fold {empty[0]} is empty with {used} rows used -> "
+            "choose fewer folds, a smaller folds.block, or another folds.seed"
+        )

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tandem.findings import LinearModel
 from tandem.records import Array
+from tandem.results import LinearModel
 
 FORMAT = 1
 

@@ -1,6 +1,6 @@
 """Frozen values that travel between the stages. Nothing here computes, reads or writes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -230,3 +230,46 @@ class Task:
     threads: int | None
     mae: bool
     cache_moments: bool
+
+
+STAGES = ("session", "convert", "load", "clean", "train", "refit")
+
+
+# Called with the number of units that are newly done.
+Advance = Callable[[int], None]
+
+
+# Spellings of a missing cell, unless others are given.
+MISSING_SPELLINGS = ("", "NA", "N/A", "null", "NULL", "NaN", "nan")
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """How CSV files spell what they hold.
+
+    `missing` lists the spellings of a missing cell, `text` the columns that are text whatever they
+    look like; `multiline`: quoted cells may hold lines that look like records.
+    """
+
+    missing: tuple[str, ...] = MISSING_SPELLINGS
+    text: tuple[str, ...] = ()
+    multiline: bool = False
+
+
+_SPELLING = Spelling()
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What the user says of a table.
+
+    `spelling` is about CSV files; `rows` and `seed` are about the flights, which are drawn.
+    """
+
+    name: str
+    path: str
+    target: str | None
+    exclude: tuple[str, ...] = ()
+    spelling: Spelling = _SPELLING
+    rows: int | None = None
+    seed: int = 0

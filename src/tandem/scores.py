@@ -1,36 +1,9 @@
 """The only judge: from error sums to metrics, and from metrics to the chosen grid point."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from tandem.findings import ErrorSums
 from tandem.records import Array
-
-
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """Held-out metrics by fold (rows) and grid point (columns), and the index of the best point.
-
-    `mae` is None where it was not asked for.
-    """
-
-    rmse: Array
-    r2: Array
-    best: int
-    mae: Array | None = None
-
-    @property
-    def rmse_mean(self) -> Array:
-        """Mean RMSE over folds for every grid point."""
-        mean: Array = self.rmse.mean(axis=0)
-        return mean
-
-    @property
-    def rmse_std(self) -> Array:
-        """Population standard deviation of the RMSE over folds for every grid point."""
-        deviation: Array = self.rmse.std(axis=0)
-        return deviation
+from tandem.results import ErrorSums, Scores
 
 
 def judge(sums: ErrorSums) -> Scores:

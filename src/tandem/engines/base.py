@@ -1,25 +1,14 @@
 """The contract of an engine: load, clean, cross-validate, refit. It never sees a metric."""
 
 from collections.abc import Callable
-from importlib import import_module
 from typing import Protocol
 
-from tandem.findings import ErrorSums, Facts, LinearModel
-from tandem.records import GridPoint, Ledger, Plan, Profile, Task
+from tandem.records import Advance, GridPoint, Ledger, Plan, Profile, Task
+from tandem.results import ErrorSums, Facts, LinearModel
 
-# Called with the number of units that are newly done.
-Advance = Callable[[int], None]
 # How an engine tells of its work: called with a number of units and their name ("rows", "fits")
 # when a piece of work begins in the stage that runs.
 Progress = Callable[[int, str], Advance]
-
-# Engine name -> module that defines `Engine`. Imported on use: each brings its own heavy library.
-ENGINES = {
-    "sequential": "tandem.engines.sequential",
-    "distributed": "tandem.engines.distributed",
-    "scan": "tandem.engines.scan",
-    "distributed_scan": "tandem.engines.distributed_scan",
-}
 
 
 class Engine(Protocol):
@@ -53,14 +42,3 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Give back what `start` and `load` took; safe to call at any point, more than once."""
-
-
-def unseen(_total: int, _unit: str) -> Advance:
-    """Progress that nobody looks at."""
-    return lambda _done: None
-
-
-def create(name: str, task: Task, progress: Progress = unseen) -> Engine:
-    """The engine called `name`, ready to start."""
-    engine: type[Engine] = import_module(ENGINES[name]).Engine
-    return engine(task, progress)

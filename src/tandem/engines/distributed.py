@@ -1,7 +1,6 @@
 """Spark: repartition, cache, StringIndexer, StandardScaler, LinearRegression, CrossValidator."""
 
 from typing import Any
-from unittest.mock import patch
 
 import narwhals as nw
 import numpy as np
@@ -14,13 +13,15 @@ from pyspark.ml.tuning import CrossValidator
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - its name in all of Spark's documentation
 
-from tandem.cleaning import MISSING, check_folds, take_ledger, valid_row
-from tandem.engines import spark_rows, spark_session
-from tandem.engines.base import Advance, Progress
-from tandem.findings import ErrorSums, Facts, LinearModel
-from tandem.folds import FOLD, fold_expression
-from tandem.profile import measure
-from tandem.records import FitOn, GridPoint, Ledger, Plan, Profile, Task
+from tandem.cleaning.categories import MISSING
+from tandem.cleaning.ledger import take_ledger, valid_row
+from tandem.cleaning.profile import measure
+from tandem.engines.base import Progress
+from tandem.folds import FOLD, check_folds, fold_expression
+from tandem.records import Advance, FitOn, GridPoint, Ledger, Plan, Profile, Task
+from tandem.results import ErrorSums, Facts, LinearModel
+from tandem.spark import frames, start
+from tandem.spark.cross_validator import fold_metrics
 
 _FEATURES = "features"
 
@@ -37,16 +38,16 @@ class Engine:
         self._cleaning: PipelineModel | None = None  # fitted, where it is fitted on all rows
 
     def unsupported(self) -> str | None:
-        return spark_rows.unread(self.task.dataset)
+        return frames.unread(self.task.dataset)
 
     def start(self) -> None:
-        self._session = spark_session.start(self.task.spark, f"tandem {self.task.dataset.name}")
+        self._session = start.start(self.task.spark, f"tandem {self.task.dataset.name}")
 
     def load(self) -> None:
         assert self._session is not None
-        with spark_rows.reading():
-            rows = spark_rows.read(self._session, self.task.dataset)
-            self._frame = rows.repartition(spark_session.partitions(self.task.spark)).cache()
+        with frames.reading():
+            rows = frames.read(self._session, self.task.dataset)
+            self._frame = rows.repartition(start.partitions(self.task.spark)).cache()
             self._frame.count()
 
     def profile(self) -> Profile:
@@ -101,7 +102,7 @@ class Engine:
         assert self._session is not None
         # `load` reads the rows once and keeps them, on disk where memory is short. What a lost
         # executor held is read again; Spark does not tell.
-        return Facts(scans=1, spark=spark_session.facts(self._session, self.task.spark))
+        return Facts(scans=1, spark=start.facts(self._session, self.task.spark))
 
     def close(self) -> None:
         if self._session is not None:
@@ -205,27 +206,3 @@ class _Evaluator(RegressionEvaluator):
             metrics.append(super().evaluate(dataset, {self.metricName: "mae"}))
         self._advance(1)
         return metrics
-
-
-class _Measured(Exception):  # noqa: N818 - carries a result, reports no error
-    def __init__(self, metrics: list[list[list[float]]]) -> None:
-        super().__init__()
-        self.metrics = metrics
-
-
-def fold_metrics(validator: CrossValidator, frame: DataFrame) -> list[list[list[float]]]:
-    """The metrics of every fold (outer) and grid point (inner) of Spark's own cross-validation.
-
-    CrossValidator averages them away and then refits. This takes them where it would average,
-    and leaves the refit to the stage that is timed as such.
-    """
-
-    def take(metrics: list[list[list[float]]]) -> None:
-        raise _Measured(metrics)
-
-    with patch.object(CrossValidator, "_gen_avg_and_std_metrics", staticmethod(take)):
-        try:
-            validator.fit(frame)
-        except _Measured as measured:
-            return measured.metrics
-    raise AssertionError("CrossValidator no longer averages by _gen_avg_and_std_metrics")

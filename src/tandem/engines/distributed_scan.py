@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from tandem.columns import NotFiniteError
-from tandem.engines import scan, spark_session, spark_workers
+from tandem.engines import scan
 from tandem.engines.base import Progress
 from tandem.errors import DataError
-from tandem.findings import Facts
-from tandem.group_work import each, versions
-from tandem.pieces import Stretch
 from tandem.records import SparkSettings, Task
-from tandem.threads import Work
+from tandem.results import Facts
+from tandem.scan.arrow import NotFiniteError
+from tandem.scan.pieces import Stretch
+from tandem.scan.threads import Work
+from tandem.scan.work import each, versions
+from tandem.spark import start, workers
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -43,13 +44,13 @@ class Engine(scan.Engine):
 
     def start(self) -> None:
         super().start()
-        self._session = spark_session.start(self.task.spark, f"tandem {self.task.dataset.name}")
-        spark_workers.ship_package(self._session)
-        spark_workers.start_workers(self._session, versions, spark_session.cores(self.task.spark))
+        self._session = start.start(self.task.spark, f"tandem {self.task.dataset.name}")
+        workers.ship_package(self._session)
+        workers.start_workers(self._session, versions, start.cores(self.task.spark))
 
     def facts(self) -> Facts:
         assert self._session is not None
-        found = spark_session.facts(self._session, self.task.spark)
+        found = start.facts(self._session, self.task.spark)
         settings = {
             **found.settings,
             "spark.repartition": str(len(self._slices(self._footers.stretches))),
@@ -66,9 +67,7 @@ class Engine(scan.Engine):
         assert self._session is not None
         slices = self._slices(stretches)
         advance = self._progress(len(slices), "tasks")
-        for result in spark_workers.results_in_order(
-            self._session, partial(each, work), slices, advance
-        ):
+        for result in workers.results_in_order(self._session, partial(each, work), slices, advance):
             if isinstance(result, (NotFiniteError, DataError)):
                 raise result
             yield result
@@ -79,7 +78,7 @@ class Engine(scan.Engine):
 
 def partitions(settings: SparkSettings, stretches: int) -> int:
     """Tasks of one scan, at most: as asked for, else some per core, of not too many stretches."""
-    enough = max(_TASKS_PER_CORE * spark_session.cores(settings), -(-stretches // _GROUPS_PER_TASK))
+    enough = max(_TASKS_PER_CORE * start.cores(settings), -(-stretches // _GROUPS_PER_TASK))
     return settings.partitions or enough
 
 

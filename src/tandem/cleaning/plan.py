@@ -1,0 +1,44 @@
+"""What a valid row is and what is done with every column, written once for all engines."""
+
+from collections.abc import Iterable
+
+from tandem.errors import DataError
+from tandem.records import Action, Cleaning, Column, Decision, Kind, MissingCategory, Plan, Profile
+
+
+def decide(
+    target: Column, features: Iterable[Column], profile: Profile, cleaning: Cleaning
+) -> Plan:
+    """The plan: one decision per feature, from its share of missing cells and the thresholds.
+
+    Raises DataError where no feature is left.
+    """
+    decisions = tuple(
+        _decide_column(column, profile.missing[column.id], profile.rows, cleaning)
+        for column in features
+    )
+    plan = Plan(target, decisions)
+    if not plan.used:
+        raise DataError(
+            f"no feature left: {len(decisions)} of {len(decisions)} columns are dropped -> "
+            "raise cleaning.drop_column_above, or exclude fewer columns"
+        )
+    return plan
+
+
+def _decide_column(column: Column, cells: int, rows: int, cleaning: Cleaning) -> Decision:
+    share = cells / rows
+    percent = f"{share:.1%} missing"
+    if column.kind is Kind.CATEGORICAL:
+        drop = cells > 0 and cleaning.missing_category is MissingCategory.DROP
+        action = Action.INDEX_DROP_ROWS if drop else Action.INDEX
+        reason = f"categorical, {percent}"
+    elif cells == 0:
+        action, reason = Action.KEEP, "complete"
+    elif share > cleaning.drop_column_above or cells == rows:
+        action, reason = Action.DROP_COLUMN, f"{percent}, above {cleaning.drop_column_above:.0%}"
+    elif share <= cleaning.drop_rows_below:
+        action, reason = Action.DROP_ROWS, f"{percent}, at most {cleaning.drop_rows_below:.0%}"
+    else:
+        action, reason = Action.IMPUTE, f"{percent}, between the thresholds"
+    return Decision(column, action, cells, reason)

@@ -1,0 +1,1 @@
+"""One file per command: run, compare, advise; study serves the experiments."""

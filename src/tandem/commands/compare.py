@@ -1,0 +1,217 @@
+"""The same task on several engines, each in a process of its own, under one parent run."""
+
+import json
+import shlex
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from pathlib import Path
+
+from omegaconf import DictConfig
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from tandem.commands.advise import crossings
+from tandem.comparison.answers import Answer, read_answer
+from tandem.comparison.parity import Certificate, certify, differences
+from tandem.comparison.summary import Comparison
+from tandem.config.schema import Settings
+from tandem.config.settings import config_hash, flatten, source
+from tandem.dataset.opening import open_dataset
+from tandem.dataset.sample import sample
+from tandem.errors import IncompleteError
+from tandem.machine import processes
+from tandem.machine.cache import write_atomically
+from tandem.machine.hardware import describe
+from tandem.progress import Display
+from tandem.records import Dataset
+from tandem.redaction import shown_word
+from tandem.reporting import charts, page
+from tandem.reporting.tables import table
+from tandem.reporting.verdict import verdict
+from tandem.tracking import history, runs
+from tandem.tracking.folder import read_record
+from tandem.tracking.record import Record
+
+# Overrides of the parent that its children get in a value of their own, or not at all.
+_OWN = ("command=", "compare", "tracking", "engine=", "cache", "debug=")
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One run of one engine; turn 0 warms up and does not count."""
+
+    engine: str
+    number: int
+    folder: Path
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """What the runs left: the turns that count and are done, and why others are not."""
+
+    done: list[Turn] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def compare(settings: Settings, config: DictConfig, overrides: Sequence[str]) -> str:
+    """Run the engines of `compare.engines`, print and log the comparison; the parent's run id.
+
+    `overrides` are the Hydra overrides of this call; every child gets those that make the task.
+    Raises IncompleteError where an engine failed, or two do not agree; what there is, is logged.
+    """
+    store = runs.Store(
+        settings.tracking.uri, settings.tracking.experiment, settings.tracking.parent_run_id
+    )
+    tags = {"kind": "comparison", "config.hash": config_hash(config)}
+    with runs.tracked(store, f"compare-{settings.dataset.name}", tags) as run_id:
+        with Display("tandem").stage("preparing the data"):
+            dataset = open_dataset(source(settings))  # once, before any engine is timed
+        with tempfile.TemporaryDirectory() as place:
+            ended = _run_all(settings, overrides, run_id, Path(place))
+            with Display("tandem").stage("comparing"):
+                found = _compared(settings, config, dataset, ended)
+                found = replace(found, crossings=[*_crossings(run_id)])
+                _write(found, Path(place, "parent"), _command(overrides))
+                runs.log_files(run_id, Path(place, "parent"))
+                runs.log_batch(run_id, _record(found, dataset))
+                _mark_children(found, run_id, settings.compare.warm_up)
+        _show(found)
+        _judge(found)
+    return run_id
+
+
+def schedule(engines: Sequence[str], warm_up: int, repeats: int, place: Path) -> Iterator[Turn]:
+    """Every engine once a turn, in alternating order, so that none is always the first."""
+    for number in (*[0] * warm_up, *range(1, repeats + 1)):
+        for engine in engines if number % 2 or number == 0 else reversed(engines):
+            yield Turn(engine, number, place / f"{engine}-{number}")
+
+
+def _run_all(settings: Settings, overrides: Sequence[str], run_id: str, place: Path) -> _Ended:
+    """Every turn in order; an engine that failed gets no further turn, the others go on."""
+    keys, ended = settings.compare, _Ended()
+    turns = [*schedule(keys.engines, keys.warm_up, keys.repeats, place)]
+    for position, turn in enumerate(turns, 1):
+        if turn.engine in ended.failed:
+            continue
+        if len(turns) > len(keys.engines):
+            what = f"turn {turn.number}" if turn.number else "warm-up"
+            Display("tandem").note(f"{position} of {len(turns)}: {turn.engine}, {what}")
+        if status := _run_child(turn, run_id, settings, overrides):
+            ended.failed[turn.engine] = f"it ended with status {status}, see its message"
+        elif turn.number:
+            ended.done.append(turn)
+    return ended
+
+
+def _run_child(turn: Turn, parent: str, settings: Settings, overrides: Sequence[str]) -> int:
+    task = [word for word in overrides if not word.lstrip("+~").startswith(_OWN)]
+    own = [
+        f"engine={turn.engine}",
+        "cache.moments=false",  # every engine reads the rows
+        f"tracking.record_dir='{turn.folder}'",
+        f"debug={settings.debug}",
+    ]
+    return processes.run([*task, *own], processes.Place(parent, runs.tracking_uri()))
+
+
+def _compared(
+    settings: Settings, config: DictConfig, dataset: Dataset, ended: _Ended
+) -> Comparison:
+    turns: dict[str, list[Mapping[str, float]]] = {}
+    answers: list[Answer] = []
+    findings: dict[str, None] = {}
+    for turn in sorted(ended.done, key=lambda turn: settings.compare.engines.index(turn.engine)):
+        if turn.engine in ended.failed:
+            continue
+        record = read_record(turn.folder)
+        turns.setdefault(turn.engine, []).append(record.values())
+        answers.append(read_answer(turn.engine, turn.number, turn.folder, record.params))
+        checks = (turn.folder / "artifacts" / "cv" / "checks.json").read_text("utf-8")
+        findings |= dict.fromkeys(json.loads(checks))
+    certificate = Certificate(())
+    if answers:
+        columns = [dataset.target.name, *answers[0].model.coefficients]
+        certificate = certify(answers, sample(dataset, columns))
+    task = {k: v for k, v in flatten(config).items() if not k.startswith("engine")}
+    return Comparison(
+        dataset.name, turns, answers, certificate, ended.failed, [*findings], describe(), task
+    )
+
+
+def _crossings(run_id: str) -> Iterator[str]:
+    """What the runs in the experiment say of other sizes of this task."""
+    here, runs = history.of_parent(run_id)
+    if here:
+        yield from crossings(runs, here)
+
+
+def _write(found: Comparison, folder: Path, command: str) -> None:
+    """The report, the certificate and the pictures, as the parent's artifacts."""
+    pictures = charts.draw(found)
+    for name, content in pictures.items():
+        write_atomically(folder / "plots" / f"{name}.png", memoryview(content))
+    write_atomically(folder / "report" / "report.md", page.markdown(found, command))
+    write_atomically(folder / "report" / "report.html", page.html(found, command, pictures))
+    certificate = json.dumps(found.certificate.as_dict(), indent=1)
+    write_atomically(folder / "parity" / "parity.json", certificate)
+    for left, right in combinations([found.answer(engine) for engine in found.engines], 2):
+        if found.certificate.comparable(left.engine, right.engine):
+            path = folder / "parity" / f"{left.engine}-{right.engine}.csv"
+            differences(left, right).to_csv(path, index=False)
+
+
+def _record(found: Comparison, dataset: Dataset) -> Record:
+    tags = {
+        "data.fingerprint": dataset.fingerprint,
+        "mlflow.note.content": page.note(found),
+    }
+    if len(found.answers) > 1:
+        tags["parity"] = found.certificate.parity
+    return Record(found.task, tuple(found.metrics()), tags)
+
+
+def _mark_children(found: Comparison, run_id: str, warm_up: int) -> None:
+    """Speed-ups on the children too, as the dashboard shows runs; the first are for warming up."""
+    finished = history.finished_under(run_id)[::-1]
+    mark = Record(tags={history.WARM_UP_TAG: "true"})
+    for engine in found.engines:
+        speedup = Record(metrics=(("comparison/speedup", found.speedup(engine), 0),))
+        for number, child in enumerate(child for name, child in finished if name == engine):
+            runs.log_batch(child, mark if number < warm_up else speedup)
+
+
+def _judge(found: Comparison) -> None:
+    """Raise IncompleteError where something that was asked for is not so."""
+    faults = [f"engine {engine}: {why}" for engine, why in found.failed.items()]
+    faults += [f"parity: {line}" for line in found.certificate.faults[:1]]
+    if faults:
+        more = " -> parity/parity.json of the comparison's run has every difference"
+        raise IncompleteError("; ".join(faults) + (more if found.certificate.faults else ""))
+
+
+def _command(overrides: Sequence[str]) -> str:
+    task = [shown_word(w) for w in overrides if not w.startswith(("command=", "tracking."))]
+    return shlex.join(["tandem", "compare", *task])
+
+
+def _show(found: Comparison) -> None:
+    """The table, then the plain words, on standard output."""
+    console = Console()
+    console = console if console.is_terminal else Console(width=100)
+    if found.engines:
+        header, *body = table(found)
+        shown = Table(*header, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+        for column in shown.columns:  # four engines fit in 80 characters
+            column.no_wrap = True
+            column.justify = "right" if column.header else "left"
+        for row in body:
+            shown.add_row(*row)
+        console.print(shown)
+    for line in verdict(found):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    for line in found.findings:
+        console.print(f"- {line}", markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,115 @@
+"""One run: prepare the dataset, drive the engine through its stages, judge, record."""
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from tandem.checks import findings
+from tandem.cleaning.plan import decide
+from tandem.config.schema import Settings
+from tandem.config.settings import config_hash, flatten, source, task, to_yaml
+from tandem.dataset.opening import open_dataset
+from tandem.dataset.sample import sample
+from tandem.engines.registry import create
+from tandem.errors import ConfigurationError
+from tandem.machine.timing import MemorySampler, Stopwatch
+from tandem.progress import Display
+from tandem.records import Task
+from tandem.results import Result
+from tandem.scores import judge
+from tandem.tracking import runs
+from tandem.tracking.folder import write_record
+from tandem.tracking.record import describe
+
+
+def run(settings: Settings, config: DictConfig) -> str:
+    """Run the configured engine as one MLflow run and send its record; the run's id.
+
+    The total time is the pipeline's; opening the run before and sending after are outside it.
+    """
+    engine = settings.engine.name
+    tags = {"engine": engine, "kind": "run", "config.hash": config_hash(config)}
+    store = runs.Store(
+        settings.tracking.uri, settings.tracking.experiment, settings.tracking.parent_run_id
+    )
+    with runs.tracked(store, f"{engine}-{settings.dataset.name}", tags) as run_id:
+        watch, display = Stopwatch(), Display(engine)
+        with display.stage("preparing the data"), watch.stage("convert"):
+            dataset = open_dataset(source(settings))
+        quiet = settings.tracking.parent_run_id is not None
+        display.warn_each(() if quiet else dataset.notes)
+        result = execute(task(settings, dataset), engine, watch, display)
+        result = _checked(result, display, quiet=quiet)
+        with display.stage("tracking"), _folder(settings.tracking.record_dir) as folder:
+            begin = time.perf_counter()
+            record = describe(result, flatten(config), config_hash(config))
+            write_record(folder, result, record, to_yaml(config))
+            runs.send(run_id, folder, dataset, result.plan, begin)
+    return run_id
+
+
+def execute(task: Task, name: str, watch: Stopwatch, display: Display) -> Result:
+    """Drive the engine called `name` through its stages, each timed, and judge what it measured.
+
+    Raises ConfigurationError where the engine cannot do the task.
+    """
+    fits = task.folds.k * len(task.grid)
+    with MemorySampler() as memory:
+        with display.stage("starting"), watch.stage("session"):
+            engine = create(name, task, display.begin)
+        if reason := engine.unsupported():
+            raise ConfigurationError(f"engine: {name}: {reason} -> choose another engine")
+        try:
+            with display.stage("starting"), watch.stage("session"):
+                engine.start()
+            with display.stage("loading"), watch.stage("load"):
+                engine.load()
+            with display.stage("cleaning"), watch.stage("clean"):
+                profile = engine.profile()
+                plan = decide(task.dataset.target, task.dataset.features, profile, task.cleaning)
+                ledger = engine.clean(plan)
+            if kept := ledger.rows_from_cache:
+                display.note(
+                    f"{kept:,} of {ledger.rows_in:,} rows are not read: the cache holds their sums "
+                    "(cache.moments=false reads them)"
+                )
+            with display.stage("cross-validating"), watch.stage("train"):
+                sums = engine.cross_validate()
+                scores = judge(sums)
+            with display.stage("refitting the winner"), watch.stage("refit"):
+                model = engine.refit(task.grid[scores.best])
+            watch.stop()
+            facts = engine.facts()
+        finally:
+            engine.close()
+    if sums.unconverged:
+        display.warn(
+            f"{sums.unconverged} of {fits} fits stopped at the iteration cap before the tolerance "
+            "-> raise model.max_iter, or set model.precompute=true; the metrics are of these fits"
+        )
+    times = watch.metrics()
+    return Result(name, task, plan, ledger, sums, scores, model, facts, times, memory.peak_mb)
+
+
+def _checked(result: Result, display: Display, *, quiet: bool) -> Result:
+    """`result` with its findings, after they are told; a parent tells those of its children."""
+    dataset = result.task.dataset
+    with display.stage("checking"):
+        names = [dataset.target.name, *(column.name for column in result.plan.used)]
+        found = findings(result, sample(dataset, names))
+    display.warn_each(() if quiet else found)
+    return replace(result, findings=(*dataset.notes, *found))
+
+
+@contextmanager
+def _folder(kept: str | None) -> Iterator[Path]:
+    if kept:
+        yield Path(kept)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(folder)

@@ -1,0 +1,1 @@
+"""One task on several engines: their answers, what may differ, whether they agree."""

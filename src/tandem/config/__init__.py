@@ -1,0 +1,1 @@
+"""The configuration: every key with its type and rule, and the values that follow from it."""

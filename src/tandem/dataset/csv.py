@@ -1,0 +1,102 @@
+"""CSV to Parquet, once, strictly: one parser decides what the text says, for every engine."""
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from tandem.dataset.csv_columns import Remark, column_types
+from tandem.dataset.csv_reader import typed_batches
+from tandem.dataset.csv_records import count_records, line_of
+from tandem.dataset.parquet import write_row_groups
+from tandem.errors import DataError
+from tandem.machine.publish import published
+from tandem.records import Spelling
+
+_REMARKS = "remarks.json"
+_LEVELS = 1000  # up to so many are counted
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """The Parquet files of CSV files, one each, in their order, and what is to be told of them."""
+
+    files: tuple[Path, ...]
+    sources: tuple[Path, ...]
+    spelling: Spelling
+    remarks: tuple[Remark, ...]
+
+    def notes(self, target: str | None, names: Collection[str]) -> tuple[str, ...]:
+        """A line on every column of `names` that is text but looks like something else.
+
+        Raises DataError where most of a column is numbers, or such a column is the target.
+        """
+        notes = []
+        for remark in self.remarks:
+            if remark.column in names:
+                is_target = remark.column == target
+                file, missing = self.sources[remark.file], self.spelling.missing
+                notes.append(remark.told(file, missing, target=is_target))
+                if remark.form is None or is_target:
+                    raise DataError(notes[-1])
+        return tuple(notes)
+
+
+def to_parquet(files: Sequence[Path], digest: str, spelling: Spelling) -> Converted:
+    """The Parquet files that `files` are converted to, on first use of their content.
+
+    Numbers become float64, all else text. What a column holds is decided from the first block of
+    the first file (or, where that is empty, from the first values that are there); a cell that
+    does not fit is an error, never a reason to read the column as something else. Raises DataError
+    with the place of the first offender.
+    """
+    key = hashlib.sha256(f"{digest} {spelling}".encode()).hexdigest()
+    needed = sum(file.stat().st_size for file in files)
+
+    def build(work: Path) -> dict[str, Any]:
+        rows = [count_records(file, multiline=spelling.multiline) for file in files]
+        types, remarks = column_types(files, spelling)
+        levels: dict[str, set[str]] = {remark.column: set() for remark in remarks}
+        for i, file in enumerate(files):
+            empty = pa.RecordBatch.from_pylist([], schema=pa.schema([*types.items()]))
+            batches = _counted(typed_batches(file, types, spelling), levels)
+            read = write_row_groups(work / f"{i:05}.parquet", chain([empty], batches))
+            _check_rows(file, rows[i], read)
+        told = [asdict(_completed(remark, files, levels)) for remark in remarks]
+        (work / _REMARKS).write_text(json.dumps(told), encoding="utf-8")
+        return {"files": [str(file) for file in files], "rows": rows}
+
+    folder = published(f"csv/{key[:32]}", needed, build)
+    told = json.loads((folder / _REMARKS).read_text(encoding="utf-8"))
+    converted = tuple(folder / f"{i:05}.parquet" for i in range(len(files)))
+    return Converted(converted, tuple(files), spelling, tuple(Remark(**remark) for remark in told))
+
+
+def _check_rows(file: Path, counted: int, read: int) -> None:
+    if counted != read:
+        raise DataError(
+            f"{file}: {counted:,} rows by its line breaks and quotes, {read:,} by the parser -> "
+            "look for odd quotes, or store it as Parquet"
+        )
+
+
+def _counted(
+    batches: Iterable[pa.RecordBatch], levels: dict[str, set[str]]
+) -> Iterator[pa.RecordBatch]:
+    """`batches`, while what their columns hold is gathered in `levels`, up to what is counted."""
+    for batch in batches:
+        for name, found in levels.items():
+            if len(found) <= _LEVELS:
+                found.update(batch.column(name).drop_null().unique().to_pylist())
+        yield batch
+
+
+def _completed(remark: Remark, files: Sequence[Path], levels: dict[str, set[str]]) -> Remark:
+    number = len(levels[remark.column])
+    words = f"{number:,} levels" if number <= _LEVELS else f"more than {_LEVELS:,} levels"
+    return replace(remark, line=line_of(files[remark.file], remark.row + 1), levels=words)

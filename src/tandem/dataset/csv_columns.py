@@ -1,0 +1,153 @@
+"""What a column of a CSV file is: numbers, or text; and what its user should know of that."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tandem.dataset.csv_reader import batches_of, names_of, no_number, open_csv, override, shown
+from tandem.errors import DataError, nearest
+from tandem.records import Spelling
+
+# As the parser has it; what is infinite, or spelled as no number, is refused later by its value.
+_NUMBER = r"(?i)^\s*[-+]?(\d+\.?\d*(e[-+]?\d+)?|\.\d+(e[-+]?\d+)?|inf(inity)?|nan)\s*$"
+_MOST = 0.5  # from such a share of its cells on they tell what a column is
+_FEW = 0.1  # from so many numbers on among the cells of a column of text, it is told of
+_MARKS = 5  # more spellings than this are no spellings of "missing"
+
+_DIGITS = r"[-+]?(\d{1,3}([.,' \x{a0}\x{202f}]\d{3})+|\d+)([.,]\d+)?"
+_SIGN = r"([$\x{20ac}\x{a3}\x{a5}\x{20b9}]|USD|EUR|GBP|CHF|JPY)"
+_UNIT = r"[\pL\x{b0}][\pL\x{b0}/0-9]*"
+_DAY = r"(\d{4}([-/.])\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))"
+_MONTH = r"(\d{1,2}[- ][A-Za-z]{3,9}[- ,]+\d{2,4}|[A-Za-z]{3,9} \d{1,2},? \d{4})"
+_TIME = r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?[AaPp]\.?[Mm]\.?)?"
+# First come first served.
+_FORMS = {
+    "dates": rf"^\s*({_DAY}|{_MONTH})([T ]+{_TIME}.*)?\s*$",
+    "times": rf"^\s*{_TIME}\s*$",
+    "numbers with a currency sign": rf"^\s*([-+]?{_SIGN}\s?{_DIGITS}|{_DIGITS}\s?{_SIGN})\s*$",
+    "numbers with a percent sign": rf"^\s*{_DIGITS}\s?%\s*$",
+    "numbers with a decimal comma or with separators of thousands": rf"^\s*{_DIGITS}\s*$",
+    "numbers with a unit": rf"^\s*{_DIGITS}\s?{_UNIT}\s*$",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What is to be told of a column of text: the line and the cell that first gave cause to.
+
+    `form`: what its cells look like; None where most are numbers, which is refused. `marks`: the
+    other cells, where they are few enough to be spellings of "missing"; `levels`: in words.
+    """
+
+    column: str
+    file: int
+    row: int
+    cell: str
+    form: str | None
+    marks: tuple[str, ...] = ()
+    line: int = 0
+    levels: str = ""
+
+    def told(self, file: Path, missing: Sequence[str], *, target: bool) -> str:
+        """One line for the user; `file` holds the cell, `missing` are the spellings so far."""
+        place = f"{file}:{self.line}: column '{self.column}': {shown(self.cell)}"
+        if self.form is None:
+            return f"{place}: {no_number(self.column, self.marks, missing)}"
+        if target:
+            return f"{place}: the target holds {self.form} -> write plain numbers"
+        return (
+            f"{place}: the column holds {self.form}, read as a category with {self.levels} -> "
+            f"write plain numbers, {override('exclude', [self.column])}, or "
+            f"{override('text', [self.column])} if it is text"
+        )
+
+
+def column_types(
+    files: Sequence[Path], spelling: Spelling
+) -> tuple[dict[str, pa.DataType], list[Remark]]:
+    """float64 or text for every column of the header, in its order; remarks on those of text."""
+    names = names_of(files[0], open_csv(files[0], spelling, None))
+    _check_header(files[0], names)
+    for name in spelling.text:
+        if name not in names:
+            raise DataError(
+                f"dataset.text: there is no column '{name}'{nearest(name, names)}"
+                f" -> some of {', '.join(names)}"
+            )
+    as_text = {name: pa.string() for name in names}
+    first = next(batches_of(files[0], open_csv(files[0], spelling, as_text), spelling), None)
+    types: dict[str, pa.DataType] = dict(as_text)
+    remarks = []
+    for name in names:
+        if name in spelling.text:
+            continue
+        if first is not None and first.column(name).null_count < len(first):
+            found = _type_of(name, first.column(name), 0, 0)
+        else:
+            found = _type_of_late_values(files, name, spelling, as_text)
+        types[name], remark = found
+        remarks += [remark] if remark else []
+    return types, remarks
+
+
+def _type_of_late_values(
+    files: Sequence[Path], name: str, spelling: Spelling, types: dict[str, pa.DataType]
+) -> tuple[pa.DataType, Remark | None]:
+    for number, file in enumerate(files):
+        row = 0
+        for batch in batches_of(file, open_csv(file, spelling, types, only=[name]), spelling):
+            if batch.column(0).null_count < len(batch):
+                return _type_of(name, batch.column(0), number, row)
+            row += len(batch)
+    return pa.float64(), None
+
+
+def _check_header(file: Path, names: Sequence[str]) -> None:
+    for position, name in enumerate(names, 1):
+        if not name.strip():
+            raise DataError(f"{file}: line 1: column {position} has no name -> name it")
+        if names.count(name) > 1:
+            raise DataError(f"{file}: line 1: two columns are named '{name}' -> rename one of them")
+
+
+def _type_of(
+    column: str, cells: pa.StringArray, file: int, first_row: int
+) -> tuple[pa.DataType, Remark | None]:
+    """float64 or text, judged by `cells`, of which at least one is there, from `first_row` on.
+
+    Numbers are a column of numbers. Where at least half are, the others are spellings of a missing
+    cell, or mistakes: the remark refuses the column, should it be used.
+    """
+    present = len(cells) - cells.null_count
+    numbers = _matches(cells, _NUMBER)
+    found = pc.sum(numbers).as_py()
+    if found == present:
+        return pa.float64(), None
+    cause, form, marks = _form(cells, numbers, found / present)
+    if cause is None:
+        return pa.string(), None
+    row = pc.index(cause, True).as_py()
+    return pa.string(), Remark(column, file, first_row + row, cells[row].as_py(), form, marks)
+
+
+def _form(
+    cells: pa.StringArray, numbers: pa.BooleanArray, share: float
+) -> tuple[pa.BooleanArray | None, str | None, tuple[str, ...]]:
+    """The cells that give cause for a remark, None for none; its form and its marks."""
+    odd = pc.and_(pc.invert(numbers), pc.is_valid(cells))
+    if share >= _MOST:
+        marks = cells.filter(odd).unique()
+        return odd, None, tuple(marks.to_pylist()) if len(marks) <= _MARKS else ()
+    present = len(cells) - cells.null_count
+    for form, pattern in _FORMS.items():
+        like = _matches(cells, pattern)
+        if pc.sum(like).as_py() >= _MOST * present:
+            return like, form, ()
+    return odd if share >= _FEW else None, f"{share:.0%} numbers among other cells", ()
+
+
+def _matches(cells: pa.StringArray, pattern: str) -> pa.BooleanArray:
+    return pc.match_substring_regex(cells, pattern).fill_null(False)

@@ -1,0 +1,149 @@
+"""CSV files as record batches, parsed strictly; every complaint names line, column and value."""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pv
+
+from tandem.dataset.csv_records import line_of
+from tandem.errors import DataError
+from tandem.records import Spelling
+
+_BLOCK_BYTES = 1 << 22
+_EXACT_INTEGER = 2.0**53
+_SHOWN = 60  # characters of a cell
+_PLAIN = r"(?!(?i:null|true|false|nan|inf)$)[^\W\d][\w.-]*"  # what Hydra takes as text unquoted
+_NO_UTF8 = "not UTF-8 -> write it as UTF-8, as by: iconv -f LATIN1 -t UTF-8"
+
+
+def names_of(file: Path, reader: pv.CSVStreamingReader) -> list[str]:
+    """The names in the header."""
+    try:
+        return [*reader.schema.names]
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file}:{line_of(file, 0)}: the header is {_NO_UTF8}") from error
+
+
+def open_csv(
+    file: Path,
+    spelling: Spelling,
+    types: dict[str, pa.DataType] | None,
+    only: Sequence[str] | None = None,
+) -> pv.CSVStreamingReader:
+    """A reader of all columns, or `only` some; what `types` leaves out is guessed by the parser."""
+    try:
+        return pv.open_csv(
+            file,
+            read_options=pv.ReadOptions(block_size=_BLOCK_BYTES, use_threads=False),
+            parse_options=pv.ParseOptions(newlines_in_values=True),
+            convert_options=pv.ConvertOptions(
+                column_types=types,
+                include_columns=only,
+                null_values=list(spelling.missing),
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=True,
+                check_utf8=True,
+            ),
+        )
+    except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
+        raise _located(file, error, spelling, [*types] if types else ()) from error
+
+
+def typed_batches(
+    file: Path, types: dict[str, pa.DataType], spelling: Spelling
+) -> Iterator[pa.RecordBatch]:
+    """The rows of a file that has the columns of `types`, in their order. Raises DataError."""
+    reader = open_csv(file, spelling, types)
+    names = names_of(file, reader)
+    if names != [*types]:
+        odd = sorted({*names} ^ {*types}) or ["their order"]
+        raise DataError(f"{file}: its header differs from the first file's in {odd} -> align them")
+    row = 0
+    for batch in batches_of(file, reader, spelling):
+        _check_numbers(file, batch, row)
+        row += len(batch)
+        yield batch
+
+
+def batches_of(
+    file: Path, reader: pv.CSVStreamingReader, spelling: Spelling
+) -> Iterator[pa.RecordBatch]:
+    """What is left in the reader. Raises DataError at what does not fit."""
+    while True:
+        try:
+            yield reader.read_next_batch()
+        except StopIteration:
+            return
+        except pa.ArrowInvalid as error:
+            raise _located(file, error, spelling, reader.schema.names) from error
+
+
+def _check_numbers(file: Path, batch: pa.RecordBatch, first_row: int) -> None:
+    """Refuse what is no number though it is spelled as one, and what float64 would round."""
+    for field, column in zip(batch.schema, batch.columns, strict=True):
+        if not pa.types.is_floating(field.type):
+            continue
+        finite = pc.is_finite(column)
+        if pc.all(finite).as_py() is False:
+            row = pc.index(finite, False).as_py()
+            rule = "a number must be finite -> correct it, or add it to dataset.missing"
+        else:
+            largest = pc.max(pc.abs(column)).as_py() or 0.0
+            if largest < _EXACT_INTEGER or not pc.all(pc.equal(pc.round(column), column)).as_py():
+                continue
+            row = pc.index(pc.abs(column), largest).as_py()
+            name = override("text", [field.name])
+            rule = f"from 2^53 on digits are lost -> {name} if it is a name"
+        line = line_of(file, first_row + row + 1)
+        raise DataError(f"{file}:{line}: column '{field.name}': {column[row].as_py():g}: {rule}")
+
+
+def _located(
+    file: Path, error: Exception, spelling: Spelling, names: Sequence[str] = ()
+) -> DataError:
+    """The parser's complaint as one line: file, line where known, column, value, rule, step."""
+    text = " ".join(str(error).split())
+    row = re.search(r"Row #(\d+): ?", text)
+    place = f"{file}:{line_of(file, int(row.group(1)) - 1)}" if row else str(file)
+    text = re.sub(r"Row #\d+: ?", "", text)
+    if (column := re.search(r"In CSV column #(\d+)", text)) and names:
+        name = names[int(column.group(1))]
+        if cell := re.search(r"to double: invalid value '(.*)'$", str(error), re.DOTALL):
+            rule = no_number(name, [cell.group(1)], spelling.missing)
+            return DataError(f"{place}: column '{name}': {shown(cell.group(1))}: {rule}")
+        if "invalid UTF8 data" in text:
+            return DataError(f"{place}: column '{name}': the text is {_NO_UTF8}")
+        text = text.replace(column.group(), f"column '{name}'")
+    if "straddling object" in text:
+        text = f"a row is longer than the {_BLOCK_BYTES:,} bytes that are read at once"
+    return DataError(
+        f"{place}: {text} -> correct the file: every row must fit the header, every cell its column"
+    )
+
+
+def shown(cell: str) -> str:
+    """A cell in quotes, shortened where it is long."""
+    return f"'{cell}'" if len(cell) <= _SHOWN else f"'{cell[: _SHOWN - 3]}...'"
+
+
+def no_number(column: str, marks: Sequence[str], missing: Sequence[str]) -> str:
+    """What is said of a cell that is none in a column of numbers; `marks`: these cells."""
+    short = marks and all(len(mark) <= _SHOWN for mark in marks)
+    spellings = override("missing", [*missing, *marks]) if short else "add it to dataset.missing"
+    return (
+        f"not a number, where others are -> correct it, or {spellings} if it means missing, or "
+        f"{override('text', [column])} if the column is text"
+    )
+
+
+def override(key: str, items: Sequence[str]) -> str:
+    """The words that set a list on the command line, quoted for the shell where they must be."""
+    if all(re.fullmatch(_PLAIN, item) for item in items):
+        return f"dataset.{key}=[{','.join(items)}]"
+    listed = json.dumps(items, ensure_ascii=False, separators=(",", ":"))
+    return shlex.quote(f"dataset.{key}={listed}")

@@ -1,0 +1,83 @@
+"""From the user's words to a Dataset: files in row-id order, typed columns, content digest."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from tandem.dataset.csv import Converted, to_parquet
+from tandem.dataset.files import find_files
+from tandem.dataset.parquet import read_footer
+from tandem.dataset.schema import (
+    _check_integers,
+    _check_names,
+    _kind,
+    _left_out,
+    _named_index,
+    _one_schema,
+    _saved_index,
+    _without,
+)
+from tandem.errors import ConfigurationError, DataError
+from tandem.machine.digests import marks
+from tandem.records import _SPELLING, Column, Dataset, File, Kind, Source, Spelling
+
+
+def open_dataset(source: Source) -> Dataset:
+    """The dataset of the files at `source.path`; CSV is first converted to Parquet, once.
+
+    Raises DataError or ConfigurationError where files, target or excluded columns are not there.
+    """
+    files = find_files(_drawn(source) if source.name == "flights" else source.path)
+    digest = content_digest(files)
+    converted = _converted(files, digest, source.spelling)
+    files = converted.files if converted else files
+    footers = {file: read_footer(file) for file in files}
+    schemas = {file: footer.schema.to_arrow_schema() for file, footer in footers.items()}
+    saved = _saved_index(schemas.values(), source.target)
+    schema = _one_schema({file: _without(found, saved) for file, found in schemas.items()})
+    named = _check_names(schema, source.target, [x for x in source.exclude if x not in saved])
+    notes = converted.notes(source.target, named) if converted else ()
+    columns = [Column(f"c{i}", name, _kind(schema.field(name))) for i, name in enumerate(named)]
+    if columns[0].kind is not Kind.NUMERIC:
+        raise DataError(
+            f"dataset.target: column '{source.target}' holds {schema.field(named[0]).type}, "
+            "a regression needs a number -> choose a numeric column"
+        )
+    for file, footer in footers.items():
+        _check_integers(file, footer, named)
+    first, records = 0, []
+    for file, footer in footers.items():
+        records.append(File(str(file), footer.num_rows, first))
+        first += footer.num_rows
+    if first == 0:
+        raise DataError(f"{source.path}: the files hold no row -> check the data")
+    notes = (*notes, *_left_out(saved, source.exclude), *_named_index(schema, named[1:]))
+    return Dataset(source.name, tuple(records), columns[0], tuple(columns[1:]), digest, notes)
+
+
+def _drawn(source: Source) -> str:
+    from tandem.dataset.flights import flights_folder  # noqa: PLC0415 - pandas is slow to import
+
+    return str(flights_folder(source.rows, source.seed))
+
+
+def _converted(files: Sequence[Path], digest: str, spelling: Spelling) -> Converted | None:
+    """The Parquet files of CSV files; None where they are Parquet already."""
+    if files[0].suffix.lower() == ".csv":
+        return to_parquet(files, digest, spelling)
+    for key, value in asdict(spelling).items():
+        if value != getattr(_SPELLING, key):
+            shown = [*value] if isinstance(value, tuple) else value
+            raise ConfigurationError(
+                f"dataset.{key}: {shown}: is about CSV files, these are Parquet -> leave it out"
+            )
+    return None
+
+
+def content_digest(files: Iterable[Path]) -> str:
+    """SHA-256 over the SHA-256 of every file, in order, as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for mark in marks(files):
+        digest.update(bytes.fromhex(mark.digest))
+    return digest.hexdigest()

@@ -1,0 +1,155 @@
+"""Parquet files as every part of the program reads them.
+
+Pages are checked by their checksums where they carry any; a column is found by its own name, dots
+and all; what pandas noted of its index is left unread, so that a column stays a column.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tandem.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+
+def read_footer(path: "str | Path") -> pq.FileMetaData:
+    """What the file says of itself. Raises DataError where it is no whole Parquet file."""
+    try:
+        return pq.read_metadata(path)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(
+            f"{path}: not a readable Parquet file ({error}) -> write it again"
+        ) from error
+
+
+def open_file(path: "str | Path", **options: Any) -> pq.ParquetFile:
+    """The file, opened with `options` of pyarrow; its pages are checked as they are read."""
+    return pq.ParquetFile(path, page_checksum_verification=True, **options)
+
+
+def places(footer: pq.FileMetaData) -> Mapping[str, int]:
+    """Where every column that is not nested stands among those of the file, by its name."""
+    # The column x of a struct s has the path s.x, as a column that is called so.
+    return {leaf.name: at for at, leaf in enumerate(footer.schema) if leaf.name == leaf.path}
+
+
+@contextmanager
+def reading(path: "str | Path", group: int) -> Iterator[None]:
+    """Raise DataError, with the file and the row group, where it cannot be read in the block."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(
+            f"{path}: row group {group} cannot be read ({error}) -> write the file again"
+        ) from error
+
+
+def groups_with_rows(paths: Iterable[str]) -> Iterator[tuple[str, int]]:
+    """File and number of every row group that is not empty, in order."""
+    for path in paths:
+        footer = read_footer(path)
+        for group in range(footer.num_row_groups):
+            if footer.row_group(group).num_rows:
+                yield path, group
+
+
+def whole(rows: int, found: pa.Table | pa.RecordBatch | None) -> Any:
+    """`found`, which must have `rows` rows: one that is not read would look like one dropped.
+
+    Raises OSError where it has not, or where a text is none.
+    """
+    there = 0 if found is None else found.num_rows
+    if found is None or there != rows:
+        raise OSError(f"{there} rows read where {rows} were expected")
+    for field, column in zip(found.schema, found.columns, strict=True):
+        if is_text(field.type) or pa.types.is_dictionary(field.type):
+            try:
+                column.validate(full=True)
+            except pa.ArrowInvalid as error:
+                raise OSError(f"column '{field.name}': {error}") from error
+    return found
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a column of this type holds texts, each written out."""
+    types = pa.types
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
+
+
+def first_rows(path: str, group: int, names: Sequence[str], rows: int) -> pa.Table:
+    """The columns `names` of the first `rows` rows of a row group, of all if it has fewer."""
+    with reading(path, group):
+        file = open_file(path)
+        some = min(rows, file.metadata.row_group(group).num_rows)
+        batch = whole(some, next(file.iter_batches(max(some, 1), [group], names), None))
+        return pa.Table.from_batches([batch]).select(names)
+
+
+def read_columns(path: "str | Path", names: Sequence[str]) -> pa.Table:
+    """The columns `names` of all rows, in this order. Raises DataError as `reading` does."""
+    file = open_file(path, metadata=read_footer(path))
+    parts = [file.schema_arrow.empty_table().select(names)]
+    for group in range(file.num_row_groups):
+        with reading(path, group):
+            found = file.read_row_group(group, names)
+            parts.append(whole(file.metadata.row_group(group).num_rows, found).select(names))
+            parts[-1].validate()  # or a column may have fewer rows than another
+    return pa.concat_tables(parts)
+
+
+def as_pandas(table: pa.Table) -> "pd.DataFrame":
+    """The rows as pandas holds them, decimals as float64, every column a column."""
+    for at, field in enumerate(table.schema):
+        kind = field.type
+        if pa.types.is_dictionary(kind) and pa.types.is_uint64(kind.index_type):
+            # pandas knows no such codes
+            narrower = pa.dictionary(pa.int64(), kind.value_type, kind.ordered)
+            table = table.set_column(at, field.name, table.column(at).cast(narrower))
+    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+    decimals = [field.name for field in table.schema if pa.types.is_decimal(field.type)]
+    # Arrow's own conversion is not the nearest double of each.
+    return frame.astype(dict.fromkeys(decimals, "float64")) if decimals else frame
+
+
+ROW_GROUP_ROWS = 131_072
+
+
+def write_row_groups(path: Path, batches: Iterable[pa.RecordBatch]) -> int:
+    """Write `batches` as Parquet in row groups of ROW_GROUP_ROWS; the number of rows written.
+
+    Holds no more than one row group in memory.
+    """
+    writer: pq.ParquetWriter | None = None
+    rows = 0
+    for table in _regrouped(batches):
+        writer = writer or pq.ParquetWriter(
+            path, table.schema, compression="snappy", write_page_checksum=True
+        )
+        writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
+        rows += table.num_rows
+    if writer:
+        writer.close()
+    return rows
+
+
+def _regrouped(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    waiting: list[pa.RecordBatch] = []
+    rows, table = 0, None
+    for batch in batches:
+        waiting.append(batch)
+        rows += batch.num_rows
+        while rows >= ROW_GROUP_ROWS:
+            table = pa.Table.from_batches(waiting)
+            yield table.slice(0, ROW_GROUP_ROWS)
+            waiting = table.slice(ROW_GROUP_ROWS).to_batches()
+            rows -= ROW_GROUP_ROWS
+    if rows or (table is None and waiting):
+        yield pa.Table.from_batches(waiting)

@@ -1,0 +1,140 @@
+"""What the columns of Parquet files are: one schema for all, names, types, saved indexes."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from tandem.dataset.parquet import is_text, places, read_columns
+from tandem.errors import ConfigurationError, DataError, nearest
+from tandem.records import Kind
+
+_EXACT_INTEGER = 2**53
+# What pandas calls an index without a name in the file.
+_NAMELESS_INDEX = re.compile(r"__index_level_\d+__")
+
+
+def _saved_index(schemas: Iterable[pa.Schema], target: str | None) -> list[str]:
+    """Names of the columns, in any of the files, that hold an index without a name."""
+    names = {name for schema in schemas for name in schema.names if name != target}
+    return sorted(filter(_NAMELESS_INDEX.fullmatch, names))
+
+
+def _without(schema: pa.Schema, names: Sequence[str]) -> pa.Schema:
+    return pa.schema([field for field in schema if field.name not in names], schema.metadata)
+
+
+def _left_out(saved: Sequence[str], exclude: Sequence[str]) -> Iterator[str]:
+    if told := [name for name in saved if name not in exclude]:
+        yield (
+            f"{', '.join(told)}: row labels that pandas saved without a name are no feature "
+            "-> name the index before saving if it is one"
+        )
+
+
+def _named_index(schema: pa.Schema, features: Sequence[str]) -> Iterator[str]:
+    """A line for every feature that was the index, with a name, of the pandas frame."""
+    try:
+        noted = schema.pandas_metadata
+    except ValueError:  # another program wrote there what it liked
+        noted = None
+    kept = noted.get("index_columns") if isinstance(noted, dict) else None
+    for name in features:
+        if name in (kept or ()):
+            yield (
+                f"column '{name}' was the index of the pandas frame: it is a feature as the others "
+                f"-> dataset.exclude=[{name}] if it only labels rows"
+            )
+
+
+def _one_schema(schemas: dict[Path, pa.Schema]) -> pa.Schema:
+    """The schema of the first file, which every other must share by name and type."""
+    for file, found in schemas.items():
+        twice = [name for name in found.names if found.names.count(name) > 1]
+        if twice:
+            raise DataError(f"{file}: two columns are named '{twice[0]}' -> rename one of them")
+    (first, schema), *others = schemas.items()
+    for other, found in others:
+        for name in sorted({*schema.names} ^ {*found.names}):
+            raise DataError(
+                f"{other}: column '{name}' is in only one of it and {first} -> align them"
+            )
+        for field in schema:
+            if not found.field(field.name).type.equals(field.type):
+                raise DataError(
+                    f"{other}: column '{field.name}' is {found.field(field.name).type}, "
+                    f"in {first} it is {field.type} -> write both with one type"
+                )
+    return schema
+
+
+def _check_names(schema: pa.Schema, target: str | None, exclude: Sequence[str]) -> list[str]:
+    names = schema.names
+    if not target:
+        raise ConfigurationError(f"dataset.target: no target is given -> one of {', '.join(names)}")
+    if target not in names:
+        raise DataError(
+            f"dataset.target: there is no column '{target}'{nearest(target, names)}"
+            f" -> one of {', '.join(names)}"
+        )
+    for name in exclude:
+        if name not in names:
+            raise DataError(
+                f"dataset.exclude: there is no column '{name}'{nearest(name, names)}"
+                f" -> some of {', '.join(names)}"
+            )
+    excluded = {target, *exclude}
+    features = [name for name in names if name not in excluded]
+    if not features:
+        raise DataError("dataset.exclude: no feature is left -> exclude fewer columns")
+    if "" in {target, *features}:
+        raise DataError(
+            f"column {names.index('') + 1} has no name: a model needs one -> name it, or "
+            "'dataset.exclude=[\"\"]'"
+        )
+    return [target, *features]
+
+
+def _kind(field: pa.Field) -> Kind:
+    kind = field.type
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    elif pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return Kind.NUMERIC
+    elif pa.types.is_boolean(kind):
+        return Kind.CATEGORICAL
+    if is_text(kind):
+        return Kind.CATEGORICAL
+    raise DataError(
+        f"column '{field.name}' holds {field.type}: only numbers, text and booleans are read -> "
+        f"convert it, or dataset.exclude=[{field.name}]"
+    )
+
+
+def _check_integers(file: Path, footer: pq.FileMetaData, names: Iterable[str]) -> None:
+    """Refuse integers and decimals that float64 would round, by the footer or else the values."""
+    schema = footer.schema.to_arrow_schema()
+    for name in names:
+        kind = schema.field(name).type
+        if not (pa.types.is_int64(kind) or pa.types.is_uint64(kind) or pa.types.is_decimal(kind)):
+            continue
+        for value in _extremes(file, footer, name):
+            if value is not None and abs(value) > _EXACT_INTEGER:
+                raise DataError(
+                    f"{file}: column '{name}': {value}: above 2^53 a number "
+                    "loses digits -> exclude the column, or store it as text if it is a name"
+                )
+
+
+def _extremes(file: Path, footer: pq.FileMetaData, name: str) -> list[Any]:
+    index = places(footer)[name]
+    groups = range(footer.num_row_groups)
+    statistics = [footer.row_group(group).column(index).statistics for group in groups]
+    if all(found is not None and found.has_min_max for found in statistics):
+        return [value for found in statistics for value in (found.min, found.max)]
+    extremes = pc.min_max(read_columns(file, [name]).column(0)).as_py()
+    return [*extremes.values()]

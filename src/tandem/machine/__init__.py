@@ -1,0 +1,1 @@
+"""This computer: the cache folder, locks, digests, processes, clocks, hardware."""

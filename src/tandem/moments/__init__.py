@@ -1,0 +1,1 @@
+"""The sums of a linear regression with categories, and what adds them."""

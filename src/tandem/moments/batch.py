@@ -1,0 +1,40 @@
+"""Some rows as what is summed: numbers with their gaps, categories as codes, folds, drops."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tandem.moments.moments import Integers
+
+TILE = 16384
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """Values of a numeric column, any number type, and the positions where they are missing."""
+
+    values: NDArray[Any]
+    missing: Integers
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """Values of a categorical column as positions in `levels`; every position is valid."""
+
+    levels: tuple[str, ...]
+    codes: Integers
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some rows: the numeric features, then the target; categorical features; folds; drops.
+
+    `folds`: of every row; `dropped`: positions of the rows that are not used, ascending.
+    """
+
+    numeric: tuple[Cells, ...]
+    categorical: tuple[Codes, ...]
+    folds: NDArray[np.uint16]
+    dropped: Integers

@@ -1,0 +1,99 @@
+"""Frequency indices of categories, fitted to every training set, and what they sum to by fold."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tandem.moments.moments import Category, Integers, Moments, Pair, by_fold
+from tandem.records import Array
+
+_PIECE = 65_536  # keys whose indices are looked up at once
+
+
+@dataclass(frozen=True, slots=True)
+class Indices:
+    """Indices of one category's levels under every fit of the cleaning.
+
+    The fits are to the rows outside of each fold, then to all rows; or only the last. `ranks`:
+    shape (levels, fits); `seen`: levels in the rows of every fit, which is the index of others.
+    """
+
+    ranks: NDArray[np.int32]
+    seen: Integers
+
+    def order(self, fit: int) -> Integers:
+        """Positions of the levels that are seen, by index."""
+        ranks, seen = self.ranks[:, fit], int(self.seen[fit])
+        places = np.flatnonzero(ranks < seen)
+        order = np.empty(seen, dtype=np.int64)
+        order[ranks[places]] = places
+        return order
+
+
+def fit_indices(moments: Moments, *, on_all: bool) -> tuple[Indices, ...]:
+    """The indices of every category of `moments` (canonical); `on_all`: of one fit, to all rows."""
+    folds = len(moments.gram)
+    return tuple(_fit(category, folds, on_all=on_all) for category in moments.categories)
+
+
+def _fit(category: Category, folds: int, *, on_all: bool) -> Indices:
+    """Rank by descending count; ties stay in the canonical order."""
+    rows = category.sums[:, 0].astype(np.int64)
+    level, levels = category.level, len(category.levels)
+    everything = np.bincount(level, weights=rows, minlength=levels).astype(np.int64)
+    held_out = [] if on_all else [*by_fold(category.keys, folds)]
+    ranks = np.empty((levels, len(held_out) + 1), dtype=np.int32)
+    seen = np.empty(ranks.shape[1], dtype=np.int64)
+    for fit, fold in enumerate([*held_out, slice(0)]):
+        counts = everything.copy()
+        counts[level[fold]] -= rows[fold]
+        most = int(counts.max(initial=0))
+        # The narrower the numbers, the faster they are sorted.
+        order = np.argsort((most - counts).astype(np.min_scalar_type(most)), kind="stable")
+        seen[fit] = np.count_nonzero(counts)
+        ranks[order, fit] = np.minimum(np.arange(levels), seen[fit])
+    return Indices(ranks, seen)
+
+
+def index_sums(moments: Moments, indices: Sequence[Indices]) -> Array:
+    """Sums of kappa_c [a, kappa_1, ..., kappa_C] by fit and fold: (fits, folds, C, width + C).
+
+    0 where a category that is only counted takes part.
+    """
+    folds, width = moments.gram.shape[:2]
+    fits, categories = len(indices[0].seen) if indices else 0, len(indices)
+    sums = np.zeros((fits, folds, categories, width + categories))
+    for c, category in enumerate(moments.categories):
+        if not category.counted:
+            for fold, piece in _pieces(category, folds):
+                kappa = indices[c].ranks[category.level[piece]].T.astype(np.float64)
+                sums[:, fold, c, :width] += kappa @ category.sums[piece]
+                sums[:, fold, c, width + c] += kappa**2 @ category.sums[piece, 0]
+    for (left, right), pair in zip(moments.paired, moments.pairs, strict=True):
+        for fold, piece in _pieces(pair, folds):
+            kappa = indices[left].ranks[pair.left[piece]].astype(np.float64)
+            kappa *= indices[right].ranks[pair.right[piece]]
+            sums[:, fold, left, width + right] += pair.counts[piece] @ kappa
+        sums[:, :, right, width + left] = sums[:, :, left, width + right]
+    return sums
+
+
+def with_counted(sums: Array, counted: Sequence[int], found: Array) -> Array:
+    """`sums` of `index_sums` with those in which the categories `counted` take part, `found`."""
+    categories = sums.shape[2]
+    width = sums.shape[3] - categories
+    filled = sums.copy()
+    filled[:, :, [*counted]] = found
+    corner = filled[..., width:]
+    for c in counted:
+        corner[..., c] = corner[:, :, c]
+    return filled
+
+
+def _pieces(keyed: Category | Pair, folds: int) -> Iterator[tuple[int, slice]]:
+    """(fold, some of its keys), all of them in order."""
+    for fold, part in enumerate(by_fold(keyed.keys, folds)):
+        for first in range(part.start, part.stop, _PIECE):
+            yield fold, slice(first, min(first + _PIECE, part.stop))

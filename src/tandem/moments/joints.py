@@ -1,0 +1,116 @@
+"""Categories of one batch taken together: what is summed or counted by the joint category holds
+the sums and counts of each.
+
+Two are joined where few of their combinations occur: one follows from the other, as the model of
+a plane from its tail number, or both have few levels.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tandem.moments.moments import Integers, divided
+
+Codes = NDArray[np.int32]
+
+# Combinations, at most, for every level of the larger category; and as many as are few in any case.
+_FOLLOWS, _FEW = 1.25, 512
+# Cells of a table in which combinations are looked up, for every row and in all.
+_TABLE, _LARGE = 16, 2**22
+# Rows that show whether it is worth looking at all.
+_SAMPLE = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """One category (its number), or two joints: `parts` has each, and its code for every own code.
+
+    `codes`: of every row, below `size`.
+    """
+
+    codes: Codes
+    size: int
+    category: int = -1
+    parts: tuple[tuple["Joint", Codes], ...] = ()
+
+
+def joined(columns: Mapping[int, tuple[int, Integers]]) -> list[Joint]:
+    """Every category (its number, levels and codes) once, in as few joints as is worth while."""
+    roots = [Joint(codes.astype(np.int32), size, c) for c, (size, codes) in columns.items()]
+    return _merged(_merged(roots, _following), _small)
+
+
+def _merged(roots: Sequence[Joint], join: Callable[[Joint, Joint], Joint | None]) -> list[Joint]:
+    """Each joined to the smallest larger one to which it can be."""
+    waiting, apart = sorted(roots, key=attrgetter("size")), []
+    while waiting:
+        small = waiting.pop(0)
+        for place, large in enumerate(waiting):
+            if both := join(small, large):
+                waiting[place] = both
+                waiting.sort(key=attrgetter("size"))
+                break
+        else:
+            apart.append(small)
+    return apart
+
+
+def _following(small: Joint, large: Joint) -> Joint | None:
+    """The two as one if nearly every level of `large` has only one of `small`."""
+    rows = len(large.codes)
+    if not in_table(small.size * large.size, rows):
+        return None
+    some = slice(None, None, max(rows // _SAMPLE, 1))
+    levels, combinations = large.codes[some], _combined(small, large, some)
+    if _distinct(combinations) > _FOLLOWS * _distinct(levels):
+        return None
+    both = _joint(small, large)
+    return both if both.size <= _FOLLOWS * large.size else None
+
+
+def _small(small: Joint, large: Joint) -> Joint | None:
+    """The two as one if it is small."""
+    return _joint(small, large) if small.size * large.size <= _FEW else None
+
+
+def _joint(small: Joint, large: Joint) -> Joint:
+    """The two as one."""
+    found, codes = numbered(_combined(small, large), small.size * large.size)
+    many, rest = divided(found.astype(np.int32), max(small.size, 1))
+    return Joint(codes, len(found), parts=((large, many), (small, rest)))
+
+
+def _combined(small: Joint, large: Joint, some: slice = slice(None)) -> Codes:
+    """Both codes of some rows as one number."""
+    return large.codes[some] * np.int32(small.size) + small.codes[some]
+
+
+def _distinct(codes: Codes) -> int:
+    return int(np.count_nonzero(np.diff(np.sort(codes), prepend=-1)))
+
+
+def in_table(cells: int, rows: int) -> bool:
+    """Whether a table of so many combinations is worth its memory."""
+    return cells <= min(_TABLE * rows, _LARGE)
+
+
+def numbered(cells: NDArray[Any], size: int) -> tuple[Integers, Codes]:
+    """The numbers below `size` that occur, ascending; of every cell its position among them."""
+    if size > _TABLE * (len(cells) + _FEW):
+        order = np.argsort(cells, kind="stable")  # at once where they are nearly ascending
+        ascending = cells[order]
+        new = np.diff(ascending, prepend=-1) != 0
+        places = np.empty(len(cells), dtype=np.int32)
+        places[order] = np.cumsum(new, dtype=np.int32) - np.int32(1)
+        return ascending[new], places
+    at = cells.astype(np.intp, copy=False)  # else converted at every use
+    seen = np.zeros(size, dtype=bool)
+    seen[at] = True
+    found = np.flatnonzero(seen)
+    place = np.empty(size, dtype=np.int32)
+    place[found] = np.arange(len(found), dtype=np.int32)
+    return found, place.take(at)

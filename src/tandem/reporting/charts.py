@@ -1,0 +1,157 @@
+"""Pictures of a run and of a comparison: one colour per engine everywhere."""
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from statistics import median
+from typing import TYPE_CHECKING
+
+from tandem.comparison.summary import Comparison
+from tandem.records import STAGES
+from tandem.reporting.run_texts import COLORS
+from tandem.results import Result
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_OTHER = "#555555"
+_STYLES = ("-", "--", ":", "-.")
+_STAGES = ("#9d9d9d", "#d4a373", "#72b7b2", "#eeca3b", "#4c78a8", "#ff9da6")  # of the stages
+
+
+def grid(result: Result) -> "Figure":
+    """Held-out RMSE of every fold (dots) and its mean (line) by grid point."""
+    figure = _figure(7, 4)
+    axes = figure.subplots()
+    positions = range(len(result.task.grid))
+    color = COLORS.get(result.engine, _OTHER)
+    for fold in range(result.task.folds.k):
+        axes.plot(positions, result.scores.rmse[fold], ".", color=color, alpha=0.5)
+    axes.plot(positions, result.scores.rmse_mean, "-", color=color, label="mean over folds")
+    best = result.scores.best
+    axes.plot(best, result.scores.rmse_mean[best], "o", color=color, label="chosen")
+    labels = [f"{p.reg_param:g} / {p.elastic_net_param:g}" for p in result.task.grid]
+    if len(labels) <= 20:
+        axes.set_xticks(list(positions), labels, rotation=45, ha="right")
+    axes.set_xlabel("reg_param / elastic_net_param")
+    axes.set_ylabel(f"held-out RMSE of {result.task.dataset.target.name}")
+    axes.legend()
+    return figure
+
+
+def stages(found: Comparison) -> "Figure":
+    """Seconds of every engine, the medians of its stages stacked in the order they run in."""
+    figure = _figure(7, 1.2 + 0.6 * len(found.engines))
+    axes = figure.subplots()
+    engines = [*found.engines][::-1]  # the first engine on top
+    left = dict.fromkeys(engines, 0.0)
+    for stage, color in zip(STAGES, _STAGES, strict=True):
+        widths = [found.median(engine, f"time/{stage}_s") or 0.0 for engine in engines]
+        axes.barh(engines, widths, left=[*left.values()], label=stage, color=color)
+        left = {engine: left[engine] + width for engine, width in zip(engines, widths, strict=True)}
+    for engine, total in left.items():
+        _beside(axes, total, engine, f"{total:.1f} s")
+    axes.set_xlim(0, 1.15 * max(left.values()))
+    axes.set_xlabel("seconds")
+    axes.legend(ncols=len(STAGES), loc="upper center", bbox_to_anchor=(0.5, 1.35), frameon=False)
+    return figure
+
+
+def speedups(found: Comparison) -> "Figure":
+    """How many times as fast as the first engine each is, on a logarithmic axis."""
+    return _bars(found, found.speedup, f"times as fast as {found.engines[0]}", "{:.3g}x", log=True)
+
+
+def memory(found: Comparison) -> "Figure":
+    """Peak resident memory of every engine's processes."""
+    peak = lambda engine: found.median(engine, "memory/peak_mb") or 0.0  # noqa: E731 - one value
+    return _bars(found, peak, "peak memory, MB", "{:,.0f} MB", log=False)
+
+
+def folds(found: Comparison) -> "Figure":
+    """Held-out RMSE of the winning grid point by fold, a bar per engine."""
+    figure = _figure(7, 3.2)
+    axes = figure.subplots()
+    width, answers = 0.8 / len(found.engines), [found.answer(engine) for engine in found.engines]
+    for number, answer in enumerate(answers):
+        rmse = answer.metrics["rmse"][:, answer.grid.index(answer.best)]
+        places = [fold + (number - (len(answers) - 1) / 2) * width for fold in range(len(rmse))]
+        color = COLORS.get(answer.engine, _OTHER)
+        axes.bar(places, rmse, width, label=answer.engine, color=color)
+    axes.set_xticks(range(len(answers[0].test_rows)))
+    axes.set_xlabel("fold")
+    axes.set_ylabel("held-out RMSE")
+    axes.legend(ncols=4, loc="upper center", bbox_to_anchor=(0.5, 1.2), frameon=False)
+    return figure
+
+
+def curves(
+    series: Mapping[tuple[str, str], Sequence[tuple[float, float]]], across: str, up: str
+) -> "Figure":
+    """`up` over `across`, both logarithmic: a line through the medians of (engine, what) each."""
+    figure = _figure(7, 4.5)
+    axes = figure.subplots()
+    whats = [*dict.fromkeys(what for _, what in series)]
+    for (engine, what), points in series.items():
+        places = sorted({x for x, _ in points})
+        middles = [median(y for at, y in points if at == x) for x in places]
+        color, style = COLORS.get(engine, _OTHER), _STYLES[whats.index(what) % len(_STYLES)]
+        axes.plot([x for x, _ in points], [y for _, y in points], ".", color=color)
+        axes.plot(places, middles, style, color=color, label=f"{engine}, {what}")
+    axes.set(xscale="log", yscale="log", xlabel=across, ylabel=up)
+    ticks = sorted({x for points in series.values() for x, _ in points})
+    axes.set_xticks(ticks, [f"{x:g}" for x in ticks])
+    axes.minorticks_off()
+    axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
+
+
+COMPARISON: dict[str, Callable[[Comparison], "Figure"]] = {
+    "stages": stages,
+    "speedup": speedups,
+    "memory": memory,
+    "folds": folds,
+}
+
+
+def draw(found: Comparison) -> dict[str, bytes]:
+    """Every picture of a comparison by its name, as PNG; none where no engine has a result."""
+    return {name: png(picture(found)) for name, picture in COMPARISON.items() if found.engines}
+
+
+def png(figure: "Figure") -> bytes:
+    """`figure` as the content of a PNG file."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=110, bbox_inches="tight")
+    return content.getvalue()
+
+
+def _bars(
+    found: Comparison, value: Callable[[str], float], label: str, form: str, *, log: bool
+) -> "Figure":
+    figure = _figure(7, 0.8 + 0.5 * len(found.engines))
+    axes = figure.subplots()
+    engines = [*found.engines][::-1]
+    values = [value(engine) for engine in engines]
+    colors = [COLORS.get(engine, _OTHER) for engine in engines]
+    begin = 1.0 if log else 0.0
+    axes.barh(engines, [one - begin for one in values], left=begin, color=colors)
+    for engine, one in zip(engines, values, strict=True):
+        _beside(axes, max(one, begin), engine, form.format(one))
+    if log:
+        axes.set_xscale("log")
+        axes.set_xlim(min(*values, 1.0) / 3, 5 * max(values))
+        axes.axvline(begin, color=_OTHER, linewidth=0.8)
+    else:
+        axes.set_xlim(0, 1.2 * max(values))
+    axes.set_xlabel(label)
+    return figure
+
+
+def _beside(axes: "object", x: float, y: str, text: str) -> None:
+    axes.annotate(text, (x, y), (4, 0), textcoords="offset points", va="center")  # type: ignore[attr-defined]  # matplotlib's Axes
+
+
+def _figure(width: float, height: float) -> "Figure":
+    from matplotlib.figure import Figure  # noqa: PLC0415 - only where a picture is drawn
+
+    return Figure(figsize=(width, height), layout="constrained")

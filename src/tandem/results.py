@@ -1,0 +1,135 @@
+"""What an engine finds: error sums, a model, facts of the run. Frozen; nothing here computes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tandem.records import Array, GridPoint, Ledger, Plan, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """The cleaned, standardised features of one training set, those left out that are constant.
+
+    `rank` of `features`: singular values that are not 0 to within rounding; `condition`: ratio of
+    the largest of them to the smallest; `groups`: positions, among all features, of those that
+    follow from one another, or nearly so.
+    """
+
+    features: int
+    rank: int
+    condition: float
+    groups: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def missing(self) -> int:
+        """Features that the others make up for."""
+        return self.features - self.rank
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorSums:
+    """What an engine measured on the held-out rows.
+
+    `sse[f, g]`: sum of squared errors of grid point g on fold f, in squared units of the target;
+    `sst[f]`: sum of squared deviations of the target from its mean on fold f;
+    `n_train[f]`, `n_test[f]`: rows outside and inside fold f;
+    `unconverged`: fits that stopped at the iteration cap, `designs`: of the training sets, where
+    known; `sae[f, g]`: sum of absolute errors, in units of the target, if asked for.
+    """
+
+    sse: Array
+    sst: Array
+    n_train: tuple[int, ...]
+    n_test: tuple[int, ...]
+    unconverged: int = 0
+    sae: Array | None = None
+    designs: tuple[Design, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LinearModel:
+    """y = intercept + sum_j coefficients[j] * x_j in raw units, after the fitted cleaning.
+
+    `means` fills missing cells of the imputed columns; `levels` holds each categorical column's
+    categories by index (descending frequency; None stands for missing). An unseen category gets
+    the index after the last. All keys are column names.
+    """
+
+    intercept: float
+    coefficients: Mapping[str, float]
+    means: Mapping[str, float]
+    levels: Mapping[str, tuple[str | None, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class SparkFacts:
+    """What Spark really used and did."""
+
+    version: str
+    conf: Mapping[str, str]
+    settings: Mapping[str, str]
+    jobs: int
+    tasks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What an engine did: `scans` is how many times it went through the input rows.
+
+    `spark` is None for an engine without Spark; `moments_mb`: of an engine that solves from
+    moments; `counted`: names of the categories that it only counted in the first of its scans.
+    """
+
+    scans: int
+    spark: SparkFacts | None = None
+    moments_mb: float | None = None
+    counted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Held-out metrics by fold (rows) and grid point (columns), and the index of the best point.
+
+    `mae` is None where it was not asked for.
+    """
+
+    rmse: Array
+    r2: Array
+    best: int
+    mae: Array | None = None
+
+    @property
+    def rmse_mean(self) -> Array:
+        """Mean RMSE over folds for every grid point."""
+        mean: Array = self.rmse.mean(axis=0)
+        return mean
+
+    @property
+    def rmse_std(self) -> Array:
+        """Population standard deviation of the RMSE over folds for every grid point."""
+        deviation: Array = self.rmse.std(axis=0)
+        return deviation
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One engine on one dataset with one configuration. `times` holds the `time/*_s` metrics,
+    `findings` what a careful reader would ask, a line each.
+    """
+
+    engine: str
+    task: Task
+    plan: Plan
+    ledger: Ledger
+    sums: ErrorSums
+    scores: Scores
+    model: LinearModel
+    facts: Facts
+    times: Mapping[str, float]
+    peak_mb: float
+    findings: tuple[str, ...] = ()
+
+    @property
+    def best(self) -> GridPoint:
+        """The grid point with the smallest mean held-out RMSE."""
+        return self.task.grid[self.scores.best]

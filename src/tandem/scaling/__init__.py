@@ -1,0 +1,1 @@
+"""How cost grows: with cells and fits, over cores, and where two engines cross."""

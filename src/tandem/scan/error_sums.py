@@ -1,0 +1,75 @@
+"""Errors summed row by row, for all models of all folds at once: one more scan.
+
+Where the residuals are so small against the target that the moments have lost their digits, this
+has them: the error of a row is computed before it is squared.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from tandem.moments.batch import Batch
+from tandem.moments.moments import Integers
+from tandem.moments.row_vector import Form, Residual
+from tandem.moments.tiles import Workplace, tiles
+from tandem.records import Array
+
+
+def error_sums(
+    batch: Batch,
+    form: Form,
+    work: Workplace,
+    residuals: Sequence[Residual],
+    places: Sequence[Mapping[str, int]],
+) -> Array:
+    """Sums of squared, then of absolute errors of the used rows, shape (2, folds, points).
+
+    `places[c]`: level of category c -> its position in `Residual.indices[c]`.
+    """
+    sums = np.zeros((2, len(residuals), len(residuals[0].row)))
+    levels, used = _levels(batch, places), _used(batch)
+    for tile in tiles(batch, form, len(residuals), work):
+        here: list[Integers] = [column[tile.rows] for column in levels]
+        weight = used[tile.rows]
+        for fold, first, last in tile.slices:
+            model = residuals[fold]
+            errors = model.row @ tile.vectors[:, first:last]
+            for c, column in enumerate(here):
+                errors += np.outer(model.by_index[:, c], model.indices[c][column[first:last]])
+            sums[0, fold] += np.square(errors) @ weight[first:last]
+            sums[1, fold] += np.abs(errors, out=errors) @ weight[first:last]
+    return sums
+
+
+def products(
+    batch: Batch,
+    form: Form,
+    work: Workplace,
+    model: Residual,
+    places: Sequence[Mapping[str, int]],
+) -> Array:
+    """Sums of [1, u, o, y, indices] times the residual of one model, over the used rows."""
+    sums = np.zeros(form.width + len(places))
+    levels, used = _levels(batch, places), _used(batch)
+    for tile in tiles(batch, form, int(batch.folds.max(initial=0)) + 1, work):
+        indices = [model.indices[c][column[tile.rows]] for c, column in enumerate(levels)]
+        errors = model.row[0] @ tile.vectors
+        for c, index in enumerate(indices):
+            errors += model.by_index[0, c] * index
+        errors *= used[tile.rows]
+        sums[: form.width] += tile.vectors @ errors
+        sums[form.width :] += [index @ errors for index in indices]
+    return sums
+
+
+def _levels(batch: Batch, places: Sequence[Mapping[str, int]]) -> list[Integers]:
+    return [
+        np.array([place[level] for level in codes.levels], dtype=np.int64)[codes.codes]
+        for codes, place in zip(batch.categorical, places, strict=True)
+    ]
+
+
+def _used(batch: Batch) -> Array:
+    used = np.ones(len(batch.folds))
+    used[batch.dropped] = 0.0
+    return used

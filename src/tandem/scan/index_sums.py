@@ -1,0 +1,54 @@
+"""Sums with the indices of categories that were only counted, row by row: one more scan.
+
+The indices of every fit are known by now, so that these categories are numeric columns, one per
+fit. A row adds to the sums of its fold under all of them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from tandem.moments.batch import Batch
+from tandem.moments.category_indices import Indices
+from tandem.moments.moments import positions
+from tandem.moments.row_vector import Form
+from tandem.moments.tiles import Workplace, tiles
+from tandem.records import Array
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """`indices[c]` of every category; `places[c]`: level -> its position there.
+
+    `counted`: positions of the categories that the sums are of.
+    """
+
+    indices: tuple[Indices, ...]
+    places: tuple[Mapping[str, int], ...]
+    counted: tuple[int, ...]
+
+
+def counted_sums(batch: Batch, form: Form, k: int, work: Workplace, lookup: Lookup) -> Array:
+    """Sums of kappa_c [a, kappa_1, ..., kappa_C] over the used rows, for every counted category c.
+
+    Shape (fits, k, counted, width + C).
+    """
+    fits, categories = len(lookup.indices[0].seen), len(lookup.indices)
+    sums = np.zeros((fits, k, len(lookup.counted), form.width + categories))
+    levels = [
+        positions(codes.levels, places)[codes.codes]
+        for codes, places in zip(batch.categorical, lookup.places, strict=True)
+    ]
+    for tile in tiles(batch, form, k, work):
+        kappa = np.empty((fits, categories, tile.vectors.shape[1]))
+        for c, (column, indices) in enumerate(zip(levels, lookup.indices, strict=True)):
+            kappa[:, c] = indices.ranks[column[tile.rows]].T
+        if isinstance(tile.rows, slice):
+            kappa *= tile.vectors[0]  # 0 where a row that stays in place is not used
+        for fold, first, last in tile.slices:
+            here, vectors = kappa[:, :, first:last], tile.vectors[:, first:last]
+            wanted = here[:, [*lookup.counted]]
+            sums[:, fold, :, : form.width] += wanted @ vectors.T
+            sums[:, fold, :, form.width :] += wanted @ here.transpose(0, 2, 1)
+    return sums

@@ -1,0 +1,213 @@
+"""Sums over the rows of a dataset, file by file, from the cache where it holds them.
+
+What is kept of a file depends on its content and on how its rows are read, not on other files: a
+file that is appended is the only one to be scanned. Stretches are added within their file, then
+files, all in their order, so that the sum is the same bit for bit whatever the cache held.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+import numpy as np
+
+import tandem
+from tandem.machine.digests import marks, state
+from tandem.moments.accumulate import total
+from tandem.moments.micro_folds import folded, micro_folds, multiples
+from tandem.moments.moments import Moments
+from tandem.records import Column, File
+from tandem.scan import cache_entries as store
+from tandem.scan.first_rows import expected_levels
+from tandem.scan.pieces import Stretch
+from tandem.scan.threads import Work
+from tandem.scan.work import Counts, GroupCounts, GroupMoments
+
+T = TypeVar("T")
+
+# An entry is kept up to this share of its file, or up to the second number of bytes divided among
+# the files; above the third never.
+_SHARE_OF_FILE, _SMALL, _LARGE = 0.25, 32_000_000, 100_000_000
+
+# What turns rows into sums: a test holds that work on rows reaches nothing else.
+_CODE = (
+    *("moments/*.py", "scan/*.py", "cleaning/*.py", "dataset/*.py"),
+    *("folds.py", "records.py"),
+)
+
+
+class Scan(Protocol):
+    """work(stretch) for every one of the stretches, in their order."""
+
+    def __call__(self, work: Work[T], stretches: Sequence[Stretch], /) -> Iterator[T]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Sum(Generic[T]):
+    """A sum over the rows of a file: how it is added up, made arrays of, and made from arrays."""
+
+    add: Callable[[Iterable[T]], T]
+    pack: Callable[[T], store.Arrays]
+    unpack: Callable[[store.Arrays], T]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found(Generic[T]):
+    file: File
+    sum: T
+    kept: bool
+
+
+class SecondLook:
+    """What the cache holds of `files`; unless `kept` it holds nothing and gets nothing."""
+
+    def __init__(self, files: Sequence[File], *, kept: bool) -> None:
+        read = marks(Path(file.path) for file in files) if kept else []
+        self._marks = dict(zip(files, read, strict=kept))
+        self.rows_from_cache = 0  # of the last `moments`
+
+    def moments(self, work: GroupMoments, stretches: Sequence[Stretch], scan: Scan) -> Moments:
+        """The moments of all rows of `stretches`, by the folds that `work` has."""
+        folds, how = work.rows.folds, _how(work)
+        made = _micro_folds(work, stretches[0]) if self._marks else folds.k
+        finer = replace(work, rows=replace(work.rows, folds=replace(folds, k=made)))
+        self.rows_from_cache = 0
+
+        def keys(file: File) -> list[str]:
+            return [self._key(how, file, k) for k in (made, *multiples(folds.k))]
+
+        def parts() -> Iterator[Moments]:
+            for found in self._by_file(finer, stretches, scan, _MOMENTS, keys):
+                self.rows_from_cache += found.file.rows if found.kept else 0
+                yield folded(found.sum, folds.k)
+
+        return total(parts())
+
+    def counts(
+        self, work: GroupCounts, stretches: Sequence[Stretch], scan: Scan
+    ) -> Iterator[Counts]:
+        """The counts of every file."""
+        how = _described(work.columns)
+        ids = [column.id for column in work.columns]
+        kind = _Sum(
+            _added,
+            lambda counts: {"counts": np.array([counts[id_] for id_ in ids])},
+            lambda arrays: dict(zip(ids, map(tuple, arrays["counts"].tolist()), strict=True)),
+        )
+
+        def keys(file: File) -> list[str]:
+            return [self._key(how, file)]
+
+        for found in self._by_file(work, stretches, scan, kind, keys):
+            yield found.sum
+
+    def counted(self, columns: Sequence[Column]) -> bool:
+        """Whether a file had to be counted before: it holds NaN, or its footer tells too little."""
+        how = _described(columns)
+        return any(store.path_of(self._key(how, file)).exists() for file in self._marks)
+
+    def _by_file(
+        self,
+        work: Work[T],
+        stretches: Sequence[Stretch],
+        scan: Scan,
+        kind: _Sum[T],
+        keys: Callable[[File], Sequence[str]],
+    ) -> Iterator[_Found[T]]:
+        """The sum of every file: kept under one of its keys, or scanned and kept as the first."""
+        by = {file: [*members] for file, members in groupby(stretches, attrgetter("file"))}
+        held = {file: _held(keys(file)) for file in by if file in self._marks}
+        fresh = _scanned(work, [one for one in stretches if not held.get(one.file)], scan, kind)
+        for file, members in by.items():
+            key = held.get(file)
+            if key and (arrays := store.load(key)):
+                yield _Found(file, kind.unpack(arrays), kept=True)
+                continue
+            found = next(fresh) if not key else next(_scanned(work, members, scan, kind))
+            if file in self._marks:
+                self._keep(file, keys(file)[0], kind.pack(found), len(by))
+            yield _Found(file, found, kept=False)
+        if self._marks:
+            store.prune()
+
+    def _key(self, how: str, file: File, folds: int = 0) -> str:
+        """The name of the entry for what is read of `file` in the way `how`."""
+        return _digest([_code(), how, self._marks[file].digest, file.first_row, folds])
+
+    def _keep(self, file: File, key: str, arrays: store.Arrays, files: int) -> None:
+        size = sum(array.nbytes for array in arrays.values())
+        read = self._marks[file].state
+        if size > min(max(_SHARE_OF_FILE * read[0], _SMALL / files), _LARGE):
+            return
+        with suppress(OSError):
+            if state(Path(file.path)) == read:  # else another content than the digest's was read
+                store.save(key, arrays)
+
+
+def _held(keys: Sequence[str]) -> str | None:
+    """The first key that there is an entry for; it may still turn out to be damaged."""
+    return next((key for key in keys if store.path_of(key).exists()), None)
+
+
+def _scanned(work: Work[T], stretches: Sequence[Stretch], scan: Scan, kind: _Sum[T]) -> Iterator[T]:
+    """The sum of every file of `stretches`; nothing is scanned before the first is asked for."""
+    if stretches:
+        parts = zip(stretches, scan(work, stretches), strict=True)
+        for _, members in groupby(parts, lambda pair: pair[0].file):
+            yield kind.add(part for _, part in members)
+
+
+_MOMENTS: _Sum[Moments] = _Sum(total, store.packed, store.unpacked)
+
+
+def _added(parts: Iterable[Counts]) -> Counts:
+    first, *others = parts
+    return {
+        id_: tuple(np.sum([counts, *(other[id_] for other in others)], axis=0).tolist())
+        for id_, counts in first.items()
+    }
+
+
+def _micro_folds(work: GroupMoments, stretch: Stretch) -> int:
+    """How many folds to make, by what the first rows of the dataset show."""
+    rows, columns = work.rows, work.rows.plan.categorical
+    levels = []
+    if columns:
+        sample = rows.reader.sample(stretch, columns)
+        levels = [expected_levels(sample.column(c.name), stretch.rows) for c in columns]
+    return micro_folds(rows.folds.k, work.form.width, stretch.rows, levels)
+
+
+def _how(work: GroupMoments) -> str:
+    """Everything but the file and the number of folds that the moments of a file depend on."""
+    rows, plan = work.rows, work.rows.plan
+    used = (rows.columns, (plan.target, *plan.numeric), plan.categorical, plan.required)
+    form = {name: np.asarray(value).tolist() for name, value in asdict(work.form).items()}
+    with_nan = [column.name for column in rows.columns if column.id in (rows.with_nan or ())]
+    known = rows.with_nan is not None  # else the moments prove that no column holds NaN
+    folds = (rows.folds.seed, rows.folds.block)
+    sums = (sorted(work.allowance.counted), work.allowance.limit)
+    return _digest([*map(_described, used), form, with_nan, known, folds, sums])
+
+
+def _described(columns: Iterable[Column]) -> str:
+    return _digest([(column.name, column.kind) for column in columns])
+
+
+def _digest(values: object) -> str:
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()
+
+
+@cache
+def _code() -> str:
+    """The digest of all code that turns rows into sums: a change makes new keys, no old answer."""
+    package = Path(tandem.__file__).parent
+    files = sorted(file for part in _CODE for file in package.glob(part))
+    return _digest([(file.name, hashlib.sha256(file.read_bytes()).hexdigest()) for file in files])

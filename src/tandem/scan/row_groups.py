@@ -1,0 +1,119 @@
+"""Parquet row groups as batches of columns, read with pyarrow."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tandem.dataset.parquet import open_file, places, read_footer, reading, whole
+from tandem.errors import DataError
+from tandem.moments.batch import TILE
+from tandem.records import Column, Dataset, File, Kind
+from tandem.scan.pieces import Pieces, Stretch, stretches_of
+
+# Decoded cells that one thread holds; a larger row group is read in pieces of whole tiles. Sums by
+# category cost per piece, so that theirs are larger. Part of the order of summation: constants.
+BATCH_CELLS, NUMERIC_CELLS = 6_000_000, 2_097_152
+
+# Read from the file at a time and column; without it a whole column of a row group is.
+_STREAM_BYTES = 65_536
+
+_SAMPLE_ROWS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Footers:
+    """What the files say of themselves: row groups in order, and missing cells by column name.
+
+    A column without complete statistics is absent from `nulls`.
+    """
+
+    stretches: tuple[Stretch, ...]
+    nulls: Mapping[str, int]
+    types: Mapping[str, pa.DataType]
+
+
+class Reader:
+    """Reads row groups of `dataset`; any number of threads may call it.
+
+    A pickled copy opens the files anew, and reads their footers, where it is used.
+    """
+
+    def __init__(self, dataset: Dataset, text: tuple[str, ...] = ()) -> None:
+        self._dataset = dataset
+        self._metadata: dict[str, pq.FileMetaData] = {}
+        self._text = text
+
+    def __reduce__(self) -> tuple[type["Reader"], tuple[Dataset, tuple[str, ...]]]:
+        return Reader, (self._dataset, self._text)
+
+    def footers(self) -> Footers:
+        """Read the footers. Raises DataError where a file holds other rows than expected."""
+        found: list[Stretch] = []
+        names = {column.name for column in self._dataset.columns}
+        nulls: dict[str, int] = dict.fromkeys(names, 0)
+        for file in self._dataset.files:
+            footer = self._metadata[file.path] = _footer(file)
+            groups = [footer.row_group(index) for index in range(footer.num_row_groups)]
+            found += stretches_of(file, [group.num_rows for group in groups])
+            at = places(footer)
+            for group in groups:
+                _count_nulls(group, at, nulls)
+        schema = self._metadata[self._dataset.files[0].path].schema.to_arrow_schema()
+        types = {name: schema.field(name).type for name in names}
+        self._text = tuple(name for name, kind in types.items() if _is_text(kind))
+        return Footers(tuple(found), nulls, types)
+
+    def pieces(self, stretches: Sequence[Stretch], columns: Sequence[Column]) -> Pieces:
+        """`columns` of the rows of `stretches`, piece by piece."""
+        numeric = all(column.kind is Kind.NUMERIC for column in columns)
+        cells = NUMERIC_CELLS if numeric else BATCH_CELLS
+        rows = max(cells // max(len(columns), 1) // TILE, 1) * TILE
+        return Pieces(self._open, stretches, [column.name for column in columns], rows)
+
+    def sample(
+        self, stretch: Stretch, columns: Sequence[Column], rows: int = _SAMPLE_ROWS
+    ) -> pa.Table:
+        """The first rows of `stretch`, one column after another: little memory at a time."""
+        first, some = {}, min(rows, stretch.sizes[0])
+        with reading(stretch.file.path, stretch.first):
+            file = self._open(stretch.file)
+            for name in (column.name for column in columns):
+                batches = file.iter_batches(rows, [stretch.first], [name], use_threads=False)
+                first[name] = whole(some, next(batches, None)).column(name)
+        return pa.table(first)
+
+    def _open(self, file: File) -> pq.ParquetFile:
+        if file.path not in self._metadata:
+            self._metadata[file.path] = _footer(file)
+        return open_file(
+            file.path,
+            metadata=self._metadata[file.path],
+            read_dictionary=[*self._text],
+            pre_buffer=False,
+            buffer_size=_STREAM_BYTES,
+        )
+
+
+def _footer(file: File) -> pq.FileMetaData:
+    footer = read_footer(file.path)
+    if footer.num_rows != file.rows:
+        raise DataError(
+            f"{file.path}: {footer.num_rows} rows read, {file.rows} expected: "
+            "a file changed during the run -> run again"
+        )
+    return footer
+
+
+def _count_nulls(group: pq.RowGroupMetaData, at: Mapping[str, int], nulls: dict[str, int]) -> None:
+    for name in [*nulls]:
+        statistics = group.column(at[name]).statistics
+        if statistics is None or not statistics.has_null_count:
+            del nulls[name]
+        else:
+            nulls[name] += statistics.null_count
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))

@@ -1,0 +1,115 @@
+"""The threads of one machine: they take pieces in turn, and what these come to is added in order.
+
+The thread that adds up does its share of the work meanwhile.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from itertools import islice
+from threading import Lock, Semaphore
+from typing import Any, Protocol, TypeVar
+
+from tandem.scan.pieces import Stretch
+
+A_co = TypeVar("A_co", covariant=True)
+T_co = TypeVar("T_co", covariant=True)
+
+# Parts for every thread that may wait for being added.
+_AHEAD = 3
+
+
+class Pieces(Protocol[A_co]):
+    """Pieces of stretches, in order; `counts`: how many there are of each."""
+
+    counts: tuple[int, ...]
+
+    def __next__(self) -> A_co: ...
+
+    def __iter__(self) -> Iterator[A_co]: ...
+
+    def stop(self) -> None:
+        """No piece is taken any more; one that waits for another is to fail."""
+
+
+class Work(Protocol[T_co]):
+    """What is done with stretches: worker()(piece) -> part; total(parts) -> a stretch's result."""
+
+    def pieces(self, stretches: Sequence[Stretch], /) -> Pieces[Any]:
+        """The rows of `stretches`, piece by piece."""
+
+    def worker(self) -> Callable[[Any], Any]:
+        """What a thread does with a piece."""
+
+    def total(self, parts: Iterable[Any], /) -> T_co:
+        """What the parts of a stretch come to, in their order."""
+
+
+def in_order(work: Work[T_co], stretches: Sequence[Stretch], threads: int = 1) -> Iterator[T_co]:
+    """The result of every one of `stretches` in their order, by so many threads."""
+    pieces = work.pieces(stretches)
+    if threads == 1:
+        # map holds no piece while the next one is decoded, as a loop's variable would.
+        yield from _totals(work, pieces, map(work.worker(), pieces))
+        return
+    crew = _Crew(work, pieces, threads)
+    with ThreadPoolExecutor(threads - 1, "scan") as pool, closing(crew):
+        for _ in range(threads - 1):
+            pool.submit(crew.help)
+        yield from _totals(work, pieces, crew.parts())
+
+
+def _totals(work: Work[T_co], pieces: Pieces[Any], parts: Iterator[Any]) -> Iterator[T_co]:
+    for count in pieces.counts:
+        yield work.total(islice(parts, count))
+
+
+class _Crew:
+    """Threads that take pieces in turn, one of them by the way."""
+
+    def __init__(self, work: Work[object], pieces: Pieces[Any], threads: int) -> None:
+        self._work, self._pieces, self._threads = work, pieces, threads
+        self._taking = Lock()
+        self._room = Semaphore(_AHEAD * threads)
+        self._parts: deque[Future[Any]] = deque()
+        self._closed = False
+
+    def parts(self) -> Iterator[Any]:
+        """What the pieces come to, in their order; this thread works until one is to be had."""
+        worker, left = self._work.worker(), True
+        while True:
+            if not self._parts or not self._parts[0].done():
+                if left and self._room.acquire(blocking=False):
+                    left = self._one(worker)
+                    continue
+                if not self._parts:
+                    return
+            yield self._parts.popleft().result()
+            self._room.release()
+
+    def help(self) -> None:
+        """Work until no piece is left."""
+        worker = self._work.worker()
+        while self._room.acquire() and not self._closed and self._one(worker):
+            pass
+
+    def close(self) -> None:
+        """Let all threads end."""
+        self._closed = True
+        self._pieces.stop()
+        self._room.release(self._threads)
+
+    def _one(self, worker: Callable[[Any], Any]) -> bool:
+        """Work on the next piece; whether there was one."""
+        part: Future[Any] = Future()
+        with self._taking:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return False
+            self._parts.append(part)
+        try:
+            part.set_result(worker(piece))
+        except Exception as error:  # noqa: BLE001 - raised where the part is asked for
+            part.set_exception(error)
+        return True

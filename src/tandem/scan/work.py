@@ -1,0 +1,195 @@
+"""What is done with one stretch of row groups, by a thread of this machine or a task elsewhere.
+
+Everything here is a frozen value that can be pickled and called with a stretch. The results of
+different stretches are combined by the caller, in their order.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import scipy
+from threadpoolctl import threadpool_limits
+
+from tandem.errors import DataError
+from tandem.moments.accumulate import total
+from tandem.moments.batch import Batch
+from tandem.moments.budget import Allowance
+from tandem.moments.moments import Moments
+from tandem.moments.row_vector import Form, Residual
+from tandem.moments.tiles import Workplace, moments_of
+from tandem.records import Array, Column, Folds, Plan
+from tandem.scan.arrow import NotFiniteError, batch, count_cells
+from tandem.scan.error_sums import error_sums, products
+from tandem.scan.index_sums import Lookup, counted_sums
+from tandem.scan.pieces import Piece, Pieces, Stretch
+from tandem.scan.row_groups import Reader
+from tandem.scan.threads import Work, in_order
+
+T = TypeVar("T")
+
+# Missing cells, of them NaN, and infinite cells, of every column by its id.
+Counts = dict[str, tuple[int, int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Reads `columns` of a stretch as batches of the features and the target of `plan`.
+
+    `with_nan`: ids of the columns in which NaN stands for missing; None: not known yet.
+    """
+
+    reader: Reader
+    columns: tuple[Column, ...]
+    plan: Plan
+    folds: Folds
+    with_nan: frozenset[str] | None
+
+    def pieces(self, stretches: Sequence[Stretch]) -> Pieces:
+        """The rows of `stretches`."""
+        return self.reader.pieces(stretches, self.columns)
+
+    def batch(self, decoded: Callable[[], Piece]) -> Batch:
+        """A piece as what is worked on. Raises NotFiniteError as `columns.batch` does."""
+        return batch(decoded(), self.plan, self.folds, self.with_nan)
+
+
+@dataclass(frozen=True, slots=True)
+class _Group(Generic[T]):
+    """Work on `rows` in a `form`, whose result is the sum of what `part` says of each piece."""
+
+    rows: Rows
+    form: Form
+
+    def pieces(self, stretches: Sequence[Stretch]) -> Pieces:
+        """The rows of `stretches`, not decoded yet."""
+        return self.rows.pieces(stretches)
+
+    def worker(self) -> Callable[[Callable[[], Piece]], T]:
+        """What a thread does with a piece, in buffers of its own."""
+        place = Workplace(self.form.width)
+        return lambda decoded: self.part(self.rows.batch(decoded), place)
+
+    def part(self, rows: Batch, work: Workplace) -> T:
+        """What the rows of a piece come to."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class GroupMoments(_Group[Moments]):
+    """The moments of every stretch, with the sums that `allowance` leaves.
+
+    Raises NotFiniteError where NaN or an infinity stands among the numbers, of which no column
+    with NaN is known.
+    """
+
+    allowance: Allowance
+
+    def part(self, rows: Batch, work: Workplace) -> Moments:
+        """The moments of a piece."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            part = moments_of(rows, self.form, self.rows.folds.k, work, self.allowance)
+        if self.rows.with_nan is None and not np.isfinite(part.gram).all():
+            raise NotFiniteError
+        return part
+
+    def total(self, parts: Iterable[Moments]) -> Moments:
+        """The moments of a stretch."""
+        return total(parts, self.allowance.limit)
+
+
+class _GroupSums(_Group[Array]):
+    """Work whose result is an array."""
+
+    __slots__ = ()
+
+    def total(self, parts: Iterable[Array]) -> Array:
+        """The sum of a stretch."""
+        found: Array = np.sum([*parts], axis=0)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class GroupIndexSums(_GroupSums):
+    """The sums of every stretch with the indices of the categories that were only counted."""
+
+    lookup: Lookup
+
+    def part(self, rows: Batch, work: Workplace) -> Array:
+        """The sums of a piece."""
+        return counted_sums(rows, self.form, self.rows.folds.k, work, self.lookup)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupErrors(_GroupSums):
+    """Sums of squared, then of absolute errors of all models, (2, folds, points), by stretch.
+
+    `places[c]`: level of category c -> its position in `Residual.indices[c]`.
+    """
+
+    residuals: tuple[Residual, ...]
+    places: tuple[Mapping[str, int], ...]
+
+    def part(self, rows: Batch, work: Workplace) -> Array:
+        """The sums of a piece."""
+        return error_sums(rows, self.form, work, self.residuals, self.places)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupProducts(_GroupSums):
+    """Sums of every number of a row times the residual of one model, by stretch."""
+
+    model: Residual
+    places: tuple[Mapping[str, int], ...]
+
+    def part(self, rows: Batch, work: Workplace) -> Array:
+        """The sums of a piece."""
+        return products(rows, self.form, work, self.model, self.places)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupCounts:
+    """Missing, NaN and infinite cells of every stretch by column."""
+
+    reader: Reader
+    columns: tuple[Column, ...]
+
+    def pieces(self, stretches: Sequence[Stretch]) -> Pieces:
+        """The rows of `stretches`, not decoded yet."""
+        return self.reader.pieces(stretches, self.columns)
+
+    def worker(self) -> Callable[[Callable[[], Piece]], list[tuple[int, int, int]]]:
+        """What a thread does with a piece."""
+        return self._part
+
+    def total(self, parts: Iterable[list[tuple[int, int, int]]]) -> Counts:
+        """The cells of a stretch."""
+        summed = np.sum([*parts], axis=0).tolist()
+        return {column.id: tuple(cells) for column, cells in zip(self.columns, summed, strict=True)}
+
+    def _part(self, decoded: Callable[[], Piece]) -> list[tuple[int, int, int]]:
+        columns = decoded().columns
+        return [count_cells(columns[c.name], c.kind) for c in self.columns]
+
+
+def each(
+    work: Work[T], slices: Iterable[tuple[Stretch, ...]]
+) -> Iterator[T | NotFiniteError | DataError]:
+    """In a task of Spark: the result of every stretch, or last what is wrong with the data.
+
+    It stands here, so that a worker need not import the solvers.
+    """
+    threadpool_limits(1)  # one task per core: the cores are Spark's to give
+    pa.set_cpu_count(1)
+    try:
+        for stretches in slices:
+            yield from in_order(work, stretches)
+    except (NotFiniteError, DataError) as error:
+        yield error  # raised here it would be retried, and reach the driver as text
+
+
+def versions(_: Iterable[object]) -> Iterator[dict[str, str]]:
+    """In a task of Spark: the libraries that its results depend on, imported by now."""
+    yield {library.__name__: library.__version__ for library in (np, scipy, pa)}

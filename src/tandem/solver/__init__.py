@@ -1,0 +1,1 @@
+"""From sums to coefficients and errors: the objective, training sets, every grid point, centres."""

@@ -1,0 +1,74 @@
+"""Sums of whole numbers are exact: they can be taken about a shift that no order of rows changes.
+
+The rows are summed about a shift that their first ones suggest, since it must stand before the
+scan. Where a column holds whole numbers, and no sum has left the 53 bits of a float64, nothing
+was rounded; the sums about the mean of all rows, rounded to a whole number, follow exactly.
+Of everything after that, each bit is the same for any order in which the rows were added.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from tandem.moments.moments import Category, Integers, Moments
+from tandem.moments.row_vector import Form
+from tandem.records import Array, Mask
+from tandem.solver.double_double import DoubleDouble
+
+EXACT = 2.0**53  # above it float64 rounds whole numbers
+
+
+def recentred(moments: Moments, form: Form) -> tuple[Moments, Form]:
+    """The same moments about the rounded mean, in every column whose sums are exact.
+
+    With u' = u - d o: sum u'v' = sum uv - d_u sum o_u v - d_v (sum u o_v - d_u sum o_u o_v).
+    """
+    value, there = form.value, form.there
+    move = np.zeros(len(value))
+    exact = exact_columns(moments.gram, form)
+    form = replace(form, exact=bool(exact.all()))
+    if form.centres is not None:  # every fold is about its mean already
+        return moments, form
+    move[exact] = _mean(moments.gram, value[exact], there[exact])
+    moved = np.flatnonzero(move)
+    if len(moved) == 0:
+        return moments, form
+    value, there, step = value[moved], there[moved], move[moved]
+    gram = moments.gram.copy()
+    gram[:, value, :] = _less(gram[:, value, :], gram[:, there, :], step[:, None])
+    gram[:, :, value] = _less(gram[:, :, value], gram[:, :, there], step)
+    categories = []
+    for category in moments.categories:
+        if category.counted:
+            categories.append(category)
+            continue
+        sums = category.sums.copy()
+        sums[:, value] = _less(sums[:, value], sums[:, there], step)
+        categories.append(Category(category.levels, category.keys, sums))
+    shifted = replace(form, shift=form.shift + move)
+    return Moments(gram, tuple(categories), moments.pairs), shifted
+
+
+def exact_columns(gram: Array, form: Form) -> Mask:
+    """Whether a column's shift and sums are whole and its sum of squares is below EXACT.
+
+    The sum of squares bounds every other sum that the column is in, and all on the way there.
+    """
+    value = form.value
+    sums, squares = gram[:, 0, value], gram[:, value, value]
+    whole = (sums == np.rint(sums)) & (squares == np.rint(squares))
+    shift = np.atleast_2d(form.shift if form.centres is None else form.centres)
+    whole_shift = (shift == np.rint(shift)).all(axis=0)
+    exact: Mask = whole.all(axis=0) & whole_shift & (squares.sum(axis=0) < EXACT)
+    return exact
+
+
+def _mean(gram: Array, value: Integers, there: Integers) -> Array:
+    """Mean of u over the rows that have it, halves rounded up: the same about any whole shift."""
+    sums, rows = gram[:, 0, value].sum(axis=0), gram[:, 0, there].sum(axis=0)
+    pairs = zip(sums.tolist(), rows.tolist(), strict=True)
+    return np.array([float((2 * int(s) + int(n)) // (2 * int(n))) if n else 0.0 for s, n in pairs])
+
+
+def _less(sums: Array, of_there: Array, step: Array) -> Array:
+    return (DoubleDouble.of(sums) - DoubleDouble.of(of_there) * step).rounded()

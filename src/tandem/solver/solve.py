@@ -1,0 +1,285 @@
+"""Every grid point of the objective from one Gram matrix, to the last digits.
+
+For features standardised over n rows, G = Z'Z/n and c = Z'y/n:
+
+    minimise over w:  w'Gw/2 - c'w + l1 sum |w_j| + l2/2 sum w_j^2        (see elastic_net.py)
+
+- l1 = 0: by the eigenvalues of G, then refined against the residual in double-double. Of several
+  minimisers (l2 = 0, collinear columns) the one of smallest norm: eigenvalues of G + l2 below
+  RANK_CUTOFF * p * the largest of G count as 0.
+- l1 > 0: scikit-learn's coordinate descent on p + 1 rows that have the same Gram matrix, then an
+  active set is solved exactly, so that no tolerance shows. With l2 = 0 and collinear columns the
+  minimiser of smallest norm is taken where it keeps the signs; predictions are unique either way.
+"""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import enet_path
+
+from tandem.records import Array
+from tandem.solver.collinear import NEARLY, Groups, groups, weakest
+from tandem.solver.double_double import DoubleDouble
+from tandem.solver.objective import Penalty
+
+# Rounding of a sum over many rows reaches a few hundred units in the last place.
+EPSILON = float(np.finfo(np.float64).eps)
+RANK_CUTOFF = 100 * EPSILON
+KKT_TOLERANCE = 1e-12  # of max |c|
+_SETTLED = 1e-14  # of max |c|: below it there is nothing left but rounding
+_ILL_CONDITIONED = 1e4  # ratio of eigenvalues from which double-double residuals pay
+_REFINEMENTS = 8
+
+Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
+_Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """`weights[g]`: minimiser at grid point g, shape (points, p), for standardised features.
+
+    `kkt[g]`: largest violation of the optimality conditions, relative to the largest number that
+    cancels in them, max |c| or max |G| |w|, apart from what lies along eigenvectors that are taken
+    as collinear; `open[g]`: share of the weights that rounding in G and c may move, the condition
+    number of G + l2 times eps; `rank`: of G; `condition`: ratio of the largest to the smallest
+    singular value of Z that is not taken as 0; `groups`: features that follow from one another, or
+    nearly so.
+    """
+
+    weights: Array
+    kkt: Array
+    open: Array
+    rank: int
+    condition: float
+    groups: Groups = ()
+
+
+def solve(gram: DoubleDouble, xy: DoubleDouble, yy: float, grid: Sequence[Penalty]) -> Solution:
+    """The minimiser at every point of `grid`.
+
+    `gram`: G, shape (p, p), of columns that vary; `xy`: c, shape (p,); `yy`: y'y/n.
+    """
+    points = np.zeros((len(grid), len(xy.hi)))
+    if points.size == 0:
+        return Solution(points, np.zeros(len(grid)), np.zeros(len(grid)), 0, 1.0)
+    spectrum = _Spectrum.of(gram)
+    for index, penalty in enumerate(grid):
+        if penalty.l1 == 0.0:
+            points[index] = spectrum.ridge(xy, penalty.l2)
+    path = [index for index, penalty in enumerate(grid) if penalty.l1 > 0.0]
+    starts = _descend(gram.hi, xy.hi, yy, [grid[index] for index in path])
+    for index, start in zip(path, starts, strict=True):
+        points[index] = _ActiveSet(gram.hi, xy.hi, grid[index], full=spectrum.full).run(start)
+    kkt = np.array([spectrum.violation(xy.hi, p, w) for p, w in zip(grid, points, strict=True)])
+    moves = EPSILON * np.array([spectrum.condition(penalty.l2) for penalty in grid])
+    condition = float(np.sqrt(spectrum.condition()))
+    return Solution(points, kkt, moves, spectrum.rank, condition, spectrum.groups)
+
+
+def violation(gram: Array, xy: Array, penalty: Penalty, weights: Array) -> float:
+    """max_j of |g_j - l1 sign w_j| where w_j != 0, of |g_j| - l1 where w_j = 0.
+
+    g = c - G w - l2 w is the negative gradient of the smooth part.
+    """
+    pull = xy - gram @ weights - penalty.l2 * weights
+    on = np.abs(pull - penalty.l1 * np.sign(weights))
+    off = np.maximum(np.abs(pull) - penalty.l1, 0.0)
+    return float(np.max(np.where(weights != 0.0, on, off), initial=0.0))
+
+
+@dataclass(frozen=True, slots=True)
+class _Spectrum:
+    gram: DoubleDouble
+    values: Array
+    vectors: Array
+    zero: float  # eigenvalues up to it count as 0
+
+    @classmethod
+    def of(cls, gram: DoubleDouble) -> "_Spectrum":
+        values, vectors = np.linalg.eigh(gram.hi)
+        largest = float(np.max(values, initial=0.0))
+        return cls(gram, values, vectors, RANK_CUTOFF * len(values) * largest)
+
+    def kept(self, l2: float = 0.0) -> Mask:
+        """Which eigenvalues of G + l2 are not taken as 0."""
+        return self.values + l2 > self.zero
+
+    @property
+    def rank(self) -> int:
+        return int(np.count_nonzero(self.kept()))
+
+    @property
+    def full(self) -> bool:
+        return bool(self.kept().all())
+
+    @property
+    def groups(self) -> Groups:
+        """Features that follow from one another, or nearly so; none where all is well."""
+        if self.full and self.condition() <= NEARLY**2:
+            return ()
+        return groups(weakest(self.vectors, len(self.values) - self.rank))
+
+    def condition(self, l2: float = 0.0) -> float:
+        """Largest over smallest eigenvalue of G + l2 that is not taken as 0."""
+        kept = self.values[self.kept(l2)] + l2
+        return float(kept[-1] / kept[0]) if len(kept) else 1.0
+
+    def ridge(self, xy: DoubleDouble, l2: float) -> Array:
+        """w = V (D + l2)^-1 V'c over the eigenvalues that are not 0, refined."""
+        kept, inverse = self.kept(l2), np.zeros_like(self.values)
+        inverse[kept] = 1.0 / (self.values[kept] + l2)
+        weights: Array = self.vectors @ (inverse * (self.vectors.T @ xy.hi))
+        hard = np.max(inverse, initial=0.0) > _ILL_CONDITIONED * np.min(
+            inverse, initial=np.inf, where=kept
+        )
+        for _ in range(_REFINEMENTS if hard else 1):
+            if hard:
+                products = self.gram * weights[None, :]
+                left = (xy - products.sum(axis=1) - DoubleDouble.of(weights) * l2).rounded()
+            else:
+                left = xy.hi - self.gram.hi @ weights - l2 * weights
+            step = self.vectors @ (inverse * (self.vectors.T @ left))
+            weights = weights + step
+            if np.max(np.abs(step), initial=0.0) <= 1e-16 * np.max(np.abs(weights), initial=0.0):
+                break
+        return weights
+
+    def violation(self, xy: Array, penalty: Penalty, weights: Array) -> float:
+        """As `Solution.kkt` says."""
+        if penalty.l1 == 0.0:
+            basis = self.vectors[:, self.kept(penalty.l2)]
+            left = xy - self.gram.hi @ weights - penalty.l2 * weights
+            beyond = float(np.max(np.abs(basis @ (basis.T @ left)), initial=0.0))
+        else:
+            beyond = violation(self.gram.hi, xy, penalty, weights)
+        cancels = np.abs(self.gram.hi) @ np.abs(weights)
+        scale = max(float(np.max(np.abs(xy))), float(np.max(cancels)))
+        return beyond / (scale or 1.0)
+
+
+def _descend(gram: Array, xy: Array, yy: float, grid: Sequence[Penalty]) -> Iterator[Array]:
+    """Coordinate descent's answer at every point, by warm starts along each l1 ratio."""
+    found: dict[Penalty, Array] = {}
+    root = _root(gram, xy, yy)
+    rows = len(root)
+    ratios: dict[float, list[Penalty]] = {}
+    for penalty in grid:
+        ratios.setdefault(penalty.l1 / (penalty.l1 + penalty.l2), []).append(penalty)
+    for ratio, penalties in ratios.items():
+        strongest_first = sorted(set(penalties), key=lambda p: -(p.l1 + p.l2))
+        with warnings.catch_warnings():
+            # Where it stops short, the active set goes on.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            _, path, _ = enet_path(
+                np.asfortranarray(root[:, :-1]),
+                root[:, -1].copy(),
+                l1_ratio=ratio,
+                alphas=[p.l1 + p.l2 for p in strongest_first],
+                precompute=np.ascontiguousarray(gram * rows),
+                Xy=xy * rows,
+                tol=1e-4,
+                max_iter=100,
+                check_input=False,
+            )
+        found |= dict(zip(strongest_first, path.T, strict=True))
+    return (found[penalty] for penalty in grid)
+
+
+def _root(gram: Array, xy: Array, yy: float) -> Array:
+    """R with R'R / rows = [[G, c], [c', y'y/n]]: as many rows as columns, the same problem."""
+    joint = np.block([[gram, xy[:, None]], [xy[None, :], np.array([[yy]])]])
+    values, vectors = np.linalg.eigh(joint)
+    root: Array = np.sqrt(np.maximum(values, 0.0) * len(joint))[:, None] * vectors.T
+    return root
+
+
+class _ActiveSet:
+    """Finite steps to the minimiser: solve for the signs at hand, drop and add one at a time."""
+
+    def __init__(self, gram: Array, xy: Array, penalty: Penalty, *, full: bool) -> None:
+        self._gram, self._xy, self._penalty = gram, xy, penalty
+        self._full = full or penalty.l2 > RANK_CUTOFF * len(xy)
+        self._settled = _SETTLED * float(np.max(np.abs(xy), initial=0.0))
+
+    def run(self, start: Array) -> Array:
+        """The minimiser, from a `start` that should be near it."""
+        weights, signs = start.copy(), np.sign(start)
+        for _ in range(20 * len(start) + 20):
+            if self._settle(weights, signs) or not self._enter(weights, signs):
+                break
+        return weights if self._full else self._smallest(weights)
+
+    def _settle(self, weights: Array, signs: Array) -> bool:
+        """Minimise over the active weights; those that reach 0 leave. True: no way on."""
+        for _ in range(len(weights) + 1):
+            on = np.flatnonzero(signs)
+            if len(on) == 0:
+                return False
+            direction, target = self._solved(on, weights, signs)
+            crossing = weights[on] + direction
+            leaves = (crossing * signs[on] <= 0.0) if target else (direction * signs[on] < 0.0)
+            if not leaves.any():
+                if target:
+                    weights[on] = crossing
+                return not target
+            steps = np.full(len(on), np.inf)
+            steps[leaves] = -weights[on][leaves] / direction[leaves]
+            first = int(np.argmin(steps))
+            weights[on] += steps[first] * direction
+            weights[on[first]] = signs[on[first]] = 0.0
+        return True
+
+    def _solved(self, on: _Ints, weights: Array, signs: Array) -> tuple[Array, bool]:
+        """The way to the minimum for the given signs; or, without one, a way that descends."""
+        l1, l2 = self._penalty
+        matrix = self._gram[np.ix_(on, on)] + l2 * np.eye(len(on))
+        right = self._xy[on] - l1 * signs[on]
+        if self._full:
+            solved = np.linalg.solve(matrix, right)
+            solved += np.linalg.solve(matrix, right - matrix @ solved)
+            return solved - weights[on], True
+        solved = _smallest_norm(matrix, right)
+        rest = right - matrix @ solved
+        if np.max(np.abs(rest)) > 1e-9 * max(np.max(np.abs(right)), l1):
+            return rest, False
+        return solved - weights[on], True
+
+    def _enter(self, weights: Array, signs: Array) -> bool:
+        """Let in the feature that pulls hardest beyond l1; whether there is one."""
+        l1, l2 = self._penalty
+        pull = self._xy - self._gram @ weights - l2 * weights
+        beyond = np.where(signs == 0.0, np.abs(pull) - l1, 0.0)
+        hardest = int(np.argmax(beyond))
+        if beyond[hardest] <= self._settled:
+            return False
+        signs[hardest] = np.sign(pull[hardest])
+        return True
+
+    def _smallest(self, weights: Array) -> Array:
+        """Of all minimisers the one of smallest norm, if its signs allow it."""
+        l1 = self._penalty.l1
+        pull = self._xy - self._gram @ weights
+        on = np.flatnonzero(np.abs(pull) >= l1 * (1.0 - 1e-9))
+        signs = np.sign(pull[on])
+        spread = np.zeros_like(weights)
+        right = self._xy[on] - l1 * signs
+        spread[on] = _smallest_norm(self._gram[np.ix_(on, on)], right)
+        worse = violation(self._gram, self._xy, self._penalty, spread) > max(
+            violation(self._gram, self._xy, self._penalty, weights), self._settled * 10.0
+        )
+        return weights if worse or np.any(spread[on] * signs < 0.0) else spread
+
+
+def _smallest_norm(matrix: Array, right: Array) -> Array:
+    """The solution of smallest norm of a semidefinite system, refined once."""
+    values, vectors = np.linalg.eigh(matrix)
+    largest = float(np.max(values, initial=0.0))
+    kept = values > RANK_CUTOFF * len(values) * largest
+    basis = vectors[:, kept]
+    solved: Array = basis @ ((basis.T @ right) / values[kept])
+    rest = right - matrix @ solved
+    solved += basis @ ((basis.T @ rest) / values[kept])
+    return solved

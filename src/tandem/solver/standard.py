@@ -1,0 +1,45 @@
+"""The problem of one training set, standardised."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tandem.moments.moments import Integers
+from tandem.records import Array
+from tandem.solver.double_double import DoubleDouble
+from tandem.solver.training_sets import CONSTANT, Normal
+
+
+@dataclass(frozen=True, slots=True)
+class Standard:
+    """G, c and y'y/n of the features that vary, divided by their deviations `scale`."""
+
+    features: int
+    varies: Integers
+    scale: Array
+    target_deviation: float
+    xx: DoubleDouble
+    xy: DoubleDouble
+    yy: float
+
+    @classmethod
+    def of(cls, train: Normal) -> "Standard":
+        """The problem of one training set; what is constant is left out."""
+        gram, rows = train.gram, float(train.rows)
+        variance = gram.hi.diagonal() / rows
+        constant = variance <= CONSTANT * train.squares / rows
+        deviation = np.sqrt(np.where(constant, 1.0, variance))
+        varies = np.flatnonzero(~constant[:-1])
+        scale = deviation[varies]
+        signal = 0.0 if constant[-1] else 1.0
+        # One exact division after the other: a rounded divisor would be another matrix.
+        xx = gram[np.ix_(varies, varies)] / scale[:, None] / scale[None, :] / rows
+        xy = gram[varies, -1] / scale / rows * signal
+        yy = float(variance[-1]) * signal
+        return cls(len(constant) - 1, varies, scale, float(deviation[-1]), xx, xy, yy)
+
+    def raw(self, weights: Array) -> Array:
+        """Slopes in raw units, 0 for what is constant."""
+        slopes = np.zeros((len(weights), self.features))
+        slopes[:, self.varies] = weights / self.scale
+        return slopes

@@ -1,0 +1,244 @@
+"""From moments to normal equations of every training set, the cleaning fitted on it alone.
+
+A cleaned row is linear in the row vector of the moments, given the means mu and the indices kappa:
+x_j - mu_j = u_j - mu_j o_j for a numeric column (0 where it is missing), kappa_c[level] for a
+categorical one. So the fitted cleaning of any set of folds, and what it does to the rows of any
+other set, follow from their moments. Centring is done in double-double: it is where digits go.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tandem.cleaning.categories import frequency_order
+from tandem.moments.category_indices import Indices, fit_indices, index_sums, with_counted
+from tandem.moments.moments import Integers, Moments, ordered, sum_of_others
+from tandem.moments.row_vector import Form
+from tandem.records import Array, Mask
+from tandem.solver.centres import moved
+from tandem.solver.double_double import DoubleDouble
+
+# Indices of every category -> what those that are only counted sum to, as
+# `index_rows.counted_sums` of all rows.
+SecondScan = Callable[[tuple[Indices, ...]], Array]
+
+# A column is constant where its range is 0. About centres that are near, its sums are then exactly
+# 0, or whole numbers whose variance is 0 but for double-double's own rounding: below this share of
+# the mean square. The variance of whole numbers that vary is above 1e-17 of it.
+CONSTANT = 1e-28
+
+
+@dataclass(frozen=True, slots=True)
+class Normal:
+    """Sums over `rows` rows of (z - centre)(z - centre)', z = [features, target] after cleaning.
+
+    `gram`: shape (p + 1, p + 1), centred at the means of the training set; `squares`: of every z,
+    about what its rows were summed about, which is what rounding is a share of.
+    """
+
+    rows: int
+    gram: DoubleDouble
+    squares: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """One training set with its fitted cleaning, and the rows that are held out of it (or None).
+
+    `centre`: means of [features, target] over the training set, in raw units and after cleaning;
+    `means`: of every numeric feature where it is there; `orders`: for every categorical feature
+    the positions of its levels by index. `sst`: of the target about its mean, held-out rows.
+    `shift`: what the sums are about, near the means, in units of the row vector.
+    """
+
+    train: Normal
+    test: Normal | None
+    sst: float
+    shift: Array
+    centre: DoubleDouble
+    means: DoubleDouble
+    indices: tuple[NDArray[np.int32], ...]
+    orders: tuple[Integers, ...]
+
+
+def canonical(moments: Moments) -> Moments:
+    """The same moments with every category's levels in the order that breaks ties of frequency."""
+    orders = [
+        frequency_order(category.levels, np.ones(len(category.levels), dtype=np.int64))
+        for category in moments.categories
+    ]
+    return ordered(moments, orders)
+
+
+class Folding:
+    """The splits of `moments` (canonical) into training and held-out rows.
+
+    `second_scan` is called where they have categories that are only counted.
+    """
+
+    def __init__(
+        self,
+        moments: Moments,
+        form: Form,
+        *,
+        fit_on_all: bool,
+        second_scan: SecondScan | None = None,
+    ) -> None:
+        self._moments, self._form = moments, form
+        self._folds = len(moments.gram)
+        self._indices = fit_indices(moments, on_all=fit_on_all)
+        self._index_sums = index_sums(moments, self._indices)
+        if moments.counted:
+            if second_scan is None:
+                raise ValueError("categories that are only counted take a second scan")
+            found = second_scan(self._indices)
+            self._index_sums = with_counted(self._index_sums, moments.counted, found)
+        self._others = sum_of_others(moments.gram)
+        self._all = self._others[0] + moments.gram[0]
+        self._on_all = self._all if fit_on_all else None
+
+    def splits(self) -> Iterator[Split]:
+        """One split per fold, in order."""
+        for fold in range(self._folds):
+            train = np.arange(self._folds) != fold
+            yield self._split(fold, self._others[fold], train, self._moments.gram[fold])
+
+    def whole(self) -> Split:
+        """All rows as the training set, nothing held out."""
+        return self._split(-1, self._all, np.ones(self._folds, dtype=bool), None)
+
+    @property
+    def levels(self) -> tuple[tuple[str, ...], ...]:
+        """The levels of every category, in the order that `Split.orders` counts in."""
+        return tuple(category.levels for category in self._moments.categories)
+
+    def _split(self, fold: int, gram: Array, train: Mask, held_out: Array | None) -> Split:
+        fit_gram, fit = (gram, fold) if self._on_all is None else (self._on_all, -1)
+        shift = self._shift(train)
+        everything = np.ones(self._folds, dtype=bool)
+        whole = self._bordered(gram, train, fit, shift)
+        fitted = whole if fit == fold else self._bordered(fit_gram, everything, fit, shift)
+        means = self._means(whole)
+        if self._on_all is not None:
+            imputed = list(self._form.imputed)
+            on_all = self._means(fitted)
+            places = [j for j, at in enumerate(self._form.design) if at in imputed]
+            means.hi[places], means.lo[places] = on_all.hi[places], on_all.lo[places]
+        rest = self._sums(whole, means) / whole.hi[0, 0]
+        return Split(
+            train=self._normal(whole, gram, means, rest),
+            test=None
+            if held_out is None
+            else self._normal(self._bordered(held_out, ~train, fit, shift), held_out, means, rest),
+            sst=0.0 if held_out is None else self._variation(held_out),
+            shift=shift,
+            centre=(means + rest + self._of_design(shift, 0.0)) / self._per_unit,
+            means=self._numeric_means(fitted, shift),
+            indices=tuple(indices.ranks[:, fit] for indices in self._indices),
+            orders=tuple(indices.order(fit) for indices in self._indices),
+        )
+
+    def _shift(self, train: Mask) -> Array:
+        """What the sums of a training set are taken about: its mean where folds have centres."""
+        form = self._form
+        if form.centres is None:
+            return form.shift
+        rows = self._moments.gram[:, 0, form.there]
+        sums = DoubleDouble.of(self._moments.gram[:, 0, form.value])
+        sums = sums + DoubleDouble.of(form.centres) * rows
+        total = np.maximum(rows[train].sum(axis=0), 1.0)
+        mean = (sums[train].sum(axis=0) / total).rounded()
+        shift: Array = np.where(np.ptp(form.centres, axis=0) == 0.0, form.centres[0], mean)
+        return shift
+
+    def _bordered(self, gram: Array, members: Mask, fit: int, shift: Array) -> DoubleDouble:
+        """[[A, B'], [B, C]] of the folds `members` about `shift`; A is `gram` about one shift.
+
+        B: sums of index times row vector, C: of index times index.
+        """
+        rows, corner = self._borders(fit)
+        form = self._form
+        if form.centres is None:
+            rows, corner = rows[members].sum(axis=0), corner[members].sum(axis=0)
+            return DoubleDouble.of(np.block([[gram, rows.T], [rows, corner]]))
+        total = DoubleDouble.of(np.zeros((form.width + len(self._indices),) * 2))
+        for f in np.flatnonzero(members):
+            part = np.block([[self._moments.gram[f], rows[f].T], [rows[f], corner[f]]])
+            step = DoubleDouble.of(form.centres[f]) - shift
+            total = total + moved(DoubleDouble.of(part), form.value, form.there, step)
+        return total
+
+    @property
+    def _value(self) -> Integers:
+        """Row of the bordered matrix that holds every feature, then the target."""
+        form, numeric = self._form, self._form.numeric
+        at = [1 + j if j < numeric else form.width + j - numeric for j in form.design]
+        return np.array([*at, form.width - 1], dtype=np.int64)
+
+    @property
+    def _there(self) -> Integers:
+        """Row that tells where it is observed: the constant 1 unless it is imputed."""
+        return np.array([*self._form.observed(self._form.design), 0], dtype=np.int64)
+
+    def _of_design(self, values: Array, of_category: float) -> Array:
+        """What `values` says of the numeric features, for every feature, then the target."""
+        form = self._form
+        found = [values[j] if j < form.numeric else of_category for j in form.design]
+        return np.array([*found, values[-1]])
+
+    @property
+    def _per_unit(self) -> Array:
+        return self._of_design(self._form.per_unit, 1.0)
+
+    def _numeric_means(self, matrix: DoubleDouble, shift: Array) -> DoubleDouble:
+        """Mean of every numeric feature where it is there, in raw units."""
+        form = self._form
+        sums, rows = matrix[0, form.value[:-1]], matrix[0, form.there[:-1]]
+        return (sums / rows + shift[:-1]) / form.per_unit[:-1]
+
+    def _means(self, matrix: DoubleDouble) -> DoubleDouble:
+        return matrix[0, self._value] / matrix[0, self._there]
+
+    def _sums(self, matrix: DoubleDouble, means: DoubleDouble) -> DoubleDouble:
+        """Sums of the cleaned values less `means`."""
+        return matrix[0, self._value] - means * matrix[0, self._there]
+
+    def _normal(
+        self, matrix: DoubleDouble, summed: Array, means: DoubleDouble, rest: DoubleDouble
+    ) -> Normal:
+        """Sum of (v - rest)(v - rest)', v = u - means * o; `summed`: sums as they were scanned."""
+        value, there, rows = self._value, self._there, float(matrix.hi[0, 0])
+        across, down = means[None, :], means[:, None]
+        square = matrix[np.ix_(value, value)]
+        mixed = matrix[np.ix_(value, there)]
+        half = square - down * matrix[np.ix_(there, value)]
+        gram = half - across * (mixed - down * matrix[np.ix_(there, there)])
+        if np.any(rest.hi):
+            sums = self._sums(matrix, means)
+            gram = gram - sums[:, None] * rest[None, :] - rest[:, None] * sums[None, :]
+            gram = gram + rest[:, None] * rest[None, :] * rows
+        unit = self._per_unit
+        if self._form.decimals:
+            gram = gram / unit[:, None] / unit[None, :]
+        numeric = value < self._form.width
+        squares = square.hi.diagonal().copy()
+        squares[numeric] = summed.diagonal()[value[numeric]]
+        return Normal(int(rows), gram, squares / unit**2)
+
+    def _variation(self, gram: Array) -> float:
+        """Sum of squares of the target of one fold about its mean; 0 where its range is 0."""
+        at = self._form.width - 1
+        total = DoubleDouble.of(gram[0, at])
+        found = (DoubleDouble.of(gram[at, at]) - total * total / gram[0, 0]).rounded()
+        if gram[0, 0] < 2 or found <= CONSTANT * gram[at, at]:
+            return 0.0
+        return float(found / self._per_unit[-1] ** 2)
+
+    def _borders(self, fit: int) -> tuple[Array, Array]:
+        """Per fold: sums of index times row vector (k, c, d), of index times index (k, c, c)."""
+        if not self._indices:
+            return np.zeros((self._folds, 0, self._form.width)), np.zeros((self._folds, 0, 0))
+        sums = self._index_sums[fit]
+        return sums[..., : self._form.width], sums[..., self._form.width :]

@@ -1,0 +1,1 @@
+"""Spark: a Java, a session, workers with this package, rows as frames, its cross-validation."""

@@ -1,0 +1,113 @@
+"""The rows of a dataset as Spark reads them: with their row ids, typed, damaged pages refused."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+import pyarrow as pa
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import functions as F  # noqa: N812 - its name in all of Spark's documentation
+from pyspark.sql import types as T  # noqa: N812 - the same
+
+from tandem.dataset.parquet import read_footer
+from tandem.errors import DataError
+from tandem.folds import ROW_ID
+from tandem.records import Column, Dataset, Kind
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+_UNREADABLE = "FAILED_READ_FILE|PATH_NOT_FOUND"  # as Spark calls it
+_WIDEST_DECIMAL = 38
+# Unsigned integers as Spark reads them of Parquet: it has signed ones only.
+_TYPES: dict[pa.DataType, T.DataType] = {
+    pa.bool_(): T.BooleanType(),
+    pa.int8(): T.ByteType(),
+    pa.int16(): T.ShortType(),
+    pa.int32(): T.IntegerType(),
+    pa.int64(): T.LongType(),
+    pa.uint8(): T.ShortType(),
+    pa.uint16(): T.IntegerType(),
+    pa.uint32(): T.LongType(),
+    pa.uint64(): T.DecimalType(20, 0),
+    pa.float32(): T.FloatType(),
+    pa.float64(): T.DoubleType(),
+    pa.string(): T.StringType(),
+    pa.large_string(): T.StringType(),
+    pa.string_view(): T.StringType(),
+}
+
+
+def unread(dataset: Dataset) -> str | None:
+    """What Spark cannot read of `dataset`, or None."""
+    for name, kind in _arrow_types(dataset).items():
+        if _spark_type(kind) is None:
+            return f"column '{name}' holds {kind}, which Spark does not read"
+    return None
+
+
+def read(session: "SparkSession", dataset: Dataset) -> "DataFrame":
+    """The row ids, and the columns by their ids: numbers as double, categories as text."""
+    # Spark would also look at the columns that are left out, and end where it knows a type not.
+    schema = T.StructType()
+    for name, kind in _arrow_types(dataset).items():
+        found = _spark_type(kind)
+        assert found is not None, "`unread` says so before"
+        schema.add(name, found)
+    paths = [_escape(file.path) for file in dataset.files]
+    columns = (_typed(column) for column in dataset.columns)
+    return session.read.schema(schema).parquet(*paths).select(_row_id(session, dataset), *columns)
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Raise DataError, with the file, where Spark cannot read one in the block."""
+    try:
+        yield
+    except (Py4JError, PySparkException) as error:
+        text = str(error)
+        if not (found := re.search(rf"(?:{_UNREADABLE}).* (file:\S+?)\.\s", text)):
+            raise
+        path = "/" + unquote(found.group(1)).removeprefix("file:").lstrip("/")
+        *_, reason = [found.group(), *re.findall(r"Caused by: \S+?: (.*)", text)]
+        raise DataError(f"{path}: cannot be read ({reason}) -> write the file again") from error
+
+
+def _arrow_types(dataset: Dataset) -> dict[str, pa.DataType]:
+    schema = read_footer(dataset.files[0].path).schema.to_arrow_schema()
+    return {column.name: schema.field(column.name).type for column in dataset.columns}
+
+
+def _spark_type(kind: pa.DataType) -> T.DataType | None:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if pa.types.is_decimal(kind):
+        fits = kind.precision <= _WIDEST_DECIMAL
+        return T.DecimalType(kind.precision, kind.scale) if fits else None
+    return _TYPES.get(kind)
+
+
+def _row_id(session: "SparkSession", dataset: Dataset) -> SparkColumn:
+    """Rows before the file plus the position in the file: stable however Spark splits it."""
+    jvm: Any = session.sparkContext._jvm  # noqa: SLF001 - only Java spells a path as Java does
+    path = jvm.org.apache.hadoop.fs.Path
+    offsets: list[SparkColumn] = []
+    for file in dataset.files:
+        offsets += [F.lit(path(f"file:{file.path}").toUri().toString()), F.lit(file.first_row)]
+    offset = F.create_map(*offsets)[F.col("_metadata.file_path")]
+    return (offset + F.col("_metadata.row_index")).alias(ROW_ID)
+
+
+def _typed(column: Column) -> SparkColumn:
+    quoted = "`" + column.name.replace("`", "``") + "`"
+    kind = "double" if column.kind is Kind.NUMERIC else "string"
+    return F.col(quoted).cast(kind).alias(column.id)
+
+
+def _escape(path: str) -> str:
+    """A path that Spark does not take for a pattern."""
+    return re.sub(r"([\\{}\[\]*?])", r"\\\1", path)

@@ -1,0 +1,129 @@
+"""A Spark session on a Java that is really there."""
+
+import os
+import re
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tandem.records import SparkSettings
+from tandem.redaction import redacted
+from tandem.results import SparkFacts
+from tandem.spark.java import java_home
+
+if TYPE_CHECKING:
+    from pyspark import SparkContext
+    from pyspark.sql import SparkSession
+
+
+_LOGGING = Path(__file__).with_name("log4j2.properties")
+
+
+def start(settings: SparkSettings, name: str) -> "SparkSession":
+    """A new Spark session as `settings` say, bound to the loopback interface on a local master."""
+    if (home := java_home()) is not None:
+        os.environ["JAVA_HOME"] = str(home)
+    # Without this the workers start whatever python3 is first on PATH.
+    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    if settings.master.startswith("local"):
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    # Spark 4.3 says so of every pandas 3; no pandas frame ever meets Spark here.
+    warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+    # Heavy, and needs the variables above.
+    from pyspark import SparkConf, SparkContext  # noqa: PLC0415
+    from pyspark.sql import SparkSession  # noqa: PLC0415
+
+    conf = {"spark.app.name": name, "spark.master": settings.master}
+    conf |= configuration(settings)
+    # The JVM's command line shows what it is launched with; it gets the rest when it is there.
+    visible = {key: value for key, value in conf.items() if redacted(None, value, key) == value}
+    launch = SparkConf(loadDefaults=False).setAll([*visible.items()])
+    SparkContext._ensure_initialized(conf=launch)  # noqa: SLF001 - no public way to do it in two
+    builder = SparkSession.builder
+    for key, value in conf.items():
+        builder = builder.config(key, value)
+    return builder.getOrCreate()
+
+
+def configuration(settings: SparkSettings) -> dict[str, str]:
+    """Spark's keys and values for `settings`; what stands in `settings.conf` wins."""
+    conf = {
+        "spark.driver.memory": settings.driver_memory,
+        "spark.executor.memory": settings.executor_memory,
+        "spark.sql.shuffle.partitions": str(shuffle_partitions(settings)),
+        "spark.sql.adaptive.enabled": str(settings.adaptive).lower(),
+        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={_LOGGING.as_uri()}",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        # Else a damaged page is read, and figures change without a word.
+        "spark.hadoop.parquet.page.verify-checksum.enabled": "true",
+        # `a` and `A` are two columns, as everywhere else.
+        "spark.sql.caseSensitive": "true",
+        # Counting the jobs and tasks of a long cross-validation needs all of them kept.
+        "spark.ui.retainedJobs": "1000000",
+        "spark.ui.retainedStages": "1000000",
+    }
+    if settings.master.startswith("local"):
+        conf |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+    if settings.executor_cores is not None:
+        conf["spark.executor.cores"] = str(settings.executor_cores)
+    if settings.executor_instances is not None:
+        conf["spark.executor.instances"] = str(settings.executor_instances)
+    return conf | dict(settings.conf)
+
+
+def cores(settings: SparkSettings) -> int:
+    """Cores that the master in `settings` offers, as far as its address tells."""
+    if match := re.fullmatch(r"local\[(\d+|\*)(?:,\d+)?\]", settings.master):
+        return (os.cpu_count() or 1) if match.group(1) == "*" else int(match.group(1))
+    if match := re.fullmatch(r"local-cluster\[(\d+),\s*(\d+),\s*\d+\]", settings.master):
+        return int(match.group(1)) * int(match.group(2))
+    if settings.master == "local":
+        return 1
+    return (settings.executor_instances or 1) * (settings.executor_cores or 1)
+
+
+def partitions(settings: SparkSettings) -> int:
+    """Partitions of the repartitioned rows: as asked for, else one per core."""
+    return settings.partitions or cores(settings)
+
+
+def shuffle_partitions(settings: SparkSettings) -> int:
+    """Partitions after a shuffle: as asked for, else as many as of the rows."""
+    return settings.shuffle_partitions or partitions(settings)
+
+
+def facts(session: "SparkSession", settings: SparkSettings) -> SparkFacts:
+    """The effective settings of `session`, and how many jobs and tasks it has run."""
+    context = session.sparkContext
+    conf = {key: value or "" for key, value in context.getConf().getAll()}
+    conf |= {key: str(value) for key, value in configuration(settings).items()}
+    jobs, tasks = _work_done(context)
+    shown = {
+        "master": context.master,
+        "version": session.version,
+        "executor.cores": conf.get("spark.executor.cores", "default"),
+        "executor.instances": conf.get("spark.executor.instances", "default"),
+        "executor.memory": conf["spark.executor.memory"],
+        "driver.memory": conf["spark.driver.memory"],
+        "repartition": str(partitions(settings)),
+        "sql.shuffle.partitions": conf["spark.sql.shuffle.partitions"],
+        "sql.adaptive.enabled": conf["spark.sql.adaptive.enabled"],
+    }
+    return SparkFacts(
+        version=session.version,
+        conf=conf,
+        settings={f"spark.{key}": str(value) for key, value in shown.items()},
+        jobs=jobs,
+        tasks=tasks,
+    )
+
+
+def _work_done(context: "SparkContext") -> tuple[int, int]:
+    """Jobs started and tasks completed in the life of `context`."""
+    tracker = context.statusTracker()
+    jobs = [info for job in tracker.getJobIdsForGroup() if (info := tracker.getJobInfo(job))]
+    stages = {stage for job in jobs for stage in job.stageIds}
+    infos = [tracker.getStageInfo(stage) for stage in stages]
+    return len(jobs), sum(info.numCompletedTasks for info in infos if info)

@@ -1,0 +1,130 @@
+"""Work that Spark's Python workers do, with these sources and these libraries, in tasks."""
+
+import gc
+import pickle
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+from zipfile import ZipFile, ZipInfo
+
+import tandem
+from tandem.errors import MachineError
+from tandem.machine.publish import published
+from tandem.records import Advance
+
+if TYPE_CHECKING:
+    from pyspark import SparkContext
+    from pyspark.sql import SparkSession
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+_POLL_S = 0.05  # how often a job is asked whether it is done
+_AT_ONCE_BYTES = 2**26  # results up to this come to the driver in one job
+
+
+def ship_package(session: "SparkSession") -> None:
+    """Make the workers import tandem from a copy of these sources, installed there or not."""
+    package = Path(tandem.__file__).parent
+    names = (path.relative_to(package) for path in sorted(package.rglob("*.py")))
+    # The wheel carries conf/ and experiments/ along; no task needs them.
+    wanted = [name for name in names if name.parts[0] not in {"conf", "experiments"}]
+    sources = {f"tandem/{name.as_posix()}": (package / name).read_bytes() for name in wanted}
+    digest = sha256(repr(sources).encode()).hexdigest()[:16]
+
+    def build(folder: Path) -> dict[str, Any]:
+        with ZipFile(folder / f"tandem-{digest}.zip", "w") as archive:
+            for name, content in sources.items():
+                archive.writestr(ZipInfo(name), content)  # no date: equal sources, equal bytes
+        return {"files": [*sources]}
+
+    folder = published(f"code-{digest}", sum(map(len, sources.values())), build)
+    session.sparkContext.addPyFile(str(folder / f"tandem-{digest}.zip"))
+
+
+def start_workers(
+    session: "SparkSession",
+    versions: Callable[[Iterable[object]], Iterator[dict[str, str]]],
+    workers: int,
+) -> None:
+    """Start `workers` Python workers, which import on the way what `versions` needs.
+
+    Raises MachineError where a worker cannot, or has another version of a library than this
+    process: with another version the answers would not be the same bits.
+    """
+    from py4j.protocol import Py4JError  # noqa: PLC0415 - comes with pyspark
+    from pyspark.errors import PySparkException  # noqa: PLC0415 - heavy
+
+    here = next(versions(()))
+    try:
+        # The way that the results of a scan take, so that Java knows it when the scan begins.
+        found = results_in_order(session, versions, range(workers), lambda _: None)
+        others = [there for there in found if there != here]
+    except (PySparkException, Py4JError) as error:
+        last = [line for line in str(error).splitlines() if "Error: " in line]
+        raise MachineError(
+            f"spark.master: {session.sparkContext.master}: its Python workers cannot start "
+            f"({last[-1].strip() if last else error}) -> install {', '.join(here)} for them"
+        ) from error
+    if others:
+        raise MachineError(
+            f"spark.master: {session.sparkContext.master}: its Python workers have {others[0]}, "
+            f"this process has {here} -> install the same versions"
+        )
+
+
+def results_in_order(
+    session: "SparkSession",
+    work: Callable[[Iterable[S]], Iterable[T]],
+    slices: Sequence[S],
+    advance: Advance,
+) -> Iterator[T]:
+    """The results of work([slice]) of every slice, in their order, one task each.
+
+    All tasks run first and leave their results with the executors, on disk where memory is
+    short; the driver then holds those of one task at a time, or all where they are small.
+    """
+    from pyspark import StorageLevel  # noqa: PLC0415 - heavy
+
+    tasks = session.sparkContext.parallelize(slices, len(slices))
+    results = tasks.mapPartitions(partial(_pickled, work))
+    results.persist(StorageLevel.MEMORY_AND_DISK_DESER)
+    try:
+        # Only Java counts without Python workers.
+        counting = results._jrdd.countAsync()  # noqa: SLF001
+        advance(len(slices) - _wait(session.sparkContext, counting, advance))
+        # toLocalIterator is a job per task, and runs one after another.
+        small = _bytes_held(session.sparkContext, results.id()) <= _AT_ONCE_BYTES
+        yield from map(pickle.loads, results.collect() if small else results.toLocalIterator())
+    finally:
+        results.unpersist()
+
+
+def _bytes_held(context: "SparkContext", rdd: int) -> int:
+    """What the executors hold of a persisted RDD."""
+    held = context._jsc.sc().getRDDStorageInfo()  # noqa: SLF001 - Python has no other way
+    return sum(info.memSize() + info.diskSize() for info in held if info.id() == rdd)
+
+
+def _pickled(work: Callable[[Iterable[S]], Iterable[T]], slices: Iterable[S]) -> Iterator[bytes]:
+    """In a task: Spark's own pickler is written in Python, and takes longer than the scan."""
+    gc.freeze()  # after a task its worker looks for garbage, in all that is imported too
+    for result in work(slices):
+        yield pickle.dumps(result, pickle.HIGHEST_PROTOCOL)
+
+
+def _wait(context: "SparkContext", job: Any, advance: Advance) -> int:
+    """Wait for a job; the number of its tasks that were told of as they were completed."""
+    tracker, known = context.statusTracker(), 0
+    while not job.isDone():
+        time.sleep(_POLL_S)
+        infos = [tracker.getJobInfo(id_) for id_ in job.jobIds()]
+        stages = [tracker.getStageInfo(stage) for info in infos if info for stage in info.stageIds]
+        done = sum(stage.numCompletedTasks for stage in stages if stage)
+        advance(done - known)
+        known = done
+    job.get()
+    return known

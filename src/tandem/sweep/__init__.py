@@ -1,0 +1,1 @@
+"""Many jobs under one parent, each in a process of its own."""

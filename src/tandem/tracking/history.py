@@ -1,0 +1,135 @@
+"""What the store knows of a sweep and of its jobs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import mlflow
+from mlflow.entities import Run
+
+from tandem.tracking.store import answering
+
+JOB_TAG = "job.key"
+SWEEP_TAG = "sweep.key"
+WARM_UP_TAG = "warm_up"
+RUNNING, FINISHED = "RUNNING", "FINISHED"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A run of one job: `status` is MLflow's, `rmse` None where it is not known."""
+
+    run_id: str
+    parent: str
+    status: str
+    rmse: float | None
+
+
+def latest_sweep(experiment: str, key: str) -> str | None:
+    """The id of the newest parent run of the sweep with this key; None where there is none."""
+    found = _search(experiment, SWEEP_TAG, key)
+    return str(found[0].info.run_id) if found else None
+
+
+def attempts(experiment: str, key: str) -> list[Attempt]:
+    """Every run of the job with this key, under any parent, the newest first."""
+    return [
+        Attempt(
+            run.info.run_id,
+            run.data.tags.get("mlflow.parentRunId", ""),
+            run.info.status,
+            run.data.metrics.get("cv/rmse_mean"),
+        )
+        for run in _search(experiment, JOB_TAG, key)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a finished run of an engine took: seconds in all, peak MB, for how much work, where.
+
+    `cells`: rows x features; `fits`: folds x grid points; `dataset`: its name; `levels`: of all
+    categories, 0 where that is not known.
+    """
+
+    dataset: str
+    engine: str
+    machine: str
+    rows: float
+    cells: float
+    fits: int
+    seconds: float
+    memory_mb: float
+    levels: float = 0.0
+
+
+def measured(experiment: str) -> list[Measured]:
+    """Every finished run of an engine that read all its rows and was not for warming up."""
+    return [run for _, run in _measured(experiment)]
+
+
+def of_parent(run_id: str) -> tuple[Measured | None, list[Measured]]:
+    """One of the finished runs under a parent, if there is one, and all of its experiment."""
+    found = _measured(_experiment_of(run_id))
+    return next((run for parent, run in found if parent == run_id), None), [r for _, r in found]
+
+
+def finished_under(run_id: str) -> list[tuple[str, str]]:
+    """(engine, run id) of every finished run of an engine under a parent, the newest first."""
+    found = _search(_experiment_of(run_id), "mlflow.parentRunId", run_id)
+    ended = [run for run in found if run.info.status == FINISHED]
+    return [(run.data.tags["engine"], run.info.run_id) for run in ended]
+
+
+def _experiment_of(run_id: str) -> str:
+    with answering():
+        return str(mlflow.MlflowClient().get_run(run_id).info.experiment_id)
+
+
+def _measured(experiment: str) -> list[tuple[str, Measured]]:
+    """With the id of the parent."""
+    with answering():
+        query = "tags.kind = 'run' and attributes.status = 'FINISHED'"
+        runs = mlflow.MlflowClient().search_runs([experiment], query, max_results=5000)
+    return [
+        (run.data.tags.get("mlflow.parentRunId", ""), _of_run(run))
+        for run in runs
+        if "machine" in run.data.tags
+        and WARM_UP_TAG not in run.data.tags
+        and "cv/fits" in run.data.metrics
+        and not run.data.metrics.get("data/rows_from_cache")
+    ]
+
+
+def _of_run(run: Run) -> Measured:
+    tags, metrics = run.data.tags, run.data.metrics
+    return Measured(
+        dataset=run.data.params.get("dataset.name", ""),
+        engine=tags["engine"],
+        machine=tags["machine"],
+        rows=metrics["data/rows"],
+        cells=metrics["data/rows"] * metrics["data/features"],
+        fits=int(metrics["cv/fits"]),
+        seconds=metrics["time/total_s"],
+        memory_mb=metrics["memory/peak_mb"],
+        levels=metrics.get("data/levels", 0.0),
+    )
+
+
+def end_unfinished(run_id: str, *, killed: bool = False) -> None:
+    """End a run that is RUNNING though its process is gone: KILLED where that was on demand.
+
+    Else FAILED, `failure.class=lost`. A run that has ended is left as it is.
+    """
+    with answering():
+        client = mlflow.MlflowClient()
+        if client.get_run(run_id).info.status == RUNNING:
+            client.set_tag(run_id, "failure.class", "Terminated" if killed else "lost")
+            client.set_tag(run_id, "failure.message", "its process ended without a word")
+            client.set_terminated(run_id, "KILLED" if killed else "FAILED")
+
+
+def _search(experiment: str, tag: str, value: str) -> Sequence[Run]:
+    with answering():
+        client = mlflow.MlflowClient()
+        wanted = f"tags.`{tag}` = '{value}'"
+        return list(client.search_runs([experiment], wanted, order_by=["start_time DESC"]))

@@ -1,0 +1,46 @@
+"""The trained model and the dataset as MLflow keeps them."""
+
+import json
+from importlib.metadata import version
+from pathlib import Path
+
+import mlflow
+from mlflow.entities import Dataset as DatasetEntity
+from mlflow.entities import DatasetInput, InputTag
+from mlflow.models import Model, ModelSignature
+from mlflow.types.schema import AnyType, ColSpec, DataType, Schema, TensorSpec
+
+import tandem
+from tandem.dataset.sample import example
+from tandem.records import Dataset, Plan
+from tandem.redaction import shown
+
+
+def _dataset_input(dataset: Dataset) -> DatasetInput:
+    source = json.dumps({"uri": shown(dataset.files[0].path)})
+    profile = json.dumps({"num_rows": dataset.rows, "num_files": len(dataset.files)})
+    entity = DatasetEntity(dataset.name, dataset.fingerprint[:32], "local", source, profile=profile)
+    return DatasetInput(entity, [InputTag("mlflow.data.context", "training")])
+
+
+def _log_model(run_id: str, model_json: Path, dataset: Dataset, plan: Plan) -> None:
+    Model.log(
+        artifact_path=None,
+        name="model",
+        flavor=mlflow.pyfunc,
+        run_id=run_id,
+        loader_module="tandem.model",
+        data_path=str(model_json),
+        code_paths=[str(Path(tandem.__file__).parent)],
+        signature=_signature(dataset, plan),
+        input_example=example(dataset, plan),
+        pip_requirements=[f"{name}=={version(name)}" for name in ("numpy", "pandas")],
+    )
+
+
+def _signature(dataset: Dataset, plan: Plan) -> ModelSignature:
+    # Raw cells come as files hold them. MLflow refuses int64 where a double is declared, float64
+    # (integers with gaps) where a long is, booleans and pandas categories where a string is.
+    cell = AnyType()  # type: ignore[no-untyped-call]  # MLflow's
+    inputs: list[ColSpec | TensorSpec] = [ColSpec(cell, c.name, required=False) for c in plan.used]
+    return ModelSignature(Schema(inputs), Schema([ColSpec(DataType.double, dataset.target.name)]))
