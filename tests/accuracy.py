@@ -199,7 +199,7 @@ def written(name: str) -> Table:
 def main() -> None:
     """Make all tables again, with Spark, and write them into the README, with a plot."""
     warnings.simplefilter("ignore")
-    session = start.start(make_task("dataset.rows=1000").spark, "accuracy")
+    session = start.start_session(make_task("dataset.rows=1000").spark, "accuracy")
     tables = {"nist": nist_table(session), "offset": offset_table(session)}
     session.stop()
     tables["determinism"] = determinism_table(with_spark=True)

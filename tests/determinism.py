@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tandem.engines import scan
-from tandem.moments.tiles import Workplace
+from tandem.moments.tiling import Workplace
 from tandem.records import Folds, Task
 from tandem.results import Result
 from tandem.scan import row_groups

@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 from numpy.typing import NDArray
 
 from tandem.commands.run import execute
-from tandem.config.settings import configuration_folder, settings, source, task
+from tandem.config.composed import configuration_folder, settings, source, task
 from tandem.dataset.opening import open_dataset
 from tandem.machine.timing import Stopwatch
 from tandem.progress import Display

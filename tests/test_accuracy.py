@@ -113,7 +113,7 @@ def test_bits(row: str, kind: str) -> None:
 def test_with_spark() -> None:
     from tandem.spark import start
 
-    session = start.start(make_task("dataset.rows=1000").spark, "accuracy")
+    session = start.start_session(make_task("dataset.rows=1000").spark, "accuracy")
     known = column(written("nist"), SPARK)
     solve = spark(session)
     for name, problem in PROBLEMS.items():

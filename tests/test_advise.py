@@ -17,7 +17,7 @@ from tandem.commands.advise import (
     growths,
     terms,
 )
-from tandem.machine.hardware import name
+from tandem.machine.hardware import machine_name
 from tandem.records import Dataset, File, Task
 from tandem.tracking.history import Measured
 from tests.commands import runs, tandem
@@ -38,7 +38,7 @@ def history(noise: float = 0.15) -> Iterator[Measured]:
                 truth = start + cell * cells + fit * cells * fits
                 seconds = truth * float(np.exp(noise * rng.normal()))
                 yield Measured(
-                    "flights", engine, name(), rows, cells, fits, seconds, 300 + cells / 1e5
+                    "flights", engine, machine_name(), rows, cells, fits, seconds, 300 + cells / 1e5
                 )
 
 
@@ -62,7 +62,7 @@ def test_nine_in_ten_unseen_runs_are_within_a_factor_of_two() -> None:
         rows = [*csv.DictReader(file)]
     runs = [
         Measured(
-            *("flights", row["engine"], name(), float(row["rows"])),
+            *("flights", row["engine"], machine_name(), float(row["rows"])),
             *(float(row["rows"]) * float(row["features"]), 18),
             *(float(row["total_s"]), float(row["memory_mb"])),
         )

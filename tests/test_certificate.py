@@ -11,7 +11,7 @@ import pytest
 
 from tandem.comparison.answers import Answer, read_answer
 from tandem.comparison.parity import Certificate, certify, differences
-from tandem.dataset.sample import sample
+from tandem.dataset.samples import sample
 from tandem.records import Array, GridPoint
 from tandem.tracking.folder import write_record
 from tandem.tracking.record import describe

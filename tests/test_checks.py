@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tandem.checks import findings
-from tandem.dataset.sample import sample
+from tandem.dataset.samples import sample
 from tests.tasks import drive, make_task
 
 ROWS = 600

@@ -142,7 +142,7 @@ def test_ties_go_as_in_spark() -> None:
 
     from tandem.spark import start
 
-    session = start.start(make_task("dataset.rows=10").spark, "test")
+    session = start.start_session(make_task("dataset.rows=10").spark, "test")
     rows = session.createDataFrame([(level,) for level in ODD] * 3, ["c"]).repartition(2)
     found = StringIndexer(inputCol="c", outputCol="index").fit(rows)
     assert found.labels == ordered(dict.fromkeys(ODD, 3))

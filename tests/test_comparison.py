@@ -11,11 +11,11 @@ from tandem.commands.compare import schedule
 from tandem.comparison.answers import read_answer
 from tandem.comparison.parity import certify
 from tandem.comparison.summary import Comparison
-from tandem.dataset.sample import sample
+from tandem.dataset.samples import sample
 from tandem.reporting import charts
-from tandem.reporting.page import html, markdown, note
+from tandem.reporting.page import page_html, page_markdown, page_note
 from tandem.reporting.tables import table
-from tandem.reporting.verdict import verdict
+from tandem.reporting.verdicts import verdict
 from tandem.tracking.folder import write_record
 from tandem.tracking.record import describe
 from tests.tasks import drive, make_task, synthetic
@@ -94,11 +94,11 @@ def test_a_failed_engine_and_answers_that_differ_are_said(found: Comparison) -> 
     lines = verdict(bad)
     assert "do NOT give the same answer: sequential and scan: not the same folds" in lines[-2]
     assert lines[-1] == "distributed has no result: status 4"
-    assert "verdict fail" in html(bad, "tandem compare", {})
+    assert "verdict fail" in page_html(bad, "tandem compare", {})
 
 
 def test_the_report_carries_everything_in_itself(found: Comparison) -> None:
-    page = html(found, "tandem compare folds.k=3", charts.draw(found))
+    page = page_html(found, "tandem compare folds.k=3", charts.draw(found))
     assert page.count("data:image/png;base64,") == len(charts.COMPARISON)
     assert "http" not in page.replace("http-equiv", "")
     assert "houses &lt;b&gt;" in page
@@ -110,5 +110,5 @@ def test_the_report_carries_everything_in_itself(found: Comparison) -> None:
     ):
         assert text in page
         if text != "index by frequency":
-            assert text in markdown(found, "tandem compare folds.k=3")
-    assert "4.5x" in note(found)
+            assert text in page_markdown(found, "tandem compare folds.k=3")
+    assert "4.5x" in page_note(found)

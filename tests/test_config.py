@@ -7,9 +7,15 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from tandem.config import settings as configuration
+from tandem.config.composed import (
+    VOLATILE,
+    config_hash,
+    configuration_folder,
+    flatten,
+    settings,
+    task,
+)
 from tandem.config.schema import Settings
-from tandem.config.settings import config_hash, configuration_folder, flatten, settings, task
 from tandem.engines.registry import ENGINES
 from tandem.errors import ConfigurationError
 from tandem.records import (
@@ -213,7 +219,7 @@ def test_the_hash_does_not_depend_on_the_order_of_the_words() -> None:
 def test_flatten_gives_the_same_keys_for_every_engine() -> None:
     keys = [[*flatten(composed(f"engine={name}"))] for name in tuple(ENGINES)]
     assert all(found == keys[0] for found in keys)
-    assert {key.split(".")[0] for key in keys[0]} == {*GROUPS} - {*configuration.VOLATILE}
+    assert {key.split(".")[0] for key in keys[0]} == {*GROUPS} - {*VOLATILE}
 
 
 def test_flatten_writes_every_leaf_as_text() -> None:

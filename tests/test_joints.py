@@ -15,7 +15,7 @@ from tandem.moments.batch import Batch, Cells, Codes
 from tandem.moments.joints import Joint, joined, numbered
 from tandem.moments.moments import Integers, Moments
 from tandem.moments.row_vector import Form
-from tandem.moments.tiles import Workplace, moments_of
+from tandem.moments.tiling import Workplace, moments_of
 
 NOTHING: Integers = np.empty(0, dtype=np.int64)
 

@@ -11,9 +11,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from tandem.comparison.answers import read_answer
 from tandem.comparison.parity import certify
-from tandem.dataset.sample import sample
+from tandem.dataset.samples import sample
 from tandem.records import Task
-from tandem.reporting.run_texts import fold_metrics, note
+from tandem.reporting.run_texts import fold_metrics, run_note
 from tandem.results import Result
 from tandem.tracking.folder import write_record
 from tandem.tracking.record import describe
@@ -132,7 +132,7 @@ def test_what_is_reported(tmp_path: Path) -> None:
         assert by_fold == [(value, fold) for fold, value in enumerate(best.tolist())]
         value = record.values()["cv/mae_mean"]
         assert value == pytest.approx(best.mean(), rel=1e-15)
-        assert f"MAE {value:.6g}" in note(result)
+        assert f"MAE {value:.6g}" in run_note(result)
         write_record(tmp_path / engine, result, record, "")
         answers.append(read_answer(engine, 1, tmp_path / engine, record.params))
     certificate = certify(answers, sample(task.dataset, ["y", *answers[0].model.coefficients]))

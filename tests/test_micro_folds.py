@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tandem.moments.micro_folds import MOST, folded, micro_folds, multiples
+from tandem.moments.micro_folds import MOST, folded, micro_fold_count, multiples
 from tandem.moments.moments import Moments
 from tests import test_moments
 from tests.test_moments import Table, same
@@ -30,7 +30,7 @@ from tests.test_moments import Table, same
 def test_as_many_as_cost_little(
     k: int, width: int, rows: int, levels: tuple[int, ...], made: int
 ) -> None:
-    assert micro_folds(k, width, rows, levels) == made
+    assert micro_fold_count(k, width, rows, levels) == made
     assert made in multiples(k)
 
 

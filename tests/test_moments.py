@@ -13,9 +13,9 @@ from tandem.moments.accumulate import add, total
 from tandem.moments.batch import Batch, Cells, Codes
 from tandem.moments.moments import Integers, Moments, sum_of_others
 from tandem.moments.row_vector import Form
-from tandem.moments.tiles import Workplace, moments_of
+from tandem.moments.tiling import Workplace, moments_of
 from tandem.records import Array, GridPoint
-from tandem.solver.fit import errors, fit, intercepts
+from tandem.solver.fits import errors, fit, intercepts
 from tandem.solver.training_sets import Folding, canonical
 
 K = 3

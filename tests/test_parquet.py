@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose
 
 from tandem.dataset.opening import open_dataset
 from tandem.dataset.parquet import as_pandas, read_columns, read_footer
-from tandem.dataset.sample import example, sample
+from tandem.dataset.samples import example, sample
 from tandem.errors import DataError
 from tandem.records import Action, Dataset, Decision, Plan, Source, Task
 from tandem.results import Result

@@ -7,7 +7,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from tandem import redaction
-from tandem.config.settings import config_hash, configuration_folder, flatten, hide_secrets, to_yaml
+from tandem.config.composed import config_hash, configuration_folder, flatten, hide_secrets, to_yaml
 from tandem.redaction import REDACTED, shown, shown_word
 
 

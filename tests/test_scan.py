@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from tandem.checks import findings
-from tandem.dataset.sample import sample
+from tandem.dataset.samples import sample
 from tandem.errors import DataError
-from tandem.moments import tiles
 from tandem.records import Task
 from tandem.results import Result
 from tandem.scan import arrow as columns_module
@@ -252,7 +251,7 @@ def test_whole_numbers_in_any_layout_and_tile(
     columns = whole_numbers(2000)
     results = []
     for row_group, tile in ((2000, 8192), (300, 8192), (2000, 64), (77, 100)):
-        monkeypatch.setattr(tiles.Workplace.__init__, "__defaults__", (tile,))
+        monkeypatch.setattr(tiling.Workplace.__init__, "__defaults__", (tile,))
         write(tmp_path, columns, row_group)
         results.append(drive("scan", table_task(tmp_path)))
     for result in results[1:]:
@@ -268,14 +267,14 @@ def test_a_large_row_group_is_read_in_pieces(
     monkeypatch.setattr(row_groups, "BATCH_CELLS", 1)
     original = columns_module.batch
 
-    def counted(piece: Piece, *rest: Any) -> tiles.Batch:
+    def counted(piece: Piece, *rest: Any) -> tiling.Batch:
         pieces.append(piece.rows)
         return original(piece, *rest)
 
     monkeypatch.setattr("tandem.scan.work.batch", counted)
     parts = drive("scan", table_task(tmp_path))
     assert sum(pieces) == 30_000
-    assert len(pieces) == -(-30_000 // tiles.TILE)
+    assert len(pieces) == -(-30_000 // tiling.TILE)
     identical(parts, whole)
 
 

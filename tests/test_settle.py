@@ -9,12 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.testing import assert_allclose
 
-from tandem.moments.tiles import Workplace
+from tandem.moments.tiling import Workplace
 from tandem.records import Array, GridPoint
 from tandem.scan.error_sums import products
 from tandem.solver import refine
 from tandem.solver.refine import scans, settled
-from tandem.solver.residual import pull, residual
+from tandem.solver.residuals import pull, residual
 from tandem.solver.training_sets import Folding, Split, canonical
 from tests.oracle import cross_validate
 from tests.problems import digits, least_squares

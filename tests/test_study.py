@@ -11,7 +11,7 @@ from hydra import compose, initialize_config_dir
 
 from tandem.commands import study
 from tandem.commands.study import Case, Row
-from tandem.config.settings import configuration_folder, settings
+from tandem.config.composed import configuration_folder, settings
 from tandem.errors import IncompleteError
 from tandem.scaling.amdahl import amdahl
 from tests.commands import SMALL, runs

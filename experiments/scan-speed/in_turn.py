@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from hydra import compose, initialize_config_dir
 
 from tandem.commands.run import execute
-from tandem.config.settings import configuration_folder, settings, source, task
+from tandem.config.composed import configuration_folder, settings, source, task
 from tandem.dataset.opening import open_dataset
 from tandem.engines.registry import create, unseen
 from tandem.machine.timing import Stopwatch

@@ -16,11 +16,9 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from tandem.config.rules import Command
-from tandem.config.schema import Settings
-from tandem.config.settings import configuration_folder, hide_secrets, settings
+from tandem.config import Command, Settings, configuration_folder, hide_secrets, settings
 from tandem.errors import ConfigurationError, TandemError, Terminated, nearest
-from tandem.machine.processes import end_with_starter, handed_over
+from tandem.machine import end_with_starter, handed_over
 from tandem.progress import Display
 from tandem.redaction import shown
 
@@ -145,7 +143,7 @@ def _job(config: DictConfig) -> int:
             # Heavy imports: after the configuration is known to be good.
             from tandem.commands.compare import compare  # noqa: PLC0415
             from tandem.commands.run import run  # noqa: PLC0415
-            from tandem.tracking.dashboard import links  # noqa: PLC0415
+            from tandem.tracking import links  # noqa: PLC0415
 
         if chosen.command == Command.COMPARE:
             # As typed: what the environment holds is for each process to look up.

@@ -7,7 +7,7 @@ import pandas as pd
 
 from tandem.model import feature
 from tandem.results import Result
-from tandem.solver.collinear import NEARLY
+from tandem.solver import NEARLY
 
 _SPREAD = 0.1  # standard deviation of the RMSE over folds, of its mean
 _WORTH = 0.1  # standard errors of the mean RMSE that the last step of the grid gains

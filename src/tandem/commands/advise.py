@@ -10,20 +10,18 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from tandem.comparison.summary import WITHOUT_SPARK
-from tandem.config.schema import Settings
-from tandem.config.settings import source, task
-from tandem.dataset.opening import open_dataset
-from tandem.engines.registry import ENGINES
+from tandem.comparison import WITHOUT_SPARK
+from tandem.config import Settings, source, task
+from tandem.dataset import open_dataset
+from tandem.engines import ENGINES
 from tandem.errors import DataError
-from tandem.machine.hardware import name as machine_name
+from tandem.machine import machine_name
 from tandem.progress import Display
 from tandem.records import Kind, Task
-from tandem.scaling.growth import Crossover, Growth, Interval, crossover, fit
-from tandem.scan.first_rows import cardinalities as levels_of_columns
-from tandem.scan.row_groups import Reader
-from tandem.tracking.history import Measured, measured
-from tandem.tracking.store import open_store
+from tandem.scaling import Crossover, Growth, Interval, crossover, fit
+from tandem.scan import Reader
+from tandem.scan import cardinalities as levels_of_columns
+from tandem.tracking import Measured, measured, open_store
 
 _ENOUGH = 4  # runs, of at least as many sizes as there are terms
 _FAR = 10.0  # times as many cells as any run had

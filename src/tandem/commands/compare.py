@@ -14,26 +14,27 @@ from rich.console import Console
 from rich.table import Table
 
 from tandem.commands.advise import crossings
-from tandem.comparison.answers import Answer, read_answer
-from tandem.comparison.parity import Certificate, certify, differences
-from tandem.comparison.summary import Comparison
-from tandem.config.schema import Settings
-from tandem.config.settings import config_hash, flatten, source
-from tandem.dataset.opening import open_dataset
-from tandem.dataset.sample import sample
+from tandem.comparison import Answer, Certificate, Comparison, certify, differences, read_answer
+from tandem.config import Settings, config_hash, flatten, source
+from tandem.dataset import open_dataset, sample
 from tandem.errors import IncompleteError
-from tandem.machine import processes
-from tandem.machine.cache import write_atomically
-from tandem.machine.hardware import describe
+from tandem.machine import Place, machine_facts, run_child, write_atomically
 from tandem.progress import Display
 from tandem.records import Dataset
 from tandem.redaction import shown_word
-from tandem.reporting import charts, page
-from tandem.reporting.tables import table
-from tandem.reporting.verdict import verdict
-from tandem.tracking import history, runs
-from tandem.tracking.folder import read_record
-from tandem.tracking.record import Record
+from tandem.reporting import draw, page_html, page_markdown, page_note, table, verdict
+from tandem.tracking import (
+    WARM_UP_TAG,
+    Record,
+    Store,
+    finished_under,
+    log_batch,
+    log_files,
+    members,
+    read_record,
+    tracked,
+    tracking_uri,
+)
 
 # Overrides of the parent that its children get in a value of their own, or not at all.
 _OWN = ("command=", "compare", "tracking", "engine=", "cache", "debug=")
@@ -62,11 +63,11 @@ def compare(settings: Settings, config: DictConfig, overrides: Sequence[str]) ->
     `overrides` are the Hydra overrides of this call; every child gets those that make the task.
     Raises IncompleteError where an engine failed, or two do not agree; what there is, is logged.
     """
-    store = runs.Store(
+    store = Store(
         settings.tracking.uri, settings.tracking.experiment, settings.tracking.parent_run_id
     )
     tags = {"kind": "comparison", "config.hash": config_hash(config)}
-    with runs.tracked(store, f"compare-{settings.dataset.name}", tags) as run_id:
+    with tracked(store, f"compare-{settings.dataset.name}", tags) as run_id:
         with Display("tandem").stage("preparing the data"):
             dataset = open_dataset(source(settings))  # once, before any engine is timed
         with tempfile.TemporaryDirectory() as place:
@@ -75,8 +76,8 @@ def compare(settings: Settings, config: DictConfig, overrides: Sequence[str]) ->
                 found = _compared(settings, config, dataset, ended)
                 found = replace(found, crossings=[*_crossings(run_id)])
                 _write(found, Path(place, "parent"), _command(overrides))
-                runs.log_files(run_id, Path(place, "parent"))
-                runs.log_batch(run_id, _record(found, dataset))
+                log_files(run_id, Path(place, "parent"))
+                log_batch(run_id, _record(found, dataset))
                 _mark_children(found, run_id, settings.compare.warm_up)
         _show(found)
         _judge(found)
@@ -115,7 +116,7 @@ def _run_child(turn: Turn, parent: str, settings: Settings, overrides: Sequence[
         f"tracking.record_dir='{turn.folder}'",
         f"debug={settings.debug}",
     ]
-    return processes.run([*task, *own], processes.Place(parent, runs.tracking_uri()))
+    return run_child([*task, *own], Place(parent, tracking_uri()))
 
 
 def _compared(
@@ -138,24 +139,24 @@ def _compared(
         certificate = certify(answers, sample(dataset, columns))
     task = {k: v for k, v in flatten(config).items() if not k.startswith("engine")}
     return Comparison(
-        dataset.name, turns, answers, certificate, ended.failed, [*findings], describe(), task
+        dataset.name, turns, answers, certificate, ended.failed, [*findings], machine_facts(), task
     )
 
 
 def _crossings(run_id: str) -> Iterator[str]:
     """What the runs in the experiment say of other sizes of this task."""
-    here, runs = history.of_parent(run_id)
+    here, runs = members(run_id)
     if here:
         yield from crossings(runs, here)
 
 
 def _write(found: Comparison, folder: Path, command: str) -> None:
     """The report, the certificate and the pictures, as the parent's artifacts."""
-    pictures = charts.draw(found)
+    pictures = draw(found)
     for name, content in pictures.items():
         write_atomically(folder / "plots" / f"{name}.png", memoryview(content))
-    write_atomically(folder / "report" / "report.md", page.markdown(found, command))
-    write_atomically(folder / "report" / "report.html", page.html(found, command, pictures))
+    write_atomically(folder / "report" / "report.md", page_markdown(found, command))
+    write_atomically(folder / "report" / "report.html", page_html(found, command, pictures))
     certificate = json.dumps(found.certificate.as_dict(), indent=1)
     write_atomically(folder / "parity" / "parity.json", certificate)
     for left, right in combinations([found.answer(engine) for engine in found.engines], 2):
@@ -167,7 +168,7 @@ def _write(found: Comparison, folder: Path, command: str) -> None:
 def _record(found: Comparison, dataset: Dataset) -> Record:
     tags = {
         "data.fingerprint": dataset.fingerprint,
-        "mlflow.note.content": page.note(found),
+        "mlflow.note.content": page_note(found),
     }
     if len(found.answers) > 1:
         tags["parity"] = found.certificate.parity
@@ -176,12 +177,12 @@ def _record(found: Comparison, dataset: Dataset) -> Record:
 
 def _mark_children(found: Comparison, run_id: str, warm_up: int) -> None:
     """Speed-ups on the children too, as the dashboard shows runs; the first are for warming up."""
-    finished = history.finished_under(run_id)[::-1]
-    mark = Record(tags={history.WARM_UP_TAG: "true"})
+    finished = finished_under(run_id)[::-1]
+    mark = Record(tags={WARM_UP_TAG: "true"})
     for engine in found.engines:
         speedup = Record(metrics=(("comparison/speedup", found.speedup(engine), 0),))
         for number, child in enumerate(child for name, child in finished if name == engine):
-            runs.log_batch(child, mark if number < warm_up else speedup)
+            log_batch(child, mark if number < warm_up else speedup)
 
 
 def _judge(found: Comparison) -> None:

@@ -10,21 +10,17 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from tandem.checks import findings
-from tandem.cleaning.plan import decide
-from tandem.config.schema import Settings
-from tandem.config.settings import config_hash, flatten, source, task, to_yaml
-from tandem.dataset.opening import open_dataset
-from tandem.dataset.sample import sample
-from tandem.engines.registry import create
+from tandem.cleaning import decide
+from tandem.config import Settings, config_hash, flatten, source, task, to_yaml
+from tandem.dataset import open_dataset, sample
+from tandem.engines import create
 from tandem.errors import ConfigurationError
-from tandem.machine.timing import MemorySampler, Stopwatch
+from tandem.machine import MemorySampler, Stopwatch
 from tandem.progress import Display
 from tandem.records import Task
 from tandem.results import Result
 from tandem.scores import judge
-from tandem.tracking import runs
-from tandem.tracking.folder import write_record
-from tandem.tracking.record import describe
+from tandem.tracking import Store, describe, send, tracked, write_record
 
 
 def run(settings: Settings, config: DictConfig) -> str:
@@ -34,10 +30,10 @@ def run(settings: Settings, config: DictConfig) -> str:
     """
     engine = settings.engine.name
     tags = {"engine": engine, "kind": "run", "config.hash": config_hash(config)}
-    store = runs.Store(
+    store = Store(
         settings.tracking.uri, settings.tracking.experiment, settings.tracking.parent_run_id
     )
-    with runs.tracked(store, f"{engine}-{settings.dataset.name}", tags) as run_id:
+    with tracked(store, f"{engine}-{settings.dataset.name}", tags) as run_id:
         watch, display = Stopwatch(), Display(engine)
         with display.stage("preparing the data"), watch.stage("convert"):
             dataset = open_dataset(source(settings))
@@ -49,7 +45,7 @@ def run(settings: Settings, config: DictConfig) -> str:
             begin = time.perf_counter()
             record = describe(result, flatten(config), config_hash(config))
             write_record(folder, result, record, to_yaml(config))
-            runs.send(run_id, folder, dataset, result.plan, begin)
+            send(run_id, folder, dataset, result.plan, begin)
     return run_id
 
 

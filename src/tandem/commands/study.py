@@ -13,12 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tandem.errors import IncompleteError, TandemError
-from tandem.machine import hardware, processes
+from tandem.machine import Place, machine_name, run_child
 from tandem.progress import Display
 from tandem.records import STAGES
-from tandem.tracking import runs
-from tandem.tracking.folder import read_record
-from tandem.tracking.record import Record
+from tandem.tracking import Record, Store, log_batch, log_files, read_record, tracked, tracking_uri
 
 AGREE = 0.01  # RMSEs of one task, relative: solvers stop at tolerances
 
@@ -65,15 +63,15 @@ def command(
 
 
 def _run_study(name: str, cases: Sequence[Case], repeats: int, table: Path, report: Report) -> None:
-    store = runs.Store(None, f"study-{name}")
-    tags = {"kind": "study", "machine": hardware.name()}
-    with runs.tracked(store, name, tags) as parent:
+    store = Store(None, f"study-{name}")
+    tags = {"kind": "study", "machine": machine_name()}
+    with tracked(store, name, tags) as parent:
         measure(parent, cases, repeats, table)
         text, metrics = _judge(report, read(table), table.parent)
         logged = tuple((key, value, 0) for key, value in metrics.items())
         told = {"mlflow.note.content": text}
-        runs.log_batch(parent, Record(metrics=logged, tags=told))
-        runs.log_files(parent, table.parent)
+        log_batch(parent, Record(metrics=logged, tags=told))
+        log_files(parent, table.parent)
 
 
 def _judge(report: Report, rows: list[Row], folder: Path) -> tuple[str, dict[str, float]]:
@@ -94,7 +92,7 @@ def measure(parent: str, cases: Sequence[Case], repeats: int, table: Path) -> No
     What this machine has measured before stays and is not run again; rows of other machines go.
     Raises IncompleteError where a run fails or two answers to one task differ by more than AGREE.
     """
-    rows = [row for row in read(table) if row["machine"] == hardware.name()]
+    rows = [row for row in read(table) if row["machine"] == machine_name()]
     known = {(row["engine"], row["task"], row["own"], row["turn"]) for row in rows}
     rmse = {row["task"]: float(row["rmse"]) for row in reversed(rows)}  # of the first of each
     display = Display("study")
@@ -116,10 +114,10 @@ def measure(parent: str, cases: Sequence[Case], repeats: int, table: Path) -> No
 
 
 def _run(parent: str, case: Case) -> dict[str, float]:
-    place = processes.Place(parent, runs.tracking_uri())
+    place = Place(parent, tracking_uri())
     with tempfile.TemporaryDirectory() as folder:
         own = [f"engine={case.engine}", "cache.moments=false", f"tracking.record_dir='{folder}'"]
-        if status := processes.run([*case.task, *case.own, *own], place):
+        if status := run_child([*case.task, *case.own, *own], place):
             raise IncompleteError(f"study: {case.engine} ended with status {status} -> see above")
         return read_record(Path(folder)).values()
 
@@ -140,7 +138,7 @@ def _row(case: Case, turn: int, values: Mapping[str, float]) -> Row:
         "rmse": repr(values["cv/rmse_mean"]),
         "task": " ".join(case.task),
         "own": " ".join(case.own),
-        "machine": hardware.name(),
+        "machine": machine_name(),
     }
 
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from math import inf
 from typing import Any
 
-from tandem.engines.registry import ENGINES
+from tandem.engines import ENGINES
 from tandem.errors import ConfigurationError
 from tandem.records import FitOn, MissingCategory
 

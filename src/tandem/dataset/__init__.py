@@ -1,1 +1,26 @@
 """From the user's words to a Dataset: files, schema, CSV, Parquet, flights, samples."""
+
+from tandem.dataset.opening import open_dataset
+from tandem.dataset.parquet import (
+    as_pandas,
+    open_file,
+    places,
+    read_columns,
+    read_footer,
+    reading,
+    whole,
+)
+from tandem.dataset.samples import example, sample
+
+__all__ = [
+    "as_pandas",
+    "example",
+    "open_dataset",
+    "open_file",
+    "places",
+    "read_columns",
+    "read_footer",
+    "reading",
+    "sample",
+    "whole",
+]

@@ -15,7 +15,7 @@ from tandem.dataset.csv_reader import typed_batches
 from tandem.dataset.csv_records import count_records, line_of
 from tandem.dataset.parquet import write_row_groups
 from tandem.errors import DataError
-from tandem.machine.publish import published
+from tandem.machine import published
 from tandem.records import Spelling
 
 _REMARKS = "remarks.json"

@@ -19,7 +19,7 @@ from tandem.dataset.schema import (
     _without,
 )
 from tandem.errors import ConfigurationError, DataError
-from tandem.machine.digests import marks
+from tandem.machine import marks
 from tandem.records import _SPELLING, Column, Dataset, File, Kind, Source, Spelling
 
 

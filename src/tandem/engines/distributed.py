@@ -13,15 +13,14 @@ from pyspark.ml.tuning import CrossValidator
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - its name in all of Spark's documentation
 
-from tandem.cleaning.categories import MISSING
-from tandem.cleaning.ledger import take_ledger, valid_row
-from tandem.cleaning.profile import measure
+from tandem.cleaning import MISSING, measure, take_ledger, valid_row
 from tandem.engines.base import Progress
 from tandem.folds import FOLD, check_folds, fold_expression
 from tandem.records import Advance, FitOn, GridPoint, Ledger, Plan, Profile, Task
 from tandem.results import ErrorSums, Facts, LinearModel
-from tandem.spark import frames, start
+from tandem.spark import partitions, session_facts, start_session
 from tandem.spark.cross_validator import fold_metrics
+from tandem.spark.frames import frame_errors, read_frame, unread_by_spark
 
 _FEATURES = "features"
 
@@ -38,16 +37,16 @@ class Engine:
         self._cleaning: PipelineModel | None = None  # fitted, where it is fitted on all rows
 
     def unsupported(self) -> str | None:
-        return frames.unread(self.task.dataset)
+        return unread_by_spark(self.task.dataset)
 
     def start(self) -> None:
-        self._session = start.start(self.task.spark, f"tandem {self.task.dataset.name}")
+        self._session = start_session(self.task.spark, f"tandem {self.task.dataset.name}")
 
     def load(self) -> None:
         assert self._session is not None
-        with frames.reading():
-            rows = frames.read(self._session, self.task.dataset)
-            self._frame = rows.repartition(start.partitions(self.task.spark)).cache()
+        with frame_errors():
+            rows = read_frame(self._session, self.task.dataset)
+            self._frame = rows.repartition(partitions(self.task.spark)).cache()
             self._frame.count()
 
     def profile(self) -> Profile:
@@ -102,7 +101,7 @@ class Engine:
         assert self._session is not None
         # `load` reads the rows once and keeps them, on disk where memory is short. What a lost
         # executor held is read again; Spark does not tell.
-        return Facts(scans=1, spark=start.facts(self._session, self.task.spark))
+        return Facts(scans=1, spark=session_facts(self._session, self.task.spark))
 
     def close(self) -> None:
         if self._session is not None:

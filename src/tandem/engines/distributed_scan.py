@@ -18,11 +18,15 @@ from tandem.engines.base import Progress
 from tandem.errors import DataError
 from tandem.records import SparkSettings, Task
 from tandem.results import Facts
-from tandem.scan.arrow import NotFiniteError
-from tandem.scan.pieces import Stretch
-from tandem.scan.threads import Work
-from tandem.scan.work import each, versions
-from tandem.spark import start, workers
+from tandem.scan import NotFiniteError, Stretch, Work, each, versions
+from tandem.spark import (
+    cores,
+    results_in_order,
+    session_facts,
+    ship_package,
+    start_session,
+    start_workers,
+)
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -44,13 +48,13 @@ class Engine(scan.Engine):
 
     def start(self) -> None:
         super().start()
-        self._session = start.start(self.task.spark, f"tandem {self.task.dataset.name}")
-        workers.ship_package(self._session)
-        workers.start_workers(self._session, versions, start.cores(self.task.spark))
+        self._session = start_session(self.task.spark, f"tandem {self.task.dataset.name}")
+        ship_package(self._session)
+        start_workers(self._session, versions, cores(self.task.spark))
 
     def facts(self) -> Facts:
         assert self._session is not None
-        found = start.facts(self._session, self.task.spark)
+        found = session_facts(self._session, self.task.spark)
         settings = {
             **found.settings,
             "spark.repartition": str(len(self._slices(self._footers.stretches))),
@@ -67,7 +71,7 @@ class Engine(scan.Engine):
         assert self._session is not None
         slices = self._slices(stretches)
         advance = self._progress(len(slices), "tasks")
-        for result in workers.results_in_order(self._session, partial(each, work), slices, advance):
+        for result in results_in_order(self._session, partial(each, work), slices, advance):
             if isinstance(result, (NotFiniteError, DataError)):
                 raise result
             yield result
@@ -78,7 +82,7 @@ class Engine(scan.Engine):
 
 def partitions(settings: SparkSettings, stretches: int) -> int:
     """Tasks of one scan, at most: as asked for, else some per core, of not too many stretches."""
-    enough = max(_TASKS_PER_CORE * start.cores(settings), -(-stretches // _GROUPS_PER_TASK))
+    enough = max(_TASKS_PER_CORE * cores(settings), -(-stretches // _GROUPS_PER_TASK))
     return settings.partitions or enough
 
 

@@ -18,39 +18,46 @@ from typing import TypeVar
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from tandem.cleaning.categories import MISSING
-from tandem.cleaning.ledger import check_ledger
-from tandem.cleaning.plan import decide
-from tandem.cleaning.profile import refuse_infinite
+from tandem.cleaning import MISSING, check_ledger, decide, refuse_infinite
 from tandem.engines.base import Progress
 from tandem.folds import check_folds
-from tandem.moments.category_indices import Indices
-from tandem.moments.moments import MAXIMUM_FOLDS, Moments
-from tandem.moments.row_vector import Form, Residual
+from tandem.moments import MAXIMUM_FOLDS, Form, Indices, Moments, Residual
 from tandem.records import Action, Array, Column, FitOn, GridPoint, Ledger, Plan, Profile, Task
 from tandem.results import ErrorSums, Facts, LinearModel
-from tandem.scan.arrow import NotFiniteError, decimals, is_floating
-from tandem.scan.first_rows import allowance, common_shift
-from tandem.scan.index_sums import Lookup
-from tandem.scan.moments_cache import SecondLook
-from tandem.scan.pieces import Stretch
-from tandem.scan.row_groups import Footers, Reader
-from tandem.scan.threads import Work, in_order
-from tandem.scan.work import (
+from tandem.scan import (
+    Footers,
     GroupCounts,
     GroupErrors,
     GroupIndexSums,
     GroupMoments,
     GroupProducts,
+    Lookup,
+    NotFiniteError,
+    Reader,
     Rows,
+    SecondLook,
+    Stretch,
+    Work,
+    allowance,
+    common_shift,
+    decimals,
+    in_order,
+    is_floating,
 )
-from tandem.solver.centres import centres_for
-from tandem.solver.fit import LOST, errors, fit, intercepts
-from tandem.solver.recentre import recentred
-from tandem.solver.refine import settled
-from tandem.solver.residual import residual
-from tandem.solver.solve import KKT_TOLERANCE
-from tandem.solver.training_sets import Folding, Split, canonical
+from tandem.solver import (
+    KKT_TOLERANCE,
+    LOST,
+    Folding,
+    Split,
+    canonical,
+    centres_for,
+    errors,
+    fit,
+    intercepts,
+    recentred,
+    residual,
+    settled,
+)
 
 T = TypeVar("T")
 

@@ -14,18 +14,15 @@ from sklearn.linear_model import ElasticNet, LinearRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from tandem.cleaning.categories import MISSING, frequency_order
-from tandem.cleaning.ledger import take_ledger, valid_row
-from tandem.cleaning.profile import measure
-from tandem.dataset.parquet import as_pandas, read_columns
+from tandem.cleaning import MISSING, frequency_order, measure, take_ledger, valid_row
+from tandem.dataset import as_pandas, read_columns
 from tandem.engines.base import Progress
 from tandem.errors import DataError
 from tandem.folds import FOLD, ROW_ID, check_folds, fold_expression
 from tandem.model import as_text
 from tandem.records import Array, FitOn, GridPoint, Kind, Ledger, Plan, Profile, Task
 from tandem.results import Design, ErrorSums, Facts, LinearModel
-from tandem.solver.collinear import NEARLY, groups, weakest
-from tandem.solver.objective import sklearn_estimator
+from tandem.solver import NEARLY, groups, sklearn_estimator, weakest
 
 
 @dataclass(frozen=True, slots=True)

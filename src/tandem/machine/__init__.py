@@ -1,1 +1,40 @@
-"""This computer: the cache folder, locks, digests, processes, clocks, hardware."""
+"""The computer at hand: the cache folder, locks, digests, processes, clocks, hardware."""
+
+from tandem.machine.cache import cache_folder, write_atomically
+from tandem.machine.digests import marks, state
+from tandem.machine.hardware import machine_facts, machine_name
+from tandem.machine.locks import forget_locks, held, lock_name, locked
+from tandem.machine.processes import (
+    JOB_KEY,
+    Place,
+    end_with_starter,
+    handed_over,
+    run_child,
+    start_child,
+    stop_children,
+)
+from tandem.machine.publish import published
+from tandem.machine.timing import MemorySampler, Stopwatch
+
+__all__ = [
+    "JOB_KEY",
+    "MemorySampler",
+    "Place",
+    "Stopwatch",
+    "cache_folder",
+    "end_with_starter",
+    "forget_locks",
+    "handed_over",
+    "held",
+    "lock_name",
+    "locked",
+    "machine_facts",
+    "machine_name",
+    "marks",
+    "published",
+    "run_child",
+    "start_child",
+    "state",
+    "stop_children",
+    "write_atomically",
+]

@@ -5,13 +5,13 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-import psutil
-
 _LIBRARIES = ("scikit-learn", "pandas", "numpy", "pyarrow", "pyspark", "mlflow", "tandem")
 
 
-def describe() -> dict[str, str]:
+def machine_facts() -> dict[str, str]:
     """Processor, cores, memory and system, then the version of everything that matters."""
+    import psutil  # noqa: PLC0415 - Spark's workers need not have it
+
     return {
         "processor": processor(),
         "cores": str(os.cpu_count()),
@@ -22,7 +22,7 @@ def describe() -> dict[str, str]:
     }
 
 
-def name() -> str:
+def machine_name() -> str:
     """Cores and processor: what runs must share for their times to be compared."""
     return f"{os.cpu_count()} x {processor()}"
 

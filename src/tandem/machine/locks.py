@@ -19,7 +19,7 @@ from tandem.machine.cache import cache_folder
 _PAUSE = 0.05  # seconds between two looks at a lock that somebody holds
 
 
-def name_of(*parts: str) -> str:
+def lock_name(*parts: str) -> str:
     """24 hexadecimal digits of the SHA-256 of `parts`: the name of a lock."""
     return sha256("\0".join(parts).encode()).hexdigest()[:24]
 
@@ -50,7 +50,7 @@ def held(*names: str) -> Iterator[bool]:
         os.close(handle)
 
 
-def forget(name: str) -> None:
+def forget_locks(name: str) -> None:
     """Remove the locks in the folder `name`."""
     rmtree(_place(name), ignore_errors=True)
 

@@ -28,7 +28,7 @@ class Place:
     job: str | None = None
 
 
-def start(
+def start_child(
     overrides: Sequence[str],
     place: Place,
     *,
@@ -70,17 +70,17 @@ def handed_over() -> list[str]:
     return words
 
 
-def run(overrides: Sequence[str], place: Place) -> int:
+def run_child(overrides: Sequence[str], place: Place) -> int:
     """Run a child to its end; its exit status. It is ended where waiting is interrupted."""
-    with start(overrides, place) as process:
+    with start_child(overrides, place) as process:
         try:
             return process.wait()
         except BaseException:
-            stop([process])
+            stop_children([process])
             raise
 
 
-def stop(processes: Sequence[subprocess.Popen[str]], seconds: float = 10) -> None:
+def stop_children(processes: Sequence[subprocess.Popen[str]], seconds: float = 10) -> None:
     """Ask all to end; kill those that live `seconds` later."""
     for process in processes:
         process.terminate()

@@ -3,10 +3,8 @@
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Self
-
-import psutil
 
 from tandem.records import STAGES
 
@@ -64,13 +62,15 @@ class MemorySampler:
             self._sample()
 
     def _sample(self) -> None:
-        here = psutil.Process()
-        resident = sum(_resident(process) for process in (here, *here.children(recursive=True)))
-        self.peak_mb = max(self.peak_mb, resident / 1e6)
+        self.peak_mb = max(self.peak_mb, _resident_bytes() / 1e6)
 
 
-def _resident(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_info().rss)
-    except psutil.Error:  # the child ended while we looked
-        return 0
+def _resident_bytes() -> int:
+    """Of this process and its children."""
+    import psutil  # noqa: PLC0415 - Spark's workers need not have it
+
+    here, total = psutil.Process(), 0
+    for process in (here, *here.children(recursive=True)):
+        with suppress(psutil.Error):  # the child ended while we looked
+            total += int(process.memory_info().rss)
+    return total

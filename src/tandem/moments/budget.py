@@ -48,6 +48,11 @@ def given_up(
     return frozenset(found)
 
 
+def allowed(sizes: Mapping[int, int]) -> Allowance:
+    """What the sums of categories may take, whose tables have `sizes` bytes."""
+    return Allowance(given_up(sizes, {}, LIMIT), LIMIT)
+
+
 def levels_of(distinct: int, rows: int, of: int) -> int:
     """V with `distinct` = V (1 - exp(-rows / V)), at most `of`: equally frequent levels.
 

@@ -27,7 +27,7 @@ _PER_NUMBER, _PER_FOLD, _PER_CELL = 0.018, 2.5, 0.01
 _CELLS = 500_000
 
 
-def micro_folds(k: int, width: int, rows: int, levels: Sequence[int]) -> int:
+def micro_fold_count(k: int, width: int, rows: int, levels: Sequence[int]) -> int:
     """K: the multiple of k with the most divisors that costs a scan little; the least of equals.
 
     `width`: of the row vector; `rows`: of a row group; `levels`: of every category.

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from typing import TYPE_CHECKING
 
-from tandem.comparison.summary import Comparison
+from tandem.comparison import Comparison
 from tandem.records import STAGES
 from tandem.reporting.run_texts import COLORS
 from tandem.results import Result

@@ -6,11 +6,11 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from tandem.comparison.summary import Comparison
+from tandem.comparison import Comparison
 from tandem.reporting.run_texts import ledger_line
 from tandem.reporting.tables import markdown as as_markdown
 from tandem.reporting.tables import parity_table, table
-from tandem.reporting.verdict import verdict
+from tandem.reporting.verdicts import verdict
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -23,7 +23,7 @@ _PLOTS = {
 }
 
 
-def html(found: Comparison, command: str, pictures: Mapping[str, bytes]) -> str:
+def page_html(found: Comparison, command: str, pictures: Mapping[str, bytes]) -> str:
     """The report for a browser; `command` is what was typed, `pictures` are PNGs by name."""
     plots = {
         title: f"data:image/png;base64,{b64encode(pictures[name]).decode()}"
@@ -33,7 +33,7 @@ def html(found: Comparison, command: str, pictures: Mapping[str, bytes]) -> str:
     return _template().render(**_content(found, command), plots=plots)
 
 
-def markdown(found: Comparison, command: str) -> str:
+def page_markdown(found: Comparison, command: str) -> str:
     """The same as Markdown, without pictures."""
     content = _content(found, command)
     parts = [
@@ -54,7 +54,7 @@ def markdown(found: Comparison, command: str) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def note(found: Comparison) -> str:
+def page_note(found: Comparison) -> str:
     """The description of the parent run in the MLflow UI."""
     shown = as_markdown(table(found)) if found.engines else ""
     return "\n\n".join((*verdict(found), shown, *(f"- {line}" for line in found.findings)))

@@ -95,7 +95,7 @@ def texts(result: Result) -> Iterator[tuple[str, str]]:
         yield "spark/conf.json", json.dumps(redacted(conf, conf), indent=1)
 
 
-def note(result: Result) -> str:
+def run_note(result: Result) -> str:
     """The run's description in the MLflow UI, in Markdown."""
     scores, best = result.scores, result.best
     dropped = len(result.plan.columns(Action.DROP_COLUMN))

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from tandem.comparison.parity import Certificate
-from tandem.comparison.summary import Comparison
+from tandem.comparison import Certificate, Comparison
 from tandem.records import STAGES
 
 

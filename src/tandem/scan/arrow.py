@@ -9,10 +9,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tandem.cleaning.categories import MISSING
+from tandem.cleaning import MISSING
 from tandem.folds import fold_numbers
-from tandem.moments.batch import Batch, Cells, Codes
-from tandem.moments.moments import Integers
+from tandem.moments import Batch, Cells, Codes, Integers
 from tandem.records import Folds, Kind, Plan
 from tandem.scan.pieces import Piece
 

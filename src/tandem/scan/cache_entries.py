@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tandem.machine.cache import cache_folder, write_atomically
-from tandem.moments.moments import Category, Moments, Pair
+from tandem.machine import cache_folder, write_atomically
+from tandem.moments import Category, Moments, Pair
 
 Arrays = Mapping[str, NDArray[Any]]
 

@@ -8,10 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from tandem.moments.batch import Batch
-from tandem.moments.moments import Integers
-from tandem.moments.row_vector import Form, Residual
-from tandem.moments.tiles import Workplace, tiles
+from tandem.moments import Batch, Form, Integers, Residual, Workplace, tiles
 from tandem.records import Array
 
 

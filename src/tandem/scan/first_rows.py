@@ -6,10 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from tandem.moments import budget
-from tandem.moments.accumulate import table_bytes
-from tandem.moments.budget import FIRST_ROWS, Allowance, given_up, levels_of
-from tandem.moments.row_vector import Form
+from tandem.moments import FIRST_ROWS, Allowance, Form, allowed, levels_of, table_bytes
 from tandem.records import Array, Column
 from tandem.scan.arrow import categories, numbers
 from tandem.scan.pieces import Stretch
@@ -65,7 +62,7 @@ def allowance(rows: Rows, form: Form, first: Stretch, of: int) -> Allowance:
     """
     plan, k = rows.plan, rows.folds.k
     sizes = dict.fromkeys(range(len(plan.categorical)), table_bytes(of, k, form.width))
-    if given_up(sizes, {}, budget.LIMIT):
+    if allowed(sizes).counted:
         found = cardinalities(rows.reader, first, plan.categorical, of)
         sizes = {c: table_bytes(levels, k, form.width) for c, levels in enumerate(found)}
-    return Allowance(given_up(sizes, {}, budget.LIMIT), budget.LIMIT)
+    return allowed(sizes)

@@ -9,11 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tandem.moments.batch import Batch
-from tandem.moments.category_indices import Indices
-from tandem.moments.moments import positions
-from tandem.moments.row_vector import Form
-from tandem.moments.tiles import Workplace, tiles
+from tandem.moments import Batch, Form, Indices, Workplace, positions, tiles
 from tandem.records import Array
 
 

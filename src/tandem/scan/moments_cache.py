@@ -19,10 +19,8 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 
 import tandem
-from tandem.machine.digests import marks, state
-from tandem.moments.accumulate import total
-from tandem.moments.micro_folds import folded, micro_folds, multiples
-from tandem.moments.moments import Moments
+from tandem.machine import marks, state
+from tandem.moments import Moments, folded, multiples, total
 from tandem.records import Column, File
 from tandem.scan import cache_entries as store
 from tandem.scan.first_rows import expected_levels
@@ -182,7 +180,7 @@ def _micro_folds(work: GroupMoments, stretch: Stretch) -> int:
     if columns:
         sample = rows.reader.sample(stretch, columns)
         levels = [expected_levels(sample.column(c.name), stretch.rows) for c in columns]
-    return micro_folds(rows.folds.k, work.form.width, stretch.rows, levels)
+    return micro_fold_count(rows.folds.k, work.form.width, stretch.rows, levels)
 
 
 def _how(work: GroupMoments) -> str:

@@ -16,7 +16,7 @@ from threading import Condition
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tandem.dataset.parquet import reading, whole
+from tandem.dataset import reading, whole
 from tandem.records import File
 
 # Neighbouring row groups are worked on as one until they have this share of their file's rows, or

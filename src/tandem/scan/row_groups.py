@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tandem.dataset.parquet import open_file, places, read_footer, reading, whole
+from tandem.dataset import open_file, places, read_footer, reading, whole
 from tandem.errors import DataError
-from tandem.moments.batch import TILE
+from tandem.moments import TILE
 from tandem.records import Column, Dataset, File, Kind
 from tandem.scan.pieces import Pieces, Stretch, stretches_of
 

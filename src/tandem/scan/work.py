@@ -14,12 +14,7 @@ import scipy
 from threadpoolctl import threadpool_limits
 
 from tandem.errors import DataError
-from tandem.moments.accumulate import total
-from tandem.moments.batch import Batch
-from tandem.moments.budget import Allowance
-from tandem.moments.moments import Moments
-from tandem.moments.row_vector import Form, Residual
-from tandem.moments.tiles import Workplace, moments_of
+from tandem.moments import Allowance, Batch, Form, Moments, Residual, Workplace, moments_of, total
 from tandem.records import Array, Column, Folds, Plan
 from tandem.scan.arrow import NotFiniteError, batch, count_cells
 from tandem.scan.error_sums import error_sums, products

@@ -9,8 +9,7 @@ brought to a common centre, set by set, in double-double.
 
 import numpy as np
 
-from tandem.moments.moments import Integers, Moments
-from tandem.moments.row_vector import Form
+from tandem.moments import Form, Integers, Moments
 from tandem.records import Array, Mask
 from tandem.solver.double_double import DoubleDouble
 from tandem.solver.recentre import exact_columns

@@ -10,8 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tandem.moments.moments import Category, Integers, Moments
-from tandem.moments.row_vector import Form
+from tandem.moments import Category, Form, Integers, Moments
 from tandem.records import Array, Mask
 from tandem.solver.double_double import DoubleDouble
 

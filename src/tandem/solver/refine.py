@@ -9,12 +9,12 @@ the rows themselves would (iterative refinement of the normal equations: Bjorck 
 import math
 from collections.abc import Callable
 
-from tandem.moments.row_vector import Form, Residual
+from tandem.moments import Form, Residual
 from tandem.records import Array, GridPoint
 from tandem.solver.double_double import DoubleDouble
-from tandem.solver.fit import fit
+from tandem.solver.fits import fit
 from tandem.solver.objective import Penalty, penalty
-from tandem.solver.residual import pull, residual
+from tandem.solver.residuals import pull, residual
 from tandem.solver.solve import EPSILON, solve
 from tandem.solver.standard import Standard
 from tandem.solver.training_sets import Split

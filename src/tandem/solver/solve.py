@@ -2,7 +2,7 @@
 
 For features standardised over n rows, G = Z'Z/n and c = Z'y/n:
 
-    minimise over w:  w'Gw/2 - c'w + l1 sum |w_j| + l2/2 sum w_j^2        (see elastic_net.py)
+    minimise over w:  w'Gw/2 - c'w + l1 sum |w_j| + l2/2 sum w_j^2        (see objective.py)
 
 - l1 = 0: by the eigenvalues of G, then refined against the residual in double-double. Of several
   minimisers (l2 = 0, collinear columns) the one of smallest norm: eigenvalues of G + l2 below

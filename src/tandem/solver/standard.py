@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tandem.moments.moments import Integers
+from tandem.moments import Integers
 from tandem.records import Array
 from tandem.solver.double_double import DoubleDouble
 from tandem.solver.training_sets import CONSTANT, Normal

@@ -12,10 +12,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tandem.cleaning.categories import frequency_order
-from tandem.moments.category_indices import Indices, fit_indices, index_sums, with_counted
-from tandem.moments.moments import Integers, Moments, ordered, sum_of_others
-from tandem.moments.row_vector import Form
+from tandem.cleaning import frequency_order
+from tandem.moments import (
+    Form,
+    Indices,
+    Integers,
+    Moments,
+    fit_indices,
+    index_sums,
+    ordered,
+    sum_of_others,
+    with_counted,
+)
 from tandem.records import Array, Mask
 from tandem.solver.centres import moved
 from tandem.solver.double_double import DoubleDouble

@@ -13,7 +13,7 @@ from pyspark.sql import Column as SparkColumn
 from pyspark.sql import functions as F  # noqa: N812 - its name in all of Spark's documentation
 from pyspark.sql import types as T  # noqa: N812 - the same
 
-from tandem.dataset.parquet import read_footer
+from tandem.dataset import read_footer
 from tandem.errors import DataError
 from tandem.folds import ROW_ID
 from tandem.records import Column, Dataset, Kind
@@ -42,7 +42,7 @@ _TYPES: dict[pa.DataType, T.DataType] = {
 }
 
 
-def unread(dataset: Dataset) -> str | None:
+def unread_by_spark(dataset: Dataset) -> str | None:
     """What Spark cannot read of `dataset`, or None."""
     for name, kind in _arrow_types(dataset).items():
         if _spark_type(kind) is None:
@@ -50,7 +50,7 @@ def unread(dataset: Dataset) -> str | None:
     return None
 
 
-def read(session: "SparkSession", dataset: Dataset) -> "DataFrame":
+def read_frame(session: "SparkSession", dataset: Dataset) -> "DataFrame":
     """The row ids, and the columns by their ids: numbers as double, categories as text."""
     # Spark would also look at the columns that are left out, and end where it knows a type not.
     schema = T.StructType()
@@ -64,7 +64,7 @@ def read(session: "SparkSession", dataset: Dataset) -> "DataFrame":
 
 
 @contextmanager
-def reading() -> Iterator[None]:
+def frame_errors() -> Iterator[None]:
     """Raise DataError, with the file, where Spark cannot read one in the block."""
     try:
         yield

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tandem.errors import MachineError
-from tandem.machine.cache import cache_folder, write_atomically
+from tandem.machine import cache_folder, write_atomically
 
 if TYPE_CHECKING:
     pass

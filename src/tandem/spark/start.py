@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _LOGGING = Path(__file__).with_name("log4j2.properties")
 
 
-def start(settings: SparkSettings, name: str) -> "SparkSession":
+def start_session(settings: SparkSettings, name: str) -> "SparkSession":
     """A new Spark session as `settings` say, bound to the loopback interface on a local master."""
     if (home := java_home()) is not None:
         os.environ["JAVA_HOME"] = str(home)
@@ -94,7 +94,7 @@ def shuffle_partitions(settings: SparkSettings) -> int:
     return settings.shuffle_partitions or partitions(settings)
 
 
-def facts(session: "SparkSession", settings: SparkSettings) -> SparkFacts:
+def session_facts(session: "SparkSession", settings: SparkSettings) -> SparkFacts:
     """The effective settings of `session`, and how many jobs and tasks it has run."""
     context = session.sparkContext
     conf = {key: value or "" for key, value in context.getConf().getAll()}

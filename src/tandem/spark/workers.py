@@ -12,7 +12,7 @@ from zipfile import ZipFile, ZipInfo
 
 import tandem
 from tandem.errors import MachineError
-from tandem.machine.publish import published
+from tandem.machine import published
 from tandem.records import Advance
 
 if TYPE_CHECKING:

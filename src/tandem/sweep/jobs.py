@@ -12,8 +12,7 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 import tandem
-from tandem.config.rules import Command
-from tandem.config.settings import config_hash, settings, source
+from tandem.config import Command, config_hash, settings, source
 from tandem.progress import Display
 from tandem.redaction import shown_word
 
@@ -86,7 +85,7 @@ def _fingerprint(config: DictConfig, known: dict[str, str]) -> str:
 
 
 def _prepared(config: DictConfig) -> str:
-    from tandem.dataset.opening import open_dataset  # noqa: PLC0415 - slow to import; a typo is answered before
+    from tandem.dataset import open_dataset  # noqa: PLC0415 - slow to import; a typo is answered before
 
     try:
         dataset = open_dataset(source(settings(config)))

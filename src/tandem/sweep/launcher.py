@@ -9,7 +9,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from tandem.config.settings import hide_secrets, sweep_keys
+from tandem.config import hide_secrets, sweep_keys
 from tandem.errors import ConfigurationError
 from tandem.progress import Display
 from tandem.redaction import redacted
@@ -42,7 +42,7 @@ class ProcessLauncher(Launcher):
             # Heavy imports: after the configuration is known to be good.
             from tandem.sweep.jobs import make_jobs  # noqa: PLC0415
             from tandem.sweep.sweep import sweep  # noqa: PLC0415
-            from tandem.tracking.runs import Store  # noqa: PLC0415
+            from tandem.tracking import Store  # noqa: PLC0415
 
             configs = [self._composed(words) for words in job_overrides]
             jobs = make_jobs(job_overrides, configs, [*_options(self._config.hydra)])

@@ -9,7 +9,7 @@ from operator import attrgetter
 from signal import Signals
 
 from tandem.redaction import shown_word
-from tandem.reporting.tables import markdown
+from tandem.reporting import markdown
 from tandem.sweep.jobs import Job
 
 _NOTE = 7000  # characters; MLflow takes 8000 in a tag

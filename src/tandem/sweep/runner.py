@@ -10,11 +10,10 @@ from dataclasses import replace
 from typing import IO
 
 from tandem.errors import IncompleteError
-from tandem.machine import locks, processes
+from tandem.machine import Place, held, locked, start_child, stop_children
 from tandem.sweep.jobs import Job
 from tandem.sweep.outcomes import Outcome, Status
-from tandem.tracking import history, runs
-from tandem.tracking.history import FINISHED, RUNNING, Attempt
+from tandem.tracking import FINISHED, RUNNING, Attempt, attempts, end_unfinished, tracking_uri
 
 SWEEP_LOCK = "sweep"  # beside the locks of a parent's jobs: held while the sweep lives
 _SILENT = "ended without finishing its run"
@@ -32,14 +31,14 @@ class Runner:
     ) -> None:
         self._parent, self._experiment = parent, experiment
         self._resume, self._say = resume, say
-        self._place = processes.Place(parent, runs.tracking_uri())
+        self._place = Place(parent, tracking_uri())
         self._gate = threading.Lock()
         self._stopping = False
         self._processes: set[subprocess.Popen[str]] = set()
 
     def run(self, job: Job) -> Outcome:
         """How the job ended: done where its run is FINISHED, whatever its process returned."""
-        with locks.locked(self._parent, job.key, wait=self._go_on) as lock:
+        with locked(self._parent, job.key, wait=self._go_on) as lock:
             if self._resume and (done := self._finished_before(job)):
                 return Outcome(job, Status.SKIPPED, run_id=done.run_id, rmse=done.rmse)
             begin = time.perf_counter()
@@ -52,33 +51,33 @@ class Runner:
         with self._gate:
             self._stopping = True
             alive = list(self._processes)
-        processes.stop(alive)
+        stop_children(alive)
 
     def _go_on(self) -> None:
         if self._stopping:
             raise IncompleteError("the sweep ends")
 
     def _finished_before(self, job: Job) -> Attempt | None:
-        for attempt in history.attempts(self._experiment, job.key):
+        for attempt in attempts(self._experiment, job.key):
             if attempt.status == RUNNING:
                 self._settle(attempt, job.key)
-        found = history.attempts(self._experiment, job.key)
+        found = attempts(self._experiment, job.key)
         return next((attempt for attempt in found if attempt.status == FINISHED), None)
 
     def _settle(self, attempt: Attempt, key: str) -> None:
         if attempt.parent == self._parent:
-            history.end_unfinished(attempt.run_id)
+            end_unfinished(attempt.run_id)
             return
-        with locks.held(attempt.parent, SWEEP_LOCK) as dead:
+        with held(attempt.parent, SWEEP_LOCK) as dead:
             pass
         if dead:  # else another sweep is at it
-            with locks.locked(attempt.parent, key, wait=self._go_on):
-                history.end_unfinished(attempt.run_id)
+            with locked(attempt.parent, key, wait=self._go_on):
+                end_unfinished(attempt.run_id)
 
     def _start(self, job: Job, lock: int) -> subprocess.Popen[str]:
         with self._gate:
             self._go_on()
-            process = processes.start(
+            process = start_child(
                 [*job.options, *job.overrides],
                 replace(self._place, job=job.key),
                 keep=(lock,),
@@ -117,11 +116,11 @@ class Runner:
                 self._say(f"{prefix}{line}")
 
     def _judge(self, job: Job, code: int, seconds: float, message: str) -> Outcome:
-        found = history.attempts(self._experiment, job.key)
+        found = attempts(self._experiment, job.key)
         own = [attempt for attempt in found if attempt.parent == self._parent]
         for attempt in own:
             if attempt.status == RUNNING:
-                history.end_unfinished(attempt.run_id, killed=self._stopping)
+                end_unfinished(attempt.run_id, killed=self._stopping)
             if attempt.status == FINISHED:
                 return Outcome(job, Status.DONE, seconds, code, attempt.run_id, attempt.rmse)
         run_id = own[0].run_id if own else ""

@@ -7,21 +7,29 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tandem.config.schema import SweepKeys
+from tandem.config import SweepKeys
 from tandem.errors import IncompleteError
-from tandem.machine import locks
-from tandem.machine.cache import write_atomically
+from tandem.machine import forget_locks, held, lock_name, locked, write_atomically
 from tandem.progress import Display
 from tandem.sweep import outcomes
 from tandem.sweep.jobs import Job, sweep_key
 from tandem.sweep.outcomes import Outcome, Status
 from tandem.sweep.runner import SWEEP_LOCK, Runner
-from tandem.tracking import dashboard, history, runs
-from tandem.tracking.record import Record
-from tandem.tracking.store import open_store
+from tandem.tracking import (
+    SWEEP_TAG,
+    Record,
+    Store,
+    latest_sweep,
+    links,
+    log_batch,
+    log_file,
+    open_store,
+    tracked,
+    tracking_uri,
+)
 
 
-def sweep(jobs: Sequence[Job], keys: SweepKeys, store: runs.Store, folder: Path) -> None:
+def sweep(jobs: Sequence[Job], keys: SweepKeys, store: Store, folder: Path) -> None:
     """Run every job; keep the parent run, and `results.csv` in `folder`, up to date as they end.
 
     With `keys.resume`, jobs of which there is a finished run are skipped, and the newest parent of
@@ -43,26 +51,26 @@ def sweep(jobs: Sequence[Job], keys: SweepKeys, store: runs.Store, folder: Path)
 
             _in_parallel(jobs, runner, keys.jobs, take)
         _conclude(parent, ended, display)
-    locks.forget(parent)
+    forget_locks(parent)
 
 
 @contextmanager
-def _parent(store: runs.Store, experiment: str, key: str, *, resume: bool) -> Iterator[str]:
+def _parent(store: Store, experiment: str, key: str, *, resume: bool) -> Iterator[str]:
     """The parent run, RUNNING and claimed by this process to its end."""
-    tags = {"kind": "sweep", history.SWEEP_TAG: key}
+    tags = {"kind": "sweep", SWEEP_TAG: key}
     with ExitStack() as claim, ExitStack() as run:
         # Two that resume at the same moment find, or make, one after the other.
-        with locks.locked(f"sweep-{locks.name_of(runs.tracking_uri(), experiment, key)}"):
+        with locked(f"sweep-{lock_name(tracking_uri(), experiment, key)}"):
             old = None
             if resume and "MLFLOW_RUN_ID" not in os.environ:
-                old = history.latest_sweep(experiment, key)
-            if old and not claim.enter_context(locks.held(old, SWEEP_LOCK)):
+                old = latest_sweep(experiment, key)
+            if old and not claim.enter_context(held(old, SWEEP_LOCK)):
                 raise IncompleteError(
                     f"sweep.resume: the sweep {old} is running -> wait for its end, or end it"
                 )
-            parent = run.enter_context(runs.tracked(store, "sweep", tags, old))
+            parent = run.enter_context(tracked(store, "sweep", tags, old))
             if not old:
-                claim.enter_context(locks.held(parent, SWEEP_LOCK))
+                claim.enter_context(held(parent, SWEEP_LOCK))
         yield parent
 
 
@@ -82,18 +90,18 @@ def _in_parallel(
 def _record(parent: str, ended: Sequence[Outcome], folder: Path, *, resumed: bool) -> None:
     results = folder / "results.csv"
     write_atomically(results, outcomes.to_csv(ended))
-    runs.log_file(parent, results, "sweep")
+    log_file(parent, results, "sweep")
     counts = outcomes.counts(ended)
     told = [status for status in Status if resumed or status is not Status.SKIPPED]
     metrics = tuple((f"sweep/{status}", float(counts[status]), 0) for status in told)
-    runs.log_batch(parent, Record(metrics=metrics))
+    log_batch(parent, Record(metrics=metrics))
 
 
 def _conclude(parent: str, ended: Sequence[Outcome], display: Display) -> None:
     """The table on the parent, a line per failure. Raises IncompleteError where there is one."""
     note = {"mlflow.note.content": outcomes.table(ended)}
-    runs.log_batch(parent, Record(tags=note))
-    sys.stdout.write(f"{dashboard.links(parent)}\n")
+    log_batch(parent, Record(tags=note))
+    sys.stdout.write(f"{links(parent)}\n")
     failures = [one for one in outcomes.by_number(ended) if one.status is Status.FAILED]
     for one in failures:
         display.line(f"tandem: {one.sentence()}")

@@ -1,1 +1,49 @@
 """The record of a run, and MLflow: the store, runs, logged models, history, the dashboard."""
+
+from tandem.tracking.dashboard import links
+from tandem.tracking.folder import read_record, write_record
+from tandem.tracking.history import (
+    FINISHED,
+    RUNNING,
+    SWEEP_TAG,
+    WARM_UP_TAG,
+    Attempt,
+    Measured,
+    attempts,
+    end_unfinished,
+    finished_under,
+    latest_sweep,
+    measured,
+    members,
+)
+from tandem.tracking.record import Record, describe
+from tandem.tracking.runs import Store, log_batch, log_file, log_files, send, tracked, tracking_uri
+from tandem.tracking.store import open_store
+
+__all__ = [
+    "FINISHED",
+    "RUNNING",
+    "SWEEP_TAG",
+    "WARM_UP_TAG",
+    "Attempt",
+    "Measured",
+    "Record",
+    "Store",
+    "attempts",
+    "describe",
+    "end_unfinished",
+    "finished_under",
+    "latest_sweep",
+    "links",
+    "log_batch",
+    "log_file",
+    "log_files",
+    "measured",
+    "members",
+    "open_store",
+    "read_record",
+    "send",
+    "tracked",
+    "tracking_uri",
+    "write_record",
+]

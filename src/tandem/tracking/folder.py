@@ -6,8 +6,7 @@ from pathlib import Path
 
 from tandem.model import to_json
 from tandem.redaction import shown
-from tandem.reporting.charts import grid, png
-from tandem.reporting.run_texts import texts
+from tandem.reporting import grid, png, texts
 from tandem.results import Result
 from tandem.tracking.record import Record
 

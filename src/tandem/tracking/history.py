@@ -67,7 +67,7 @@ def measured(experiment: str) -> list[Measured]:
     return [run for _, run in _measured(experiment)]
 
 
-def of_parent(run_id: str) -> tuple[Measured | None, list[Measured]]:
+def members(run_id: str) -> tuple[Measured | None, list[Measured]]:
     """One of the finished runs under a parent, if there is one, and all of its experiment."""
     found = _measured(_experiment_of(run_id))
     return next((run for parent, run in found if parent == run_id), None), [r for _, r in found]

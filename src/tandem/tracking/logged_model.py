@@ -11,7 +11,7 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types.schema import AnyType, ColSpec, DataType, Schema, TensorSpec
 
 import tandem
-from tandem.dataset.sample import example
+from tandem.dataset import example
 from tandem.records import Dataset, Plan
 from tandem.redaction import shown
 

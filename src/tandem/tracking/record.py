@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
 
-from tandem.machine import hardware
+from tandem.machine import machine_name
 from tandem.records import Action
 from tandem.redaction import shown
-from tandem.reporting.run_texts import COLORS, note
+from tandem.reporting import COLORS, run_note
 from tandem.results import Result
 
 
@@ -36,9 +36,9 @@ def describe(result: Result, params: Mapping[str, str], config_hash: str) -> Rec
         "kind": "run",
         "data.fingerprint": result.task.dataset.fingerprint,
         "config.hash": config_hash,
-        "machine": hardware.name(),
+        "machine": machine_name(),
         "mlflow.runName": _run_name(result),
-        "mlflow.note.content": shown(note(result)),
+        "mlflow.note.content": shown(run_note(result)),
         "mlflow.runColor": COLORS.get(result.engine, "#555555"),
     }
     if result.facts.counted:

@@ -12,7 +12,7 @@ import mlflow
 from mlflow.entities import Metric, Param, RunTag
 
 from tandem.errors import Terminated
-from tandem.machine.processes import JOB_KEY
+from tandem.machine import JOB_KEY
 from tandem.records import Dataset, Plan
 from tandem.redaction import shown
 from tandem.tracking import dashboard

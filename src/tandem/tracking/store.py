@@ -10,7 +10,7 @@ import mlflow
 from mlflow.exceptions import MlflowException
 
 from tandem.errors import TrackingError
-from tandem.machine.locks import locked, name_of
+from tandem.machine import lock_name, locked
 from tandem.progress import Display
 from tandem.redaction import shown
 
@@ -56,7 +56,7 @@ def _alone(file: Path | None) -> Iterator[None]:
     if file is None:
         yield
         return
-    with locked(f"store-{name_of(str(file.resolve()))}"):
+    with locked(f"store-{lock_name(str(file.resolve()))}"):
         if not file.exists():
             with Display("tandem").stage("creating the tracking store"):
                 _create(file)

@@ -6,7 +6,7 @@ has them: the error of a row is computed before it is squared.
 
 import numpy as np
 
-from tandem.moments.row_vector import Form, Residual
+from tandem.moments import Form, Residual
 from tandem.records import Array
 from tandem.solver.double_double import DoubleDouble
 from tandem.solver.training_sets import Split

@@ -2,7 +2,7 @@
 
 import os
 
-from tandem.comparison.summary import WITHOUT_SPARK, Comparison
+from tandem.comparison import WITHOUT_SPARK, Comparison
 
 
 def verdict(found: Comparison) -> list[str]:
