@@ -15,6 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from tandem.checks import findings
 from tandem.dataset.samples import sample
 from tandem.errors import DataError
+from tandem.moments import tiling
 from tandem.records import Task
 from tandem.results import Result
 from tandem.scan import arrow as columns_module

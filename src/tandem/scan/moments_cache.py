@@ -20,7 +20,7 @@ import numpy as np
 
 import tandem
 from tandem.machine import marks, state
-from tandem.moments import Moments, folded, multiples, total
+from tandem.moments import Moments, folded, micro_fold_count, multiples, total
 from tandem.records import Column, File
 from tandem.scan import cache_entries as store
 from tandem.scan.first_rows import expected_levels
