@@ -24,7 +24,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
-from tandem.reporting.run_texts import COLORS
+from tandem.engines import color
 from tandem.tracking.dashboard import UI
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -207,7 +207,7 @@ def test_the_dashboard_shows_the_engines(
     sections = ("Is Spark worth it?", "Where does the time go?", "Is it the same answer?")
     names = ("sequential-flights-2000r-3f", *(f"scan-flights-{n}000r-3f" for n in (2, 4, 8)))
     wait_for(browser, *sections, "What else differs?", *names, "4 matching runs")
-    colors = [COLORS[engine] for engine in ("scan", "scan", "scan", "sequential")]  # newest first
+    colors = [color(engine) for engine in ("scan", "scan", "scan", "sequential")]  # newest first
     for metric in ("time/total_s", "memory/peak_mb", "cv/rmse_mean", "time/train_s"):
         wait(browser, partial(holds, browser, metric, colors), f"{metric}: not {colors}")
     cards = browser.find_elements(By.CSS_SELECTOR, CARD)

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from tandem.commands.study import Case, Row, command, cores, seconds, where
-from tandem.reporting.run_texts import COLORS
+from tandem.engines import color
 from tandem.scaling.growth import Crossover, Growth, cost, crossover, fit
 
 HERE = Path(__file__).parent
@@ -113,15 +113,15 @@ def plot(rows: Sequence[Row], lines: dict[str, Growth], path: Path) -> None:
             [float(row["rows"]) for row in mine],
             [float(row["total_s"]) for row in mine],
             "o",
-            color=COLORS[engine],
+            color=color(engine),
         )
         drawn = [line.at((1.0, size)) for size in grid]
-        axes.plot(grid, [one.value for one in drawn], color=COLORS[engine], label=engine)
+        axes.plot(grid, [one.value for one in drawn], color=color(engine), label=engine)
         axes.fill_between(
             grid,
             [one.low for one in drawn],
             [one.high for one in drawn],
-            color=COLORS[engine],
+            color=color(engine),
             alpha=0.15,
             linewidth=0,
         )

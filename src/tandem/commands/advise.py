@@ -10,10 +10,9 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from tandem.comparison import WITHOUT_SPARK
 from tandem.config import Settings, source, task
 from tandem.dataset import open_dataset
-from tandem.engines import ENGINES
+from tandem.engines import ENGINES, without_spark
 from tandem.errors import DataError
 from tandem.machine import machine_name
 from tandem.progress import Display
@@ -105,7 +104,7 @@ def growths(runs: Sequence[Measured]) -> tuple[Growth, Growth]:
 def crossings(runs: Sequence[Measured], like: Measured) -> Iterator[str]:
     """From how many rows of the dataset of `like` on Spark pays, with its features and fits."""
     same = [run for run in runs if _same_work(run, like)]
-    for engine, alone in WITHOUT_SPARK.items():
+    for engine, alone in without_spark().items():
         lines = [line for name in (alone, engine) if (line := _line(same, name))]
         if len(lines) == 2:
             where = f"by the runs of {like.dataset} known of this machine"
@@ -161,7 +160,7 @@ def advice(forecasts: Sequence[Forecast], free_mb: float) -> Iterator[str]:
         f"{seconds.high:.3g}) and {memory.value:,.0f} MB ({memory.low:,.0f} to {memory.high:,.0f})."
     )
     by = {one.engine: one for one in forecasts}
-    for engine, alone in WITHOUT_SPARK.items():
+    for engine, alone in without_spark().items():
         if engine in by and alone in by:
             ratio = by[engine].seconds.value / by[alone].seconds.value
             verb = "does not pay" if ratio > 1 else "pays"

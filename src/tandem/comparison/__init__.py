@@ -2,10 +2,9 @@
 
 from tandem.comparison.answers import Answer, read_answer
 from tandem.comparison.parity import Certificate, certify, differences
-from tandem.comparison.summary import WITHOUT_SPARK, Comparison
+from tandem.comparison.summary import Comparison
 
 __all__ = [
-    "WITHOUT_SPARK",
     "Answer",
     "Certificate",
     "Comparison",

@@ -8,7 +8,6 @@ from tandem.comparison.answers import Answer
 from tandem.comparison.parity import Certificate
 
 # Engines on Spark, and the same without it.
-WITHOUT_SPARK = {"distributed": "sequential", "distributed_scan": "scan"}
 
 
 @dataclass(frozen=True)

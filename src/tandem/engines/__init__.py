@@ -1,9 +1,11 @@
 """What reads the rows and produces held-out error sums and the refit model."""
 
-from tandem.engines.registry import ENGINES, create, unseen
+from tandem.engines.registry import ENGINES, color, create, unseen, without_spark
 
 __all__ = [
     "ENGINES",
+    "color",
     "create",
     "unseen",
+    "without_spark",
 ]

@@ -2,12 +2,11 @@
 
 from tandem.reporting.charts import draw, grid, png
 from tandem.reporting.page import page_html, page_markdown, page_note
-from tandem.reporting.run_texts import COLORS, run_note, texts
+from tandem.reporting.run_texts import run_note, texts
 from tandem.reporting.tables import markdown, table
 from tandem.reporting.verdicts import verdict
 
 __all__ = [
-    "COLORS",
     "draw",
     "grid",
     "markdown",

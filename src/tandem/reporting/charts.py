@@ -6,8 +6,8 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from tandem.comparison import Comparison
+from tandem.engines import color as color_of
 from tandem.records import STAGES
-from tandem.reporting.run_texts import COLORS
 from tandem.results import Result
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def grid(result: Result) -> "Figure":
     figure = _figure(7, 4)
     axes = figure.subplots()
     positions = range(len(result.task.grid))
-    color = COLORS.get(result.engine, _OTHER)
+    color = color_of(result.engine)
     for fold in range(result.task.folds.k):
         axes.plot(positions, result.scores.rmse[fold], ".", color=color, alpha=0.5)
     axes.plot(positions, result.scores.rmse_mean, "-", color=color, label="mean over folds")
@@ -75,7 +75,7 @@ def folds(found: Comparison) -> "Figure":
     for number, answer in enumerate(answers):
         rmse = answer.metrics["rmse"][:, answer.grid.index(answer.best)]
         places = [fold + (number - (len(answers) - 1) / 2) * width for fold in range(len(rmse))]
-        color = COLORS.get(answer.engine, _OTHER)
+        color = color_of(answer.engine)
         axes.bar(places, rmse, width, label=answer.engine, color=color)
     axes.set_xticks(range(len(answers[0].test_rows)))
     axes.set_xlabel("fold")
@@ -94,7 +94,7 @@ def curves(
     for (engine, what), points in series.items():
         places = sorted({x for x, _ in points})
         middles = [median(y for at, y in points if at == x) for x in places]
-        color, style = COLORS.get(engine, _OTHER), _STYLES[whats.index(what) % len(_STYLES)]
+        color, style = color_of(engine), _STYLES[whats.index(what) % len(_STYLES)]
         axes.plot([x for x, _ in points], [y for _, y in points], ".", color=color)
         axes.plot(places, middles, style, color=color, label=f"{engine}, {what}")
     axes.set(xscale="log", yscale="log", xlabel=across, ylabel=up)
@@ -132,7 +132,7 @@ def _bars(
     axes = figure.subplots()
     engines = [*found.engines][::-1]
     values = [value(engine) for engine in engines]
-    colors = [COLORS.get(engine, _OTHER) for engine in engines]
+    colors = [color_of(engine) for engine in engines]
     begin = 1.0 if log else 0.0
     axes.barh(engines, [one - begin for one in values], left=begin, color=colors)
     for engine, one in zip(engines, values, strict=True):

@@ -13,13 +13,6 @@ from tandem.records import Action
 from tandem.redaction import redacted
 from tandem.results import Result
 
-COLORS = {
-    "sequential": "#4c78a8",
-    "distributed": "#e45756",
-    "scan": "#54a24b",
-    "distributed_scan": "#b279a2",
-}
-
 
 def fold_metrics(result: Result) -> str:
     """CSV: fold, reg_param, elastic_net_param, n_train, n_test, rmse, r2 (, mae); all digits."""

@@ -2,7 +2,8 @@
 
 import os
 
-from tandem.comparison import WITHOUT_SPARK, Comparison
+from tandem.comparison import Comparison
+from tandem.engines import without_spark
 
 
 def verdict(found: Comparison) -> list[str]:
@@ -11,7 +12,7 @@ def verdict(found: Comparison) -> list[str]:
     lines += [
         _spark(found, engine)
         for engine in found.engines
-        if WITHOUT_SPARK.get(engine) in found.turns
+        if without_spark().get(engine) in found.turns
     ]
     lines += found.crossings
     if len(found.answers) > 1:
@@ -42,7 +43,7 @@ def _speed(found: Comparison) -> str:
 
 
 def _spark(found: Comparison, engine: str) -> str:
-    alone = WITHOUT_SPARK[engine]
+    alone = without_spark()[engine]
     ratio = found.total(engine) / found.total(alone)
     where = f"on {os.cpu_count()} cores" if "local" in found.task.get("spark.master", "") else ""
     if ratio > 1:

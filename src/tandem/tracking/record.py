@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
 
+from tandem.engines import color
 from tandem.machine import machine_name
 from tandem.records import Action
 from tandem.redaction import shown
-from tandem.reporting import COLORS, run_note
+from tandem.reporting import run_note
 from tandem.results import Result
 
 
@@ -39,7 +40,7 @@ def describe(result: Result, params: Mapping[str, str], config_hash: str) -> Rec
         "machine": machine_name(),
         "mlflow.runName": _run_name(result),
         "mlflow.note.content": shown(run_note(result)),
-        "mlflow.runColor": COLORS.get(result.engine, "#555555"),
+        "mlflow.runColor": color(result.engine),
     }
     if result.facts.counted:
         tags["data.counted_categories"] = ", ".join(result.facts.counted)
