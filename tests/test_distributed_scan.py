@@ -161,13 +161,13 @@ from pathlib import Path
 from typing import Any
 
 import tandem
-from tandem.engines import distributed_scan, spark_session, spark_workers
+from tandem.spark import ship_package, start_session
 from tests.test_distributed_scan import files_task, identical
 from tests.tasks import drive
 
 def where(_):
-    import tandem.tiles
-    yield tandem.tiles.__file__
+    import tandem.moments.tiling
+    yield tandem.moments.tiling.__file__
 
 folder, poison = sys.argv[1:]
 task = files_task(
@@ -177,8 +177,8 @@ task = files_task(
     "spark.partitions=4",
     f"+spark.conf={{spark.executorEnv.PYTHONPATH:'{poison}'}}",
 )
-session = spark_session.start(task.spark, "test")
-spark_workers.ship_package(session)
+session = start_session(task.spark, "test")
+ship_package(session)
 found = session.sparkContext.parallelize(range(4), 4).mapPartitions(where).collect()
 assert all(".zip/tandem/" in path for path in found), found
 identical(drive("distributed_scan", task), drive("scan", task))
@@ -214,11 +214,11 @@ def python(code: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
 ALONE = """
 import pickle, sys
 from tandem.cleaning import decide
-from tandem.engines import base
+from tandem.engines import create
 
 with open(sys.argv[1], "rb") as file:
     task = pickle.load(file)
-engine = base.create("scan", task)
+engine = create("scan", task)
 engine.start()
 engine.load()
 data = task.dataset
@@ -240,13 +240,13 @@ def test_scan_never_imports_pyspark(tmp_path: Path) -> None:
 
 COUNTING = """
 import pickle, sys
-from tandem.threads import in_order
+from tandem.scan import in_order
 
 with open(sys.argv[1], "rb") as file:
     work, stretch = pickle.load(file)
 (found,) = in_order(work, [stretch])
 assert any(missing for missing, _, _ in found.values())
-assert not {"pandas", "sklearn"} & sys.modules.keys()
+assert not {"pandas", "sklearn", "mlflow", "psutil"} & sys.modules.keys()
 """
 
 
