@@ -318,7 +318,7 @@ def test_any_table_in_micro_folds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fit_on: str
 ) -> None:
     """Categories and their pairs too, in more micro-folds than such a table would get."""
-    monkeypatch.setattr(moments_cache, "micro_folds", lambda k, *_: 12 * k)
+    monkeypatch.setattr(moments_cache, "micro_fold_count", lambda k, *_: 12 * k)
     synthetic(tmp_path / "data", rows=2000, seed=1, files=3)
     look(tmp_path / "data", "folds.k=3")
     for k in (2, 3, 9, 36):

