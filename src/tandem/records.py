@@ -10,6 +10,11 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
+# What a run is timed by.
+STAGES = ("session", "convert", "load", "clean", "train", "refit")
+# Called with the number of units that are newly done.
+Advance = Callable[[int], None]
+
 
 class Kind(StrEnum):
     """How a column takes part in the regression."""
@@ -41,6 +46,42 @@ class Action(StrEnum):
     IMPUTE = "impute mean"
     INDEX = "index by frequency"
     INDEX_DROP_ROWS = "index by frequency, drop rows"
+
+
+# Spellings of a missing cell, unless others are given.
+MISSING_SPELLINGS = ("", "NA", "N/A", "null", "NULL", "NaN", "nan")
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """How CSV files spell what they hold.
+
+    `missing` lists the spellings of a missing cell, `text` the columns that are text whatever they
+    look like; `multiline`: quoted cells may hold lines that look like records.
+    """
+
+    missing: tuple[str, ...] = MISSING_SPELLINGS
+    text: tuple[str, ...] = ()
+    multiline: bool = False
+
+
+_SPELLING = Spelling()
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What the user says of a table.
+
+    `spelling` is about CSV files; `rows` and `seed` are about the flights, which are drawn.
+    """
+
+    name: str
+    path: str
+    target: str | None
+    exclude: tuple[str, ...] = ()
+    spelling: Spelling = _SPELLING
+    rows: int | None = None
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,46 +271,3 @@ class Task:
     threads: int | None
     mae: bool
     cache_moments: bool
-
-
-STAGES = ("session", "convert", "load", "clean", "train", "refit")
-
-
-# Called with the number of units that are newly done.
-Advance = Callable[[int], None]
-
-
-# Spellings of a missing cell, unless others are given.
-MISSING_SPELLINGS = ("", "NA", "N/A", "null", "NULL", "NaN", "nan")
-
-
-@dataclass(frozen=True, slots=True)
-class Spelling:
-    """How CSV files spell what they hold.
-
-    `missing` lists the spellings of a missing cell, `text` the columns that are text whatever they
-    look like; `multiline`: quoted cells may hold lines that look like records.
-    """
-
-    missing: tuple[str, ...] = MISSING_SPELLINGS
-    text: tuple[str, ...] = ()
-    multiline: bool = False
-
-
-_SPELLING = Spelling()
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What the user says of a table.
-
-    `spelling` is about CSV files; `rows` and `seed` are about the flights, which are drawn.
-    """
-
-    name: str
-    path: str
-    target: str | None
-    exclude: tuple[str, ...] = ()
-    spelling: Spelling = _SPELLING
-    rows: int | None = None
-    seed: int = 0

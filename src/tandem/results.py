@@ -1,4 +1,4 @@
-"""What an engine finds: error sums, a model, facts of the run. Frozen; nothing here computes."""
+"""What is found: error sums, a model, scores, facts, the result of a run. Frozen values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
