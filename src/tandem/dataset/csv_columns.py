@@ -58,9 +58,10 @@ class Remark:
             return f"{place}: {no_number(self.column, self.marks, missing)}"
         if target:
             return f"{place}: the target holds {self.form} -> write plain numbers"
+        step = "plain numbers" if "numbers" in self.form else "what matters of them as numbers"
         return (
             f"{place}: the column holds {self.form}, read as a category with {self.levels} -> "
-            f"write plain numbers, {override('exclude', [self.column])}, or "
+            f"write {step}, {override('exclude', [self.column])}, or "
             f"{override('text', [self.column])} if it is text"
         )
 
