@@ -65,7 +65,7 @@ class Spelling:
     multiline: bool = False
 
 
-_SPELLING = Spelling()
+PLAIN = Spelling()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Source:
     path: str
     target: str | None
     exclude: tuple[str, ...] = ()
-    spelling: Spelling = _SPELLING
+    spelling: Spelling = PLAIN
     rows: int | None = None
     seed: int = 0
 

@@ -9,18 +9,18 @@ from tandem.dataset.csv import Converted, to_parquet
 from tandem.dataset.files import find_files
 from tandem.dataset.parquet import read_footer
 from tandem.dataset.schema import (
-    _check_integers,
-    _check_names,
-    _kind,
-    _left_out,
-    _named_index,
-    _one_schema,
-    _saved_index,
-    _without,
+    check_integers,
+    check_names,
+    kind_of,
+    left_out,
+    named_index,
+    one_schema,
+    saved_index,
+    without,
 )
 from tandem.errors import ConfigurationError, DataError
 from tandem.machine import marks
-from tandem.records import _SPELLING, Column, Dataset, File, Kind, Source, Spelling
+from tandem.records import PLAIN, Column, Dataset, File, Kind, Source, Spelling
 
 
 def open_dataset(source: Source) -> Dataset:
@@ -34,25 +34,25 @@ def open_dataset(source: Source) -> Dataset:
     files = converted.files if converted else files
     footers = {file: read_footer(file) for file in files}
     schemas = {file: footer.schema.to_arrow_schema() for file, footer in footers.items()}
-    saved = _saved_index(schemas.values(), source.target)
-    schema = _one_schema({file: _without(found, saved) for file, found in schemas.items()})
-    named = _check_names(schema, source.target, [x for x in source.exclude if x not in saved])
+    saved = saved_index(schemas.values(), source.target)
+    schema = one_schema({file: without(found, saved) for file, found in schemas.items()})
+    named = check_names(schema, source.target, [x for x in source.exclude if x not in saved])
     notes = converted.notes(source.target, named) if converted else ()
-    columns = [Column(f"c{i}", name, _kind(schema.field(name))) for i, name in enumerate(named)]
+    columns = [Column(f"c{i}", name, kind_of(schema.field(name))) for i, name in enumerate(named)]
     if columns[0].kind is not Kind.NUMERIC:
         raise DataError(
             f"dataset.target: column '{source.target}' holds {schema.field(named[0]).type}, "
             "a regression needs a number -> choose a numeric column"
         )
     for file, footer in footers.items():
-        _check_integers(file, footer, named)
+        check_integers(file, footer, named)
     first, records = 0, []
     for file, footer in footers.items():
         records.append(File(str(file), footer.num_rows, first))
         first += footer.num_rows
     if first == 0:
         raise DataError(f"{source.path}: the files hold no row -> check the data")
-    notes = (*notes, *_left_out(saved, source.exclude), *_named_index(schema, named[1:]))
+    notes = (*notes, *left_out(saved, source.exclude), *named_index(schema, named[1:]))
     return Dataset(source.name, tuple(records), columns[0], tuple(columns[1:]), digest, notes)
 
 
@@ -67,7 +67,7 @@ def _converted(files: Sequence[Path], digest: str, spelling: Spelling) -> Conver
     if files[0].suffix.lower() == ".csv":
         return to_parquet(files, digest, spelling)
     for key, value in asdict(spelling).items():
-        if value != getattr(_SPELLING, key):
+        if value != getattr(PLAIN, key):
             shown = [*value] if isinstance(value, tuple) else value
             raise ConfigurationError(
                 f"dataset.{key}: {shown}: is about CSV files, these are Parquet -> leave it out"

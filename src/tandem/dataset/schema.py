@@ -18,17 +18,19 @@ _EXACT_INTEGER = 2**53
 _NAMELESS_INDEX = re.compile(r"__index_level_\d+__")
 
 
-def _saved_index(schemas: Iterable[pa.Schema], target: str | None) -> list[str]:
+def saved_index(schemas: Iterable[pa.Schema], target: str | None) -> list[str]:
     """Names of the columns, in any of the files, that hold an index without a name."""
     names = {name for schema in schemas for name in schema.names if name != target}
     return sorted(filter(_NAMELESS_INDEX.fullmatch, names))
 
 
-def _without(schema: pa.Schema, names: Sequence[str]) -> pa.Schema:
+def without(schema: pa.Schema, names: Sequence[str]) -> pa.Schema:
+    """`schema` less the columns `names`."""
     return pa.schema([field for field in schema if field.name not in names], schema.metadata)
 
 
-def _left_out(saved: Sequence[str], exclude: Sequence[str]) -> Iterator[str]:
+def left_out(saved: Sequence[str], exclude: Sequence[str]) -> Iterator[str]:
+    """A line on the columns `saved` that are left out, unless the user excludes them."""
     if told := [name for name in saved if name not in exclude]:
         yield (
             f"{', '.join(told)}: row labels that pandas saved without a name are no feature "
@@ -36,7 +38,7 @@ def _left_out(saved: Sequence[str], exclude: Sequence[str]) -> Iterator[str]:
         )
 
 
-def _named_index(schema: pa.Schema, features: Sequence[str]) -> Iterator[str]:
+def named_index(schema: pa.Schema, features: Sequence[str]) -> Iterator[str]:
     """A line for every feature that was the index, with a name, of the pandas frame."""
     try:
         noted = schema.pandas_metadata
@@ -51,7 +53,7 @@ def _named_index(schema: pa.Schema, features: Sequence[str]) -> Iterator[str]:
             )
 
 
-def _one_schema(schemas: dict[Path, pa.Schema]) -> pa.Schema:
+def one_schema(schemas: dict[Path, pa.Schema]) -> pa.Schema:
     """The schema of the first file, which every other must share by name and type."""
     for file, found in schemas.items():
         twice = [name for name in found.names if found.names.count(name) > 1]
@@ -72,7 +74,8 @@ def _one_schema(schemas: dict[Path, pa.Schema]) -> pa.Schema:
     return schema
 
 
-def _check_names(schema: pa.Schema, target: str | None, exclude: Sequence[str]) -> list[str]:
+def check_names(schema: pa.Schema, target: str | None, exclude: Sequence[str]) -> list[str]:
+    """The target, then the features, in their order. Raises DataError where one is not there."""
     names = schema.names
     if not target:
         raise ConfigurationError(f"dataset.target: no target is given -> one of {', '.join(names)}")
@@ -99,7 +102,8 @@ def _check_names(schema: pa.Schema, target: str | None, exclude: Sequence[str]) 
     return [target, *features]
 
 
-def _kind(field: pa.Field) -> Kind:
+def kind_of(field: pa.Field) -> Kind:
+    """How a column takes part. Raises DataError where its type is neither number nor text."""
     kind = field.type
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
@@ -115,7 +119,7 @@ def _kind(field: pa.Field) -> Kind:
     )
 
 
-def _check_integers(file: Path, footer: pq.FileMetaData, names: Iterable[str]) -> None:
+def check_integers(file: Path, footer: pq.FileMetaData, names: Iterable[str]) -> None:
     """Refuse integers and decimals that float64 would round, by the footer or else the values."""
     schema = footer.schema.to_arrow_schema()
     for name in names:

@@ -22,7 +22,7 @@ from tandem.folds import FOLD, ROW_ID, check_folds, fold_expression
 from tandem.model import as_text
 from tandem.records import Array, FitOn, GridPoint, Kind, Ledger, Plan, Profile, Task
 from tandem.results import Design, ErrorSums, Facts, LinearModel
-from tandem.solver import NEARLY, groups, sklearn_estimator, weakest
+from tandem.solver import NEARLY, groups, sklearn_estimator
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +201,7 @@ def _measured(estimator: LinearRegression, x: Array, varies: NDArray[np.bool_]) 
         return Design(features, rank, condition)
     place, x = np.flatnonzero(varies), x[:, varies]
     _, vectors = np.linalg.eigh(x.T @ x)
-    tied = groups(weakest(vectors, features - rank))
+    tied = groups(vectors, features - rank)
     return Design(features, rank, condition, tuple(tuple(place[[*g]].tolist()) for g in tied))
 
 

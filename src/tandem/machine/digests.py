@@ -32,6 +32,12 @@ def marks(files: Iterable[Path]) -> list[Mark]:
         return [*pool.map(_mark, files)]
 
 
+def digest_of(file: Path) -> str:
+    """SHA-256 of what the file holds now, as 64 hexadecimal digits."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
 def state(file: Path) -> tuple[int, ...]:
     """What changes with the content: size, times, identity. No program can set the second time."""
     found = file.stat()
@@ -45,8 +51,7 @@ def _mark(file: Path) -> Mark:
         if digest := _remembered(memo, before):
             return Mark(digest, before)
         begin = time.time_ns()
-        with file.open("rb") as opened:
-            digest = hashlib.file_digest(opened, "sha256").hexdigest()
+        digest = digest_of(file)
         changed_ns = before[1]
         settled = state(file) == before and changed_ns + _TICK_NS < begin
     except OSError as error:

@@ -3,7 +3,6 @@
 Whatever is published appears by one rename, so that a reader sees all of it or nothing.
 """
 
-import hashlib
 import json
 import logging
 import shutil
@@ -15,7 +14,7 @@ from typing import Any
 
 from tandem.errors import DataError, MachineError
 from tandem.machine.cache import cache_folder, check_disk, write_atomically
-from tandem.machine.digests import marks
+from tandem.machine.digests import digest_of, marks
 
 MANIFEST = "_manifest.json"  # the underscore: no reader takes it for data
 
@@ -37,7 +36,7 @@ def published(key: str, needed: int, build: Callable[[Path], dict[str, Any]]) ->
     if not whole:
         with _workplace(folder, needed) as work:
             entry = build(work)
-            digests = {file.name: _digest(file) for file in sorted(work.iterdir())}
+            digests = {file.name: digest_of(file) for file in sorted(work.iterdir())}
             write_atomically(work / MANIFEST, json.dumps({**entry, "sha256": digests}, indent=1))
             _put_in_place(work, folder)
     return folder
@@ -53,11 +52,6 @@ def _is_whole(folder: Path) -> bool | None:
     except (OSError, ValueError, DataError):
         return False
     return found == [*digests.values()]
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 @contextmanager

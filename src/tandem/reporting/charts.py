@@ -13,7 +13,7 @@ from tandem.results import Result
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_OTHER = "#555555"
+_LINE = "#555555"
 _STYLES = ("-", "--", ":", "-.")
 _STAGES = ("#9d9d9d", "#d4a373", "#72b7b2", "#eeca3b", "#4c78a8", "#ff9da6")  # of the stages
 
@@ -140,7 +140,7 @@ def _bars(
     if log:
         axes.set_xscale("log")
         axes.set_xlim(min(*values, 1.0) / 3, 5 * max(values))
-        axes.axvline(begin, color=_OTHER, linewidth=0.8)
+        axes.axvline(begin, color=_LINE, linewidth=0.8)
     else:
         axes.set_xlim(0, 1.2 * max(values))
     axes.set_xlabel(label)

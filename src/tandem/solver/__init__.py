@@ -1,7 +1,7 @@
 """From sums to coefficients and errors: the objective, training sets, every grid point, centres."""
 
 from tandem.solver.centres import centres_for
-from tandem.solver.collinear import NEARLY, groups, weakest
+from tandem.solver.collinear import NEARLY, groups
 from tandem.solver.fits import LOST, errors, fit, intercepts
 from tandem.solver.objective import sklearn_estimator
 from tandem.solver.recentre import recentred
@@ -26,5 +26,4 @@ __all__ = [
     "residual",
     "settled",
     "sklearn_estimator",
-    "weakest",
 ]

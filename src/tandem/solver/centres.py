@@ -47,11 +47,11 @@ def _far(rows: Array, squares: Array, within: Array, mean: Array) -> Mask:
     far = np.zeros(rows.shape[1], dtype=bool)
     folds = np.arange(len(rows))
     for out in range(-1, len(rows)):  # -1: all rows, of the refit
-        of, here = rows[folds != out], mean[folds != out]
-        total = np.maximum(of.sum(axis=0), 1.0)
-        middle = (of * here).sum(axis=0) / total
-        scatter = within[folds != out].sum(axis=0) + (of * (here - middle) ** 2).sum(axis=0)
-        far |= squares[folds != out].sum(axis=0) > _NEAR * scatter
+        train = folds != out
+        of, here = rows[train], mean[train]
+        middle = (of * here).sum(axis=0) / np.maximum(of.sum(axis=0), 1.0)
+        scatter = within[train].sum(axis=0) + (of * (here - middle) ** 2).sum(axis=0)
+        far |= squares[train].sum(axis=0) > _NEAR * scatter
     far[-1] |= bool(np.any((squares[:, -1] > _NEAR_ALONE * within[:, -1]) & (rows[:, -1] > 1)))
     return far
 

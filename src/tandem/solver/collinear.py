@@ -10,21 +10,16 @@ _PART = 1e-3  # of a relation: two features with a smaller product of weights do
 Groups = tuple[tuple[int, ...], ...]
 
 
-def weakest(vectors: Array, missing: int) -> Array:
-    """The columns of `vectors`, by ascending eigenvalue, that say what is collinear.
+def groups(vectors: Array, missing: int) -> Groups:
+    """The sets of features that are tied together: positions in order, sets of two or more.
 
-    The first `missing`, whose eigenvalue counts as 0; where there are none, the first alone.
+    `vectors`: eigenvectors of the standardised features' Gram matrix, shape (features, features),
+    by ascending eigenvalue; `missing`: how many of these count as 0. With V for the first
+    `missing`, or, where there are none, for the first alone, features i and j share a relation
+    where |(V V')_ij| > 1e-3. V V' does not depend on which vectors span the null space, and
+    relations without a common feature are blocks of it.
     """
-    return vectors[:, : max(1, missing)]
-
-
-def groups(directions: Array) -> Groups:
-    """The sets of features that `directions` tie together: positions in order, sets of two or more.
-
-    `directions`: orthonormal, shape (features, directions), of standardised features. With V for
-    them, features i and j share a relation where |(V V')_ij| > 1e-3. V V' does not depend on which
-    vectors span the null space, and relations without a common feature are blocks of it.
-    """
+    directions = vectors[:, : max(1, missing)]
     linked = np.abs(directions @ directions.T) > _PART
     np.fill_diagonal(linked, val=True)
     left = {*np.flatnonzero(linked.sum(axis=0) > 1).tolist()}

@@ -21,7 +21,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import enet_path
 
 from tandem.records import Array
-from tandem.solver.collinear import NEARLY, Groups, groups, weakest
+from tandem.solver.collinear import NEARLY, Groups, groups
 from tandem.solver.double_double import DoubleDouble
 from tandem.solver.objective import Penalty
 
@@ -120,7 +120,7 @@ class _Spectrum:
         """Features that follow from one another, or nearly so; none where all is well."""
         if self.full and self.condition() <= NEARLY**2:
             return ()
-        return groups(weakest(self.vectors, len(self.values) - self.rank))
+        return groups(self.vectors, len(self.values) - self.rank)
 
     def condition(self, l2: float = 0.0) -> float:
         """Largest over smallest eigenvalue of G + l2 that is not taken as 0."""

@@ -16,14 +16,16 @@ from tandem.records import Dataset, Plan
 from tandem.redaction import shown
 
 
-def _dataset_input(dataset: Dataset) -> DatasetInput:
+def dataset_input(dataset: Dataset) -> DatasetInput:
+    """The dataset as the input of a run: name, digest, first file, rows."""
     source = json.dumps({"uri": shown(dataset.files[0].path)})
     profile = json.dumps({"num_rows": dataset.rows, "num_files": len(dataset.files)})
     entity = DatasetEntity(dataset.name, dataset.fingerprint[:32], "local", source, profile=profile)
     return DatasetInput(entity, [InputTag("mlflow.data.context", "training")])
 
 
-def _log_model(run_id: str, model_json: Path, dataset: Dataset, plan: Plan) -> None:
+def log_model(run_id: str, model_json: Path, dataset: Dataset, plan: Plan) -> None:
+    """Keep the model, with these sources, signature and the first raw rows as its example."""
     Model.log(
         artifact_path=None,
         name="model",

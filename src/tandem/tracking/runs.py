@@ -18,7 +18,7 @@ from tandem.redaction import shown
 from tandem.tracking import dashboard
 from tandem.tracking.folder import read_record
 from tandem.tracking.history import JOB_TAG
-from tandem.tracking.logged_model import _dataset_input, _log_model
+from tandem.tracking.logged_model import dataset_input, log_model
 from tandem.tracking.record import Record
 from tandem.tracking.store import answering, open_store
 
@@ -86,8 +86,8 @@ def send(run_id: str, folder: Path, dataset: Dataset, plan: Plan, begin: float) 
     """
     client = mlflow.MlflowClient()
     client.log_artifacts(run_id, str(folder / "artifacts"))
-    _log_model(run_id, folder / "model.json", dataset, plan)
-    client.log_inputs(run_id, [_dataset_input(dataset)])
+    log_model(run_id, folder / "model.json", dataset, plan)
+    client.log_inputs(run_id, [dataset_input(dataset)])
     record = read_record(folder)
     log_s = ("time/log_s", time.perf_counter() - begin, 0)
     log_batch(run_id, Record(record.params, (*record.metrics, log_s), record.tags))
