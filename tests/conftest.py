@@ -18,7 +18,7 @@ class ByFile(LoadFileScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file = str(super()._split_scope(nodeid))
-        text = Path(__file__).with_name(Path(file).name).read_text(encoding="utf-8")
+        text = (self.config.rootpath / file).read_text(encoding="utf-8")
         return "spark" if "one_session" in text else file
 
 

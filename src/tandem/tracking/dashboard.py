@@ -1,7 +1,7 @@
 """The page that MLflow opens on an experiment of ours, and the links to it.
 
 MLflow keeps a shared view (charts and their sections) as JSON in an experiment tag. The format is
-not documented: tests/test_browser.py looks at the page, and a plain link is printed beside it.
+not documented: tests/tracking/test_browser.py looks at the page; a plain link is printed beside it.
 """
 
 import json

@@ -15,7 +15,7 @@ import pytest
 
 from tandem.tracking import history
 from tandem.tracking.folder import read_record
-from tests.commands import SMALL, runs, tandem
+from tests.shell import SMALL, runs, tandem
 from tests.tasks import synthetic
 
 

@@ -14,9 +14,9 @@ from tandem.commands.study import Case, Row
 from tandem.config.composed import configuration_folder, settings
 from tandem.errors import IncompleteError
 from tandem.scaling.amdahl import amdahl
-from tests.commands import SMALL, runs
+from tests.shell import SMALL, runs
 
-STUDIES = Path(__file__).parents[1] / "experiments"
+STUDIES = Path(__file__).parents[2] / "experiments"
 NAMES = ("rows", "cores", "executors", "partitions", "grid", "protocol")
 
 

@@ -16,11 +16,11 @@ from tandem.solver import refine
 from tandem.solver.refine import scans, settled
 from tandem.solver.residuals import pull, residual
 from tandem.solver.training_sets import Folding, Split, canonical
+from tests.engines.test_scan import check, table_task
+from tests.moments.test_moments import LEVELS, Table
 from tests.oracle import cross_validate
 from tests.problems import digits, least_squares
 from tests.tasks import drive, synthetic
-from tests.test_moments import LEVELS, Table
-from tests.test_scan import check, table_task
 
 OLS = GridPoint(0.0, 0.0)
 

@@ -13,7 +13,7 @@ from tandem.dataset.csv_reader import override
 from tandem.dataset.opening import open_dataset
 from tandem.errors import ConfigurationError, DataError
 from tandem.records import Dataset, Kind, Source, Spelling
-from tests.commands import tandem
+from tests.shell import tandem
 
 DAY = dt.date(2020, 1, 1)
 

@@ -20,10 +20,10 @@ from tandem.commands.advise import (
 from tandem.machine.hardware import machine_name
 from tandem.records import Dataset, File, Task
 from tandem.tracking.history import Measured
-from tests.commands import runs, tandem
+from tests.shell import runs, tandem
 from tests.tasks import make_task
 
-STUDY = Path(__file__).parents[1] / "experiments" / "rows"
+STUDY = Path(__file__).parents[2] / "experiments" / "rows"
 SMALL = ("model.reg_param=[0.1]", "model.elastic_net_param=[0]")
 LINES = {"sequential": (3.0, 4e-8, 3e-7), "distributed": (20.0, 1e-6, 2e-7), "scan": (2, 3e-8, 0)}
 

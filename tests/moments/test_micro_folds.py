@@ -5,8 +5,8 @@ import pytest
 
 from tandem.moments.micro_folds import MOST, folded, micro_fold_count, multiples
 from tandem.moments.moments import Moments
-from tests import test_moments
-from tests.test_moments import Table, same
+from tests.moments import test_moments
+from tests.moments.test_moments import Table, same
 
 
 @pytest.mark.parametrize(

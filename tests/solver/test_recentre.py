@@ -16,10 +16,10 @@ from tandem.moments.moments import Moments
 from tandem.records import Folds
 from tandem.scan.arrow import numbers
 from tandem.solver.recentre import EXACT, recentred
+from tests.engines.test_scan import check, identical
+from tests.moments.test_moments import Table, same
 from tests.oracle import cross_validate, fold_of
 from tests.tasks import drive, make_task
-from tests.test_moments import Table, same
-from tests.test_scan import check, identical
 
 OLS = ("model.reg_param=[0]", "model.elastic_net_param=[0]")
 

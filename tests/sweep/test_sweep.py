@@ -22,7 +22,7 @@ from tandem.config.composed import configuration_folder
 from tandem.sweep import outcomes
 from tandem.sweep.jobs import Job, code_version, make_jobs, sweep_key
 from tandem.sweep.outcomes import Outcome, Status
-from tests.commands import runs, tandem
+from tests.shell import runs, tandem
 
 TINY = ("engine=scan", "dataset.rows=300", "model.reg_param=[0.1]", "folds.k=2")
 LONG = ("engine=sequential", "dataset.rows=50000", "model.max_iter=100000", "model.tol=1e-12")

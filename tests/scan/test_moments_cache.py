@@ -330,7 +330,7 @@ def test_any_table_in_micro_folds(
 
 TOGETHER = """
 import sys
-from tests.test_second_look import look
+from tests.scan.test_moments_cache import look
 
 found = look(sys.argv[1])
 print(found.sums.sse.tobytes().hex())
@@ -338,7 +338,7 @@ print(found.sums.sse.tobytes().hex())
 
 
 def python(code: str, *arguments: str) -> "subprocess.Popen[str]":
-    sources = [str(Path(moments_cache.__file__).parents[2]), str(Path(__file__).parents[1])]
+    sources = [str(Path(moments_cache.__file__).parents[2]), str(Path(__file__).parents[2])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sources)}
     command = [sys.executable, "-c", code, *arguments]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
@@ -418,10 +418,10 @@ def test_another_layout_of_the_row_vector_never_uses_what_is_kept(tmp_path: Path
 def rows_from_cache(folder: Path) -> int:
     """Of a look at folder/data by the sources in folder/src."""
     program = (
-        "from tests.test_second_look import look; from pathlib import Path; import sys;"
+        "from tests.scan.test_moments_cache import look; from pathlib import Path; import sys;"
         "print(look(Path(sys.argv[1])).ledger.rows_from_cache)"
     )
-    path = f"{folder / 'src'}{os.pathsep}{Path(__file__).parents[1]}"
+    path = f"{folder / 'src'}{os.pathsep}{Path(__file__).parents[2]}"
     done = subprocess.run(
         [sys.executable, "-c", program, folder / "data"],
         env={**os.environ, "PYTHONPATH": path},

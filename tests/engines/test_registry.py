@@ -11,7 +11,7 @@ import pytest
 import tandem
 from tandem.config import configuration_folder
 from tandem.engines import ENGINES, without_spark
-from tests.commands import SMALL, runs
+from tests.shell import SMALL, runs
 
 ROW = '    "toy": Entry("tandem.engines.toy", "#123456", bits="sums", left=nothing),\n'
 FILE = '''"""A toy: scan by another name."""

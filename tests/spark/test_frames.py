@@ -12,8 +12,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from tandem.errors import ConfigurationError, DataError
+from tests.dataset.test_parquet import ROWS, every_type, flip, options, stored
 from tests.tasks import drive, make_task
-from tests.test_parquet import ROWS, every_type, flip, options, stored
 
 pytestmark = pytest.mark.usefixtures("one_session")
 

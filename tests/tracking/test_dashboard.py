@@ -1,4 +1,4 @@
-"""The dashboard's tag and the links; how the page looks is for tests/test_browser.py."""
+"""The dashboard's tag and the links; how the page looks is for tests/tracking/test_browser.py."""
 
 from pathlib import Path
 

@@ -24,10 +24,10 @@ from tandem.scan.arrow import categories
 from tandem.scan.first_rows import expected_levels
 from tandem.solver.training_sets import Folding, canonical
 from tandem.tracking.record import describe
+from tests.engines.test_scan import check, identical, table_task, tables, write
+from tests.moments.test_moments import Table, cut
 from tests.oracle import cross_validate
 from tests.tasks import drive, synthetic
-from tests.test_moments import Table, cut
-from tests.test_scan import check, identical, table_task, tables, write
 
 
 @contextmanager

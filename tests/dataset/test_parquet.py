@@ -19,7 +19,7 @@ from tandem.errors import DataError
 from tandem.records import Action, Dataset, Decision, Plan, Source, Task
 from tandem.results import Result
 from tandem.scan.row_groups import Reader
-from tests.commands import runs, tandem
+from tests.shell import runs, tandem
 from tests.tasks import drive, make_task
 
 ROWS = 60

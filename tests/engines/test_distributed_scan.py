@@ -162,7 +162,7 @@ from typing import Any
 
 import tandem
 from tandem.spark import ship_package, start_session
-from tests.test_distributed_scan import files_task, identical
+from tests.engines.test_distributed_scan import files_task, identical
 from tests.tasks import drive
 
 def where(_):
@@ -200,7 +200,7 @@ def test_on_a_cluster_whose_workers_lack_the_package(tmp_path: Path) -> None:
 
 def python(code: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run `code` with these sources and these tests in the path of the driver."""
-    path = os.pathsep.join([str(Path(tandem.__file__).parents[1]), str(Path(__file__).parents[1])])
+    path = os.pathsep.join([str(Path(tandem.__file__).parents[1]), str(Path(__file__).parents[2])])
     return subprocess.run(
         [sys.executable, "-c", code, *arguments],
         env={**os.environ, "PYTHONPATH": path},

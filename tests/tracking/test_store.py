@@ -8,7 +8,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from tests.commands import runs
+from tests.shell import runs
 
 OPEN = (
     "from tandem.tracking import Store, tracked\n"

@@ -15,11 +15,11 @@ from numpy.testing import assert_allclose
 
 from tandem.records import Task
 from tandem.results import Result
+from tests.engines.test_distributed_scan import identical
+from tests.engines.test_scan import check
 from tests.oracle import cross_validate, fold_of
 from tests.rational import held_out
 from tests.tasks import drive, make_task, synthetic
-from tests.test_distributed_scan import identical
-from tests.test_scan import check
 
 FILLS = (0.0, -999.0, -99999.0, 1e10, 9.96921e36)
 RIDGE = ("model.elastic_net_param=[0]",)

@@ -12,7 +12,7 @@ import pytest
 
 from tandem.tracking.dashboard import TAG
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SMALL = "dataset.rows=3000 model.reg_param=[0.1] folds.k=2"
 
 slow = pytest.mark.slow
