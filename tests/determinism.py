@@ -15,12 +15,13 @@ import pyarrow.parquet as pq
 
 from tandem.engines import scan
 from tandem.moments.tiling import Workplace
-from tandem.records import Folds, Task
+from tandem.records import Task
 from tandem.results import Result
 from tandem.scan import row_groups
 from tandem.scan.pieces import Stretch
 from tandem.scan.threads import Work, in_order
 from tandem.scores import largest_relative_difference
+from tandem.settings import Folds
 from tests.oracle import fold_of
 from tests.tasks import drive, make_task
 

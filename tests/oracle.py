@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from tandem.records import Column, Dataset, Folds, GridPoint, Kind, Task
+from tandem.records import Column, Dataset, Kind, Task
+from tandem.settings import Folds, GridPoint
 
 Row = dict[str, Any]
 Array = NDArray[np.float64]

@@ -6,11 +6,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from hydra import compose, initialize_config_dir
 from numpy.typing import NDArray
 
 from tandem.commands.run import execute
-from tandem.config.composed import configuration_folder, settings, source, task
+from tandem.config.composed import compose, task
 from tandem.dataset.opening import open_dataset
 from tandem.machine.timing import Stopwatch
 from tandem.progress import Display
@@ -25,9 +24,8 @@ def make_task(*overrides: str) -> Task:
 
     Unless `overrides` say otherwise nothing is looked up: a test measures what it runs.
     """
-    with initialize_config_dir(str(configuration_folder()), version_base="1.3"):
-        chosen = settings(compose("config", ["cache.moments=false", *overrides]))
-    return task(chosen, open_dataset(source(chosen)))
+    chosen = compose("cache.moments=false", *overrides).settings
+    return task(chosen, open_dataset(chosen.dataset))
 
 
 def drive(engine_name: str, task: Task) -> Result:

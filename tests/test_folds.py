@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from tandem.folds import FOLD, ROW_ID, fold_expression, fold_numbers
-from tandem.records import Folds
+from tandem.settings import Folds
 
 ROWS = 200_000
 # A lawful hash trips one of the some hundred checks below once in a thousand rewrites of it.

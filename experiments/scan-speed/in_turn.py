@@ -16,17 +16,17 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from hydra import compose, initialize_config_dir
 
 from tandem.commands.run import execute
-from tandem.config.composed import configuration_folder, settings, source, task
+from tandem.config import compose, task
 from tandem.dataset.opening import open_dataset
 from tandem.engines.registry import create, unseen
 from tandem.machine.timing import Stopwatch
 from tandem.progress import Display
-from tandem.records import GridPoint, Kind, Task
+from tandem.records import Kind, Task
 from tandem.scan.pieces import Stretch
 from tandem.scan.row_groups import Reader
+from tandem.settings import GridPoint
 
 LARGE = tuple(
     GridPoint(10.0 ** (-4 + 5 * i / 19), ratio)
@@ -76,9 +76,8 @@ def main() -> None:
     """Every program once untimed, then in turn."""
     names, counts, repeats, *overrides = sys.argv[1:]
     threads = [int(count) for count in counts.split(",")]
-    with initialize_config_dir(str(configuration_folder()), version_base="1.3"):
-        chosen = settings(compose("config", ["engine=scan", "cache.moments=false", *overrides]))
-    small = replace(task(chosen, open_dataset(source(chosen))), threads=threads[0])
+    chosen = compose("engine=scan", "cache.moments=false", *overrides).settings
+    small = replace(task(chosen, open_dataset(chosen.dataset)), threads=threads[0])
     create("scan", small, unseen).start()
     pa.set_cpu_count(threads[0])
     if names == "memory":

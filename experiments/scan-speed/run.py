@@ -96,9 +96,9 @@ def engine_run(section: str, table: Table, engine: str, *overrides: str) -> Row:
 def check(table: Table) -> float:
     """Largest relative difference of the MSE between scan and scikit-learn; ends above AGREE."""
     code = (
-        "import sys, json; from tests.tasks import make_task, drive\n"
-        "task = make_task(*sys.argv[1:])\n"
-        "a, b = (drive(name, task).sums.sse for name in ('scan', 'sequential'))\n"
+        "import sys; from tandem.commands.run import answer; from tandem.config import compose\n"
+        "settings = compose('cache.moments=false', *sys.argv[1:]).settings\n"
+        "a, b = (answer(settings, name).sums.sse for name in ('scan', 'sequential'))\n"
         "print(float(abs(a / b - 1).max()))"
     )
     words = [*table.words, *EXACT]

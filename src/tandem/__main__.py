@@ -1,11 +1,10 @@
 """The only place where things start: `tandem [run|compare|advise|sweep] [key=value ...]`."""
 
 import os
-import shlex
 import signal
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from secrets import token_hex
 from types import FrameType
@@ -16,57 +15,12 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from tandem.config import Command, Settings, configuration_folder, hide_secrets, settings
-from tandem.errors import ConfigurationError, TandemError, Terminated, nearest
+from tandem.config import MULTIRUN, configuration, configuration_folder, in_our_words, words
+from tandem.errors import TandemError, Terminated
 from tandem.machine import end_with_starter, handed_over
 from tandem.progress import Display
 from tandem.redaction import shown
-
-_HYDRA_FLAGS = (
-    "--help",
-    "--hydra-help",
-    "--version",
-    "--cfg",
-    "--resolve",
-    "--package",
-    "--run",
-    "--multirun",
-    "--shell-completion",
-    "--config-path",
-    "--config-name",
-    "--config-dir",
-    "--experimental-rerun",
-    "--info",
-)  # fmt: skip - one list, read as one
-
-_MULTIRUN = ("-m", "--multirun")
-_SWEEP = "sweep"  # the command that is Hydra's multirun
-
-
-def words(arguments: Sequence[str]) -> Iterator[str]:
-    """The command line as Hydra reads it.
-
-    A leading command becomes `command=...`, a leading `sweep` Hydra's `--multirun`. What
-    `mlflow run -P` makes of its parameters is undone: `--key value` becomes `key=value`, and the
-    value of `--overrides` is split as a shell splits words (it is never evaluated).
-    """
-    rest = iter(arguments)
-    for position, word in enumerate(rest):
-        if position == 0 and word in {*Command}:
-            yield f"command={word}"
-        elif position == 0 and word == _SWEEP:
-            yield "--multirun"
-        elif word.split("=")[0] == "--overrides":
-            given = word.partition("=")[2] if "=" in word else next(rest, "")
-            try:
-                yield from shlex.split(given)
-            except ValueError as error:
-                raise ConfigurationError(f"overrides: {given}: {error} -> close it") from error
-        elif word.startswith("--") and word.split("=")[0] not in _HYDRA_FLAGS:
-            key = word.removeprefix("--")
-            yield key if "=" in key else f"{key}={next(rest, '')}"
-        else:
-            yield word
+from tandem.settings import Command, Settings
 
 
 def main() -> None:
@@ -85,11 +39,11 @@ def main() -> None:
         sys.argv += handed_over()
         given = [*words(sys.argv[1:]), *_search_path(sys.argv)]
         # Hydra's parser takes no flag between two overrides.
-        sys.argv[1:] = sorted(given, key=lambda word: word not in _MULTIRUN)
+        sys.argv[1:] = sorted(given, key=lambda word: word not in MULTIRUN)
         status = _run_hydra()
     except (HydraException, OmegaConfBaseException) as error:
-        told = _no_command(sys.argv) or error
-        status = _report(told, ConfigurationError.status, debug=debug)
+        told = in_our_words(error, sys.argv[1:])
+        status = _report(told, told.status, debug=debug)
     except TandemError as error:
         status = _report(error, error.status, debug=debug)
     except Terminated as error:
@@ -97,17 +51,6 @@ def main() -> None:
     except KeyboardInterrupt:
         status = 128 + signal.SIGINT
     sys.exit(status)
-
-
-def _no_command(arguments: Sequence[str]) -> ConfigurationError | None:
-    """What to say where Hydra could make nothing of a word that was meant as a command."""
-    names = (*Command, _SWEEP)
-    for word in filter(str.isidentifier, arguments[1:]):
-        return ConfigurationError(
-            f"{word}: there is no such command{nearest(word, names)} -> {', '.join(names)}, "
-            "or key=value; tandem --help"
-        )
-    return None
 
 
 def _search_path(arguments: Sequence[str]) -> list[str]:
@@ -134,8 +77,11 @@ def _job(config: DictConfig) -> int:
     """One job; its exit status."""
     debug = bool(OmegaConf.select(config, "debug"))
     try:
-        hide_secrets(config)
-        chosen = settings(config)
+        # As typed: what the environment holds is for each process to look up.
+        typed = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False)
+        assert isinstance(typed, list)  # noqa: S101 - for the type checker
+        whole = configuration(config, [*map(str, typed)])
+        chosen = whole.settings
         if chosen.command == Command.ADVISE:
             _advise(chosen)
             return 0
@@ -145,13 +91,7 @@ def _job(config: DictConfig) -> int:
             from tandem.commands.run import run  # noqa: PLC0415
             from tandem.tracking import links  # noqa: PLC0415
 
-        if chosen.command == Command.COMPARE:
-            # As typed: what the environment holds is for each process to look up.
-            typed = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False)
-            assert isinstance(typed, list)  # noqa: S101 - for the type checker
-            run_id = compare(chosen, config, [*map(str, typed)])
-        else:
-            run_id = run(chosen, config)
+        run_id = compare(whole) if chosen.command == Command.COMPARE else run(whole)
         if not chosen.tracking.parent_run_id:
             sys.stdout.write(f"{links(run_id)}\n")
     except TandemError as error:

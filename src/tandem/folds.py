@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tandem.errors import DataError
-from tandem.records import Folds
+from tandem.settings import Folds
 
 # A prime below 2**31 that is 2 modulo 3, so that cubing is a permutation of the residues and
 # every product stays below 2**62: Spark's ANSI mode raises on integer overflow.

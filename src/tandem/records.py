@@ -7,6 +7,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from tandem.settings import Cleaning, Folds, GridPoint, Solver, SparkSettings
+
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
@@ -23,20 +25,6 @@ class Kind(StrEnum):
     CATEGORICAL = "categorical"
 
 
-class FitOn(StrEnum):
-    """Which rows the cleaning is fitted on: the training folds, or all rows before the folds."""
-
-    TRAIN = "train"
-    ALL = "all"
-
-
-class MissingCategory(StrEnum):
-    """A missing category is a category of its own, or its row is dropped."""
-
-    KEEP = "keep"
-    DROP = "drop"
-
-
 class Action(StrEnum):
     """What the plan does with a column."""
 
@@ -46,42 +34,6 @@ class Action(StrEnum):
     IMPUTE = "impute mean"
     INDEX = "index by frequency"
     INDEX_DROP_ROWS = "index by frequency, drop rows"
-
-
-# Spellings of a missing cell, unless others are given.
-MISSING_SPELLINGS = ("", "NA", "N/A", "null", "NULL", "NaN", "nan")
-
-
-@dataclass(frozen=True, slots=True)
-class Spelling:
-    """How CSV files spell what they hold.
-
-    `missing` lists the spellings of a missing cell, `text` the columns that are text whatever they
-    look like; `multiline`: quoted cells may hold lines that look like records.
-    """
-
-    missing: tuple[str, ...] = MISSING_SPELLINGS
-    text: tuple[str, ...] = ()
-    multiline: bool = False
-
-
-PLAIN = Spelling()
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What the user says of a table.
-
-    `spelling` is about CSV files; `rows` and `seed` are about the flights, which are drawn.
-    """
-
-    name: str
-    path: str
-    target: str | None
-    exclude: tuple[str, ...] = ()
-    spelling: Spelling = PLAIN
-    rows: int | None = None
-    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,16 +85,6 @@ class Profile:
 
     rows: int
     missing: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Cleaning:
-    """Thresholds (fractions of all rows) and protocol of the cleaning."""
-
-    drop_column_above: float
-    drop_rows_below: float
-    fit_on: FitOn
-    missing_category: MissingCategory
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,51 +148,6 @@ class Ledger:
     rows_rejected: int
     cells_imputed: int
     rows_from_cache: int = field(default=0, compare=False)  # how it was found, not what
-
-
-@dataclass(frozen=True, slots=True)
-class Folds:
-    """k folds; `block` neighbouring rows share a fold."""
-
-    k: int
-    seed: int
-    block: int
-
-
-@dataclass(frozen=True, slots=True)
-class GridPoint:
-    """One pair of penalties, in Spark ML's convention."""
-
-    reg_param: float
-    elastic_net_param: float
-
-
-@dataclass(frozen=True, slots=True)
-class Solver:
-    """Tolerance and iteration cap of the iterative solvers; None is the library's own default.
-
-    `precompute`: scikit-learn's ElasticNet works on the Gram matrix instead of the rows.
-    """
-
-    tol: float | None
-    max_iter: int | None
-    precompute: bool
-
-
-@dataclass(frozen=True, slots=True)
-class SparkSettings:
-    """How the Spark session is built and how the engine uses it. None: chosen for the machine."""
-
-    master: str
-    driver_memory: str
-    executor_cores: int | None
-    executor_instances: int | None
-    executor_memory: str
-    partitions: int | None
-    shuffle_partitions: int | None
-    adaptive: bool
-    parallelism: int
-    conf: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

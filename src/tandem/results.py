@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tandem.records import Array, GridPoint, Ledger, Plan, Task
+from tandem.records import Array, Ledger, Plan, Task
+from tandem.settings import GridPoint
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,19 +18,8 @@ from tandem.cleaning.ledger import take_ledger, valid_row
 from tandem.cleaning.plan import decide
 from tandem.errors import DataError
 from tandem.folds import check_folds
-from tandem.records import (
-    Action,
-    Cleaning,
-    Column,
-    Decision,
-    FitOn,
-    Folds,
-    Kind,
-    Ledger,
-    MissingCategory,
-    Plan,
-    Profile,
-)
+from tandem.records import Action, Column, Decision, Kind, Ledger, Plan, Profile
+from tandem.settings import Cleaning, FitOn, Folds, MissingCategory
 from tests.tasks import make_task
 
 TARGET = Column("c0", "y", Kind.NUMERIC)

@@ -23,10 +23,10 @@ from tests.tasks import synthetic
     ("arguments", "status", "says"),
     [
         (("folds.k=1",), 2, "folds.k: 1: must be at least 2"),
-        (("engine=sequantial",), 2, "Could not find 'engine/sequantial'"),
-        (("folds.kk=3",), 2, "folds.kk"),
+        (("engine=sequantial",), 2, "engine=sequantial: there is no such choice; did you mean"),
+        (("folds.kk=3",), 2, "folds.kk: there is no such key; did you mean 'folds.k'? -> "),
         (("compar",), 2, "compar: there is no such command; did you mean 'compare'? -> run,"),
-        (("model.reg_param=[0.1,-1]",), 2, "model.reg_param: -1.0"),
+        (("model.reg_param=[0.1,-1]",), 2, "model.reg_param: -1: must be at least 0"),
         (("model.elastic_net_param=[1.5]",), 2, "model.elastic_net_param: 1.5"),
         (("dataset=files", "dataset.target=y"), 2, "dataset.path: no value"),
         (("dataset.path=houses.csv",), 2, "dataset.path: houses.csv: only dataset=files reads it"),

@@ -12,7 +12,8 @@ import pytest
 from tandem.comparison.answers import Answer, read_answer
 from tandem.comparison.parity import Certificate, certify, differences
 from tandem.dataset.samples import sample
-from tandem.records import Array, GridPoint
+from tandem.records import Array
+from tandem.settings import GridPoint
 from tandem.tracking.folder import write_record
 from tandem.tracking.record import describe
 from tests.tasks import drive, make_task, synthetic

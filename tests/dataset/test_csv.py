@@ -14,7 +14,7 @@ from tandem.dataset.csv import to_parquet
 from tandem.dataset.opening import content_digest
 from tandem.dataset.parquet import write_row_groups
 from tandem.errors import DataError
-from tandem.records import Spelling
+from tandem.settings import Spelling
 
 NA = Spelling(("", "NA"))
 

@@ -3,6 +3,7 @@
 import datetime as dt
 import shlex
 from collections.abc import Callable
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from tandem.dataset import csv_reader
 from tandem.dataset.csv_reader import override
 from tandem.dataset.opening import open_dataset
 from tandem.errors import ConfigurationError, DataError
-from tandem.records import Dataset, Kind, Source, Spelling
+from tandem.records import Dataset, Kind
+from tandem.settings import Files, Spelling
 from tests.shell import tandem
 
 DAY = dt.date(2020, 1, 1)
@@ -43,7 +45,9 @@ def opened(
     exclude: tuple[str, ...] = (),
     missing: tuple[str, ...] = ("", "NA"),
 ) -> Dataset:
-    return open_dataset(Source("mine", str(path), "y", exclude, Spelling(missing, text)))
+    return open_dataset(
+        Files(missing, text, name="mine", path=str(path), target="y", exclude=exclude)
+    )
 
 
 def every(step: int, mark: str) -> Callable[[int], str]:
@@ -185,7 +189,7 @@ def test_keys_about_csv_are_refused_for_parquet(tmp_path: Path) -> None:
         ("multiline", Spelling(multiline=True)),
     ):
         with pytest.raises(ConfigurationError, match=rf"dataset\.{key}: .*CSV.*Parquet -> leave"):
-            open_dataset(Source("mine", path, "y", (), spelling))
+            open_dataset(Files(*astuple(spelling), name="mine", path=path, target="y"))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ import pytest
 from tandem.dataset.files import find_files
 from tandem.dataset.opening import content_digest, open_dataset
 from tandem.errors import ConfigurationError, DataError
-from tandem.records import Column, Dataset, Kind, Source
+from tandem.records import Column, Dataset, Kind
+from tandem.settings import Files
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +43,7 @@ def put(folder: Path, *tables: dict[str, pa.Array | list[object]]) -> None:
 
 
 def opened(path: object, target: str | None = "y", exclude: tuple[str, ...] = ()) -> Dataset:
-    return open_dataset(Source("mine", str(path), target, tuple(exclude)))
+    return open_dataset(Files(name="mine", path=str(path), target=target, exclude=tuple(exclude)))
 
 
 def test_files_of_a_folder_are_found_at_any_depth_in_order(data: Path) -> None:

@@ -16,9 +16,10 @@ from tandem.dataset.opening import open_dataset
 from tandem.dataset.parquet import as_pandas, read_columns, read_footer
 from tandem.dataset.samples import example, sample
 from tandem.errors import DataError
-from tandem.records import Action, Dataset, Decision, Plan, Source, Task
+from tandem.records import Action, Dataset, Decision, Plan, Task
 from tandem.results import Result
 from tandem.scan.row_groups import Reader
+from tandem.settings import Files
 from tests.shell import runs, tandem
 from tests.tasks import drive, make_task
 
@@ -56,7 +57,7 @@ def slopes(result: Result) -> dict[str, float]:
 
 
 def opened(path: Path, target: str = "y", *exclude: str) -> Dataset:
-    return open_dataset(Source("mine", str(path), target, exclude))
+    return open_dataset(Files(name="mine", path=str(path), target=target, exclude=exclude))
 
 
 # ---- the index of pandas

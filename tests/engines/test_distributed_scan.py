@@ -122,7 +122,7 @@ def test_large_results_come_task_by_task(tmp_path: Path, monkeypatch: pytest.Mon
 @on_spark
 def test_the_second_scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     many_row_groups(tmp_path)
-    monkeypatch.setattr("tandem.engines.scan.LOST", np.inf)
+    monkeypatch.setattr("tandem.solver.cross_validation.LOST", np.inf)
     task = files_task(tmp_path)
     identical(on_partitions(task, 4), drive("scan", task))
 
@@ -213,6 +213,7 @@ def python(code: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
 
 ALONE = """
 import pickle, sys
+from functools import partial
 from tandem.cleaning import decide
 from tandem.engines import create
 
@@ -222,7 +223,7 @@ engine = create("scan", task)
 engine.start()
 engine.load()
 data = task.dataset
-engine.clean(decide(data.target, data.features, engine.profile(), task.cleaning))
+engine.prepare(partial(decide, data.target, data.features, cleaning=task.cleaning))
 engine.cross_validate()
 engine.refit(task.grid[0])
 assert not {"pyspark", "py4j"} & sys.modules.keys()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 from tandem.cleaning.plan import decide
 from tandem.engines.base import Engine
 from tandem.engines.registry import create
-from tandem.records import Plan, Task
+from tandem.records import Task
 from tandem.tracking.record import describe
 from tests.tasks import drive, make_task, synthetic
 
@@ -43,7 +44,7 @@ def test_digits_that_are_lost_take_one_scan_absolute_errors_or_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, mae: bool
 ) -> None:
     write(tmp_path, np.random.default_rng(0).normal(size=300))
-    monkeypatch.setattr("tandem.engines.scan.LOST", np.inf)
+    monkeypatch.setattr("tandem.solver.cross_validation.LOST", np.inf)
     assert drive("scan", replace(table(tmp_path), mae=mae)).facts.scans == 2
 
 
@@ -70,7 +71,7 @@ def test_a_second_look_reads_nothing_or_what_is_new(tmp_path: Path) -> None:
 
 
 @contextmanager
-def cleaned(name: str, task: Task) -> Iterator[tuple[Engine, Plan]]:
+def cleaned(name: str, task: Task) -> Iterator[Engine]:
     """An engine whose input files are gone after `load`."""
     engine = create(name, task)
     try:
@@ -79,8 +80,8 @@ def cleaned(name: str, task: Task) -> Iterator[tuple[Engine, Plan]]:
         for file in task.dataset.files:
             Path(file.path).unlink()
         data = task.dataset
-        plan = decide(data.target, data.features, engine.profile(), task.cleaning)
-        yield engine, plan
+        engine.prepare(partial(decide, data.target, data.features, cleaning=task.cleaning))
+        yield engine
     finally:
         engine.close()
 
@@ -91,8 +92,7 @@ def cleaned(name: str, task: Task) -> Iterator[tuple[Engine, Plan]]:
 def test_one_pass_is_all_that_the_others_take(tmp_path: Path, name: str) -> None:
     synthetic(tmp_path, rows=300, seed=1, files=2)
     grid = ("model.reg_param=[0.1]", "model.elastic_net_param=[0]", "folds.k=2")
-    with cleaned(name, table(tmp_path, *grid, "scores.mae=true")) as (engine, plan):
-        engine.clean(plan)
+    with cleaned(name, table(tmp_path, *grid, "scores.mae=true")) as engine:
         sums = engine.cross_validate()
         assert sums.sae is not None
         assert np.isfinite(sums.sae).all()

@@ -389,7 +389,7 @@ def test_the_second_scan_finds_the_same_errors(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
 ) -> None:
     synthetic(tmp_path, rows=1500, seed=2, files=2)
-    monkeypatch.setattr("tandem.engines.scan.LOST", np.inf)
+    monkeypatch.setattr("tandem.solver.cross_validation.LOST", np.inf)
     task = table_task(tmp_path, f"folds.block={block}")
     check(drive("scan", task), cross_validate(task))
 

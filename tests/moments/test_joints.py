@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from tandem.moments.batch import Batch, Cells, Codes
-from tandem.moments.joints import Joint, joined, numbered
+from tandem.moments.grouping import numbered
+from tandem.moments.joints import Joint, joined
 from tandem.moments.moments import Integers, Moments
 from tandem.moments.row_vector import Form
 from tandem.moments.tiling import Workplace, moments_of

@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from tandem.moments import accumulate
-from tandem.moments.accumulate import add, total
+from tandem.moments.accumulate import total
 from tandem.moments.batch import Batch, Cells, Codes
 from tandem.moments.moments import Integers, Moments, sum_of_others
 from tandem.moments.row_vector import Form
 from tandem.moments.tiling import Workplace, moments_of
-from tandem.records import Array, GridPoint
+from tandem.records import Array
+from tandem.settings import GridPoint
 from tandem.solver.fits import errors, fit, intercepts
 from tandem.solver.training_sets import Folding, canonical
 
@@ -156,11 +157,11 @@ def test_the_answer_of_whole_numbers_does_not_depend_on_order_or_shift() -> None
 
 def test_adding_is_associative_and_commutative() -> None:
     a, b, c = cut(Table(400, 2), [100, 250])
-    left, right = add(add(a, b), c), add(a, add(b, c))
+    left, right = total([total([a, b]), c]), total([a, total([b, c])])
     assert_allclose(left.gram, right.gram, rtol=1e-13, atol=1e-11)
-    assert_array_equal(add(a, b).gram, add(b, a).gram)
+    assert_array_equal(total([a, b]).gram, total([b, a]).gram)
     whole = [cut(Table(400, 2, whole=True), [100, 250])[i] for i in range(3)]
-    same(add(add(*whole[:2]), whole[2]), add(whole[2], add(whole[1], whole[0])))
+    same(total([total(whole[:2]), whole[2]]), total([whole[2], total(whole[1::-1])]))
 
 
 def test_levels_are_united() -> None:
@@ -168,7 +169,7 @@ def test_levels_are_united() -> None:
     first, second = table.take(np.arange(100)), table.take(np.arange(100, 200))
     left, right = first.moments(), second.moments()
     renamed = [type(c)(("b", "a", "only here", "rare"), c.keys, c.sums) for c in right.categories]
-    joined = add(left, Moments(right.gram, tuple(renamed), right.pairs))
+    joined = total([left, Moments(right.gram, tuple(renamed), right.pairs)])
     assert joined.categories[0].levels == ("b", "a", "z", "rare", "only here")
     rows = joined.categories[0].sums[:, 0].sum()
     assert rows == joined.rows.sum() == joined.pairs[0].counts.sum()

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import ElasticNet, LinearRegression, Ridge
 
-from tandem.records import Array, GridPoint, Solver
+from tandem.records import Array
+from tandem.settings import GridPoint, Solver
 from tandem.solver.objective import penalty, sklearn_estimator
 
 EXACT = Solver(tol=1e-14, max_iter=1_000_000, precompute=False)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from tandem.moments.moments import Moments
-from tandem.records import Folds
 from tandem.scan.arrow import numbers
+from tandem.settings import Folds
 from tandem.solver.recentre import EXACT, recentred
 from tests.engines.test_scan import check, identical
 from tests.moments.test_moments import Table, same
@@ -105,7 +105,7 @@ def test_decimals_against_the_oracle(tmp_path: Path, fit_on: str) -> None:
 
 
 def test_decimals_in_the_second_scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tandem.engines.scan.LOST", np.inf)
+    monkeypatch.setattr("tandem.solver.cross_validation.LOST", np.inf)
     test_decimals_against_the_oracle(tmp_path, "train")
 
 

@@ -10,8 +10,9 @@ import pytest
 from numpy.testing import assert_allclose
 
 from tandem.moments.tiling import Workplace
-from tandem.records import Array, GridPoint
+from tandem.records import Array
 from tandem.scan.error_sums import products
+from tandem.settings import GridPoint
 from tandem.solver import refine
 from tandem.solver.refine import scans, settled
 from tandem.solver.residuals import pull, residual
@@ -43,7 +44,7 @@ def test_the_pull_of_the_rows_is_that_of_the_moments(
 
 
 def sums_of(table: Table, folding: Folding, split: Split, slopes: Array) -> Array:
-    form = folding._form
+    form = folding.form
     places = [{level: names.index(level) for level in LEVELS} for names in folding.levels]
     model = residual(split, slopes, form)
     return products(table.batch(), form, Workplace(form.width, 64), model, places)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tandem.errors import MachineError
-from tandem.records import SparkSettings
+from tandem.settings import SparkSettings
 from tandem.spark import start
 from tandem.spark.java import java_home
 

@@ -11,8 +11,8 @@ import pytest
 from tests.shell import runs
 
 OPEN = (
-    "from tandem.tracking import Store, tracked\n"
-    "with tracked(Store(None, 'e'), 'n', {'kind': 'opened'}): pass\n"
+    "from tandem.settings import Tracking; from tandem.tracking import tracked\n"
+    "with tracked(Tracking(None, 'e'), 'n', {'kind': 'opened'}): pass\n"
 )
 
 pytestmark = pytest.mark.slow

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from tandem.errors import DataError
-from tandem.records import Action, Cleaning, Column, Decision, Kind, MissingCategory, Plan, Profile
+from tandem.records import Action, Column, Decision, Kind, Plan, Profile
+from tandem.settings import Cleaning, MissingCategory
 
 
 def decide(

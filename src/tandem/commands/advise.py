@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from tandem.config import Settings, source, task
+from tandem.config import task
 from tandem.dataset import open_dataset
 from tandem.engines import ENGINES, without_spark
 from tandem.errors import DataError
@@ -20,6 +20,7 @@ from tandem.records import Kind, Task
 from tandem.scaling import Crossover, Growth, Interval, crossover, fit
 from tandem.scan import Reader
 from tandem.scan import cardinalities as levels_of_columns
+from tandem.settings import Settings
 from tandem.tracking import Measured, measured, open_store
 
 _ENOUGH = 4  # runs, of at least as many sizes as there are terms
@@ -48,7 +49,7 @@ def advise(settings: Settings) -> None:
 
     Raises DataError where the experiment holds too few runs of this machine to judge by.
     """
-    dataset = open_dataset(source(settings))
+    dataset = open_dataset(settings.dataset)
     Display("advise").warn_each(dataset.notes)
     asked = task(settings, dataset)
     experiment = open_store(settings.tracking.uri, settings.tracking.experiment, None)

@@ -8,14 +8,13 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 
-from omegaconf import DictConfig
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from tandem.commands.advise import crossings
 from tandem.comparison import Answer, Certificate, Comparison, certify, differences, read_answer
-from tandem.config import Settings, config_hash, flatten, source
+from tandem.config import Configuration
 from tandem.dataset import open_dataset, sample
 from tandem.errors import IncompleteError
 from tandem.machine import Place, machine_facts, run_child, write_atomically
@@ -26,7 +25,6 @@ from tandem.reporting import draw, page_html, page_markdown, page_note, table, v
 from tandem.tracking import (
     WARM_UP_TAG,
     Record,
-    Store,
     finished_under,
     log_batch,
     log_files,
@@ -57,25 +55,23 @@ class _Ended:
     failed: dict[str, str] = field(default_factory=dict)
 
 
-def compare(settings: Settings, config: DictConfig, overrides: Sequence[str]) -> str:
+def compare(config: Configuration) -> str:
     """Run the engines of `compare.engines`, print and log the comparison; the parent's run id.
 
-    `overrides` are the Hydra overrides of this call; every child gets those that make the task.
+    Every child gets those of `config.words` that make the task.
     Raises IncompleteError where an engine failed, or two do not agree; what there is, is logged.
     """
-    store = Store(
-        settings.tracking.uri, settings.tracking.experiment, settings.tracking.parent_run_id
-    )
-    tags = {"kind": "comparison", "config.hash": config_hash(config)}
-    with tracked(store, f"compare-{settings.dataset.name}", tags) as run_id:
+    settings = config.settings
+    tags = {"kind": "comparison", "config.hash": config.hash}
+    with tracked(settings.tracking, f"compare-{settings.dataset.name}", tags) as run_id:
         with Display("tandem").stage("preparing the data"):
-            dataset = open_dataset(source(settings))  # once, before any engine is timed
+            dataset = open_dataset(settings.dataset)  # once, before any engine is timed
         with tempfile.TemporaryDirectory() as place:
-            ended = _run_all(settings, overrides, run_id, Path(place))
+            ended = _run_all(config, run_id, Path(place))
             with Display("tandem").stage("comparing"):
-                found = _compared(settings, config, dataset, ended)
+                found = _compared(config, dataset, ended)
                 found = replace(found, crossings=[*_crossings(run_id)])
-                _write(found, Path(place, "parent"), _command(overrides))
+                _write(found, Path(place, "parent"), _command(config.words))
                 log_files(run_id, Path(place, "parent"))
                 log_batch(run_id, _record(found, dataset))
                 _mark_children(found, run_id, settings.compare.warm_up)
@@ -91,9 +87,9 @@ def schedule(engines: Sequence[str], warm_up: int, repeats: int, place: Path) ->
             yield Turn(engine, number, place / f"{engine}-{number}")
 
 
-def _run_all(settings: Settings, overrides: Sequence[str], run_id: str, place: Path) -> _Ended:
+def _run_all(config: Configuration, run_id: str, place: Path) -> _Ended:
     """Every turn in order; an engine that failed gets no further turn, the others go on."""
-    keys, ended = settings.compare, _Ended()
+    keys, ended = config.settings.compare, _Ended()
     turns = [*schedule(keys.engines, keys.warm_up, keys.repeats, place)]
     for position, turn in enumerate(turns, 1):
         if turn.engine in ended.failed:
@@ -101,31 +97,30 @@ def _run_all(settings: Settings, overrides: Sequence[str], run_id: str, place: P
         if len(turns) > len(keys.engines):
             what = f"turn {turn.number}" if turn.number else "warm-up"
             Display("tandem").note(f"{position} of {len(turns)}: {turn.engine}, {what}")
-        if status := _run_child(turn, run_id, settings, overrides):
+        if status := _run_child(turn, run_id, config):
             ended.failed[turn.engine] = f"it ended with status {status}, see its message"
         elif turn.number:
             ended.done.append(turn)
     return ended
 
 
-def _run_child(turn: Turn, parent: str, settings: Settings, overrides: Sequence[str]) -> int:
-    task = [word for word in overrides if not word.lstrip("+~").startswith(_OWN)]
+def _run_child(turn: Turn, parent: str, config: Configuration) -> int:
+    task = [word for word in config.words if not word.lstrip("+~").startswith(_OWN)]
     own = [
         f"engine={turn.engine}",
         "cache.moments=false",  # every engine reads the rows
         f"tracking.record_dir='{turn.folder}'",
-        f"debug={settings.debug}",
+        f"debug={config.settings.debug}",
     ]
     return run_child([*task, *own], Place(parent, tracking_uri()))
 
 
-def _compared(
-    settings: Settings, config: DictConfig, dataset: Dataset, ended: _Ended
-) -> Comparison:
+def _compared(config: Configuration, dataset: Dataset, ended: _Ended) -> Comparison:
+    order = config.settings.compare.engines
     turns: dict[str, list[Mapping[str, float]]] = {}
     answers: list[Answer] = []
     findings: dict[str, None] = {}
-    for turn in sorted(ended.done, key=lambda turn: settings.compare.engines.index(turn.engine)):
+    for turn in sorted(ended.done, key=lambda turn: order.index(turn.engine)):
         if turn.engine in ended.failed:
             continue
         record = read_record(turn.folder)
@@ -137,7 +132,7 @@ def _compared(
     if answers:
         columns = [dataset.target.name, *answers[0].model.coefficients]
         certificate = certify(answers, sample(dataset, columns))
-    task = {k: v for k, v in flatten(config).items() if not k.startswith("engine")}
+    task = {k: v for k, v in config.flat.items() if not k.startswith("engine")}
     return Comparison(
         dataset.name, turns, answers, certificate, ended.failed, [*findings], machine_facts(), task
     )

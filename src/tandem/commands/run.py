@@ -5,13 +5,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-
-from omegaconf import DictConfig
 
 from tandem.checks import findings
 from tandem.cleaning import decide
-from tandem.config import Settings, config_hash, flatten, source, task, to_yaml
+from tandem.config import Configuration, task
 from tandem.dataset import open_dataset, sample
 from tandem.engines import create
 from tandem.errors import ConfigurationError
@@ -20,33 +19,38 @@ from tandem.progress import Display
 from tandem.records import Task
 from tandem.results import Result
 from tandem.scores import judge
-from tandem.tracking import Store, describe, send, tracked, write_record
+from tandem.settings import Settings
+from tandem.tracking import describe, send, tracked, write_record
 
 
-def run(settings: Settings, config: DictConfig) -> str:
+def run(config: Configuration) -> str:
     """Run the configured engine as one MLflow run and send its record; the run's id.
 
     The total time is the pipeline's; opening the run before and sending after are outside it.
     """
+    settings = config.settings
     engine = settings.engine.name
-    tags = {"engine": engine, "kind": "run", "config.hash": config_hash(config)}
-    store = Store(
-        settings.tracking.uri, settings.tracking.experiment, settings.tracking.parent_run_id
-    )
-    with tracked(store, f"{engine}-{settings.dataset.name}", tags) as run_id:
+    tags = {"engine": engine, "kind": "run", "config.hash": config.hash}
+    with tracked(settings.tracking, f"{engine}-{settings.dataset.name}", tags) as run_id:
         watch, display = Stopwatch(), Display(engine)
         with display.stage("preparing the data"), watch.stage("convert"):
-            dataset = open_dataset(source(settings))
+            dataset = open_dataset(settings.dataset)
         quiet = settings.tracking.parent_run_id is not None
         display.warn_each(() if quiet else dataset.notes)
         result = execute(task(settings, dataset), engine, watch, display)
         result = _checked(result, display, quiet=quiet)
         with display.stage("tracking"), _folder(settings.tracking.record_dir) as folder:
             begin = time.perf_counter()
-            record = describe(result, flatten(config), config_hash(config))
-            write_record(folder, result, record, to_yaml(config))
+            record = describe(result, config.flat, config.hash)
+            write_record(folder, result, record, config.yaml)
             send(run_id, folder, dataset, result.plan, begin)
     return run_id
+
+
+def answer(settings: Settings, engine: str) -> Result:
+    """The result of `engine` on the task of `settings`, without a record. Raises as `execute`."""
+    chosen = task(settings, open_dataset(settings.dataset))
+    return execute(chosen, engine, Stopwatch(), Display(engine))
 
 
 def execute(task: Task, name: str, watch: Stopwatch, display: Display) -> Result:
@@ -54,7 +58,7 @@ def execute(task: Task, name: str, watch: Stopwatch, display: Display) -> Result
 
     Raises ConfigurationError where the engine cannot do the task.
     """
-    fits = task.folds.k * len(task.grid)
+    dataset, fits = task.dataset, task.folds.k * len(task.grid)
     with MemorySampler() as memory:
         with display.stage("starting"), watch.stage("session"):
             engine = create(name, task, display.begin)
@@ -66,9 +70,9 @@ def execute(task: Task, name: str, watch: Stopwatch, display: Display) -> Result
             with display.stage("loading"), watch.stage("load"):
                 engine.load()
             with display.stage("cleaning"), watch.stage("clean"):
-                profile = engine.profile()
-                plan = decide(task.dataset.target, task.dataset.features, profile, task.cleaning)
-                ledger = engine.clean(plan)
+                plan, ledger = engine.prepare(
+                    partial(decide, dataset.target, dataset.features, cleaning=task.cleaning)
+                )
             if kept := ledger.rows_from_cache:
                 display.note(
                     f"{kept:,} of {ledger.rows_in:,} rows are not read: the cache holds their sums "

@@ -16,7 +16,8 @@ from tandem.errors import IncompleteError, TandemError
 from tandem.machine import Place, machine_name, run_child
 from tandem.progress import Display
 from tandem.records import STAGES
-from tandem.tracking import Record, Store, log_batch, log_files, read_record, tracked, tracking_uri
+from tandem.settings import Tracking
+from tandem.tracking import Record, log_batch, log_files, read_record, tracked, tracking_uri
 
 AGREE = 0.01  # RMSEs of one task, relative: solvers stop at tolerances
 
@@ -63,7 +64,7 @@ def command(
 
 
 def _run_study(name: str, cases: Sequence[Case], repeats: int, table: Path, report: Report) -> None:
-    store = Store(None, f"study-{name}")
+    store = Tracking(None, f"study-{name}")
     tags = {"kind": "study", "machine": machine_name()}
     with tracked(store, name, tags) as parent:
         measure(parent, cases, repeats, table)

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from tandem.model import from_json
-from tandem.records import Array, GridPoint
+from tandem.records import Array
 from tandem.results import LinearModel
+from tandem.settings import GridPoint
 
 
 @dataclass(frozen=True)

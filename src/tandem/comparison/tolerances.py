@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from tandem.comparison.answers import Answer
 from tandem.engines import ENGINES
-from tandem.records import Array, GridPoint
+from tandem.records import Array
+from tandem.settings import GridPoint
 
 ROUNDING = 1e-9  # relative, of what is solved in closed form
 

@@ -1,30 +1,29 @@
-"""The configuration: every key with its type and rule, and the values that follow from it."""
+"""The configuration: composed by Hydra, checked, and in every form that it is used in."""
 
 from tandem.config.composed import (
+    Configuration,
+    compose,
     config_hash,
+    configuration,
     configuration_folder,
-    flatten,
     hide_secrets,
     settings,
-    source,
     sweep_keys,
     task,
-    to_yaml,
 )
-from tandem.config.rules import Command
-from tandem.config.schema import Settings, SweepKeys
+from tandem.config.typed import MULTIRUN, in_our_words, words
 
 __all__ = [
-    "Command",
-    "Settings",
-    "SweepKeys",
+    "MULTIRUN",
+    "Configuration",
+    "compose",
     "config_hash",
+    "configuration",
     "configuration_folder",
-    "flatten",
     "hide_secrets",
+    "in_our_words",
     "settings",
-    "source",
     "sweep_keys",
     "task",
-    "to_yaml",
+    "words",
 ]

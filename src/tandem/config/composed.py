@@ -5,33 +5,22 @@ Light on purpose: nothing heavy is imported before the configuration is known to
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from operator import attrgetter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 import tandem
-from tandem.config.rules import RULES, Rule, check_read
-from tandem.config.schema import Settings, SweepKeys
+from tandem.config.checked import checked, checked_group
 from tandem.errors import ConfigurationError
-from tandem.records import (
-    MISSING_SPELLINGS,
-    Cleaning,
-    Dataset,
-    FitOn,
-    Folds,
-    GridPoint,
-    MissingCategory,
-    Solver,
-    Source,
-    SparkSettings,
-    Spelling,
-    Task,
-)
-from tandem.redaction import redacted, remember, shown
+from tandem.records import Dataset, Task
+from tandem.redaction import redacted, remember
+from tandem.settings import Settings, SweepKeys
 
 # Keys that change where or how a run is recorded, or what it may look up, not what it computes.
 VOLATILE = ("cache", "tracking", "compare", "sweep", "command", "debug")
@@ -44,16 +33,45 @@ def configuration_folder() -> Path:
     return inside if inside.is_dir() else package.parents[1] / "conf"
 
 
-def settings(config: DictConfig) -> Settings:
-    """`config` as frozen settings.
+@dataclass(frozen=True)
+class Configuration:
+    """One configuration in all the forms that it is used in.
+
+    `flat`: what is logged, dotted key to text; `yaml`: the same to read, both without secrets;
+    `hash`: of what is computed; `words`: the overrides that were typed.
+    """
+
+    settings: Settings
+    flat: Mapping[str, str]
+    yaml: str
+    hash: str
+    words: tuple[str, ...] = ()
+
+
+def configuration(config: DictConfig, words: Sequence[str] = ()) -> Configuration:
+    """`config`, as Hydra composed it of `words`, checked and frozen.
 
     Raises ConfigurationError, which names the key, its value, the rule and the next step.
     """
+    hide_secrets(config)
+    chosen = settings(config)
+    return Configuration(chosen, flatten(config), to_yaml(config), config_hash(config), (*words,))
+
+
+def compose(*overrides: str) -> Configuration:
+    """The shipped configuration with `overrides`, as the command line makes it.
+
+    Raises ConfigurationError as `configuration`, and Hydra's errors for words that it cannot read.
+    """
+    with initialize_config_dir(str(configuration_folder()), version_base="1.3"):
+        return configuration(hydra_compose("config", [*overrides]), overrides)
+
+
+def settings(config: DictConfig) -> Settings:
+    """`config` as frozen settings. Raises ConfigurationError as `configuration`."""
     for key in sorted(OmegaConf.missing_keys(config)):
         raise ConfigurationError(f"{key}: no value is given -> add {key}=...")
-    chosen = _checked(config, RULES)
-    check_read(chosen.dataset.name, vars(chosen.dataset))
-    return chosen
+    return checked(_plain_values(config))
 
 
 def sweep_keys(config: DictConfig) -> SweepKeys:
@@ -61,69 +79,35 @@ def sweep_keys(config: DictConfig) -> SweepKeys:
 
     Raises ConfigurationError as `settings`.
     """
-    rules = [rule for rule in RULES if rule.key.startswith("sweep.")]
-    return _checked(OmegaConf.masked_copy(config, "sweep"), rules).sweep
-
-
-def _checked(config: DictConfig, rules: Iterable[Rule]) -> Settings:
-    try:
-        typed = OmegaConf.merge(_schema(), config)
-        checked = OmegaConf.to_object(typed)
-    except OmegaConfBaseException as error:
-        text = str(error.msg or error).splitlines()[0]
-        raise ConfigurationError(f"{error.full_key}: {text} -> correct this key") from error
-    assert isinstance(checked, Settings)
-    for rule in rules:
-        rule.check(attrgetter(rule.key)(checked))
-    return checked
-
-
-def _schema() -> DictConfig:
-    schema: DictConfig = OmegaConf.structured(Settings)
-    # Frozen classes make read-only nodes; here they are still to be filled.
-    for node in (schema, *(schema[key] for key in schema if OmegaConf.is_config(schema[key]))):
-        OmegaConf.set_readonly(node, False)
-    return schema
-
-
-def source(chosen: Settings) -> Source:
-    """The table that is named in `chosen`."""
-    keys = chosen.dataset
-    missing = MISSING_SPELLINGS if keys.missing is None else tuple(keys.missing)
-    return Source(
-        name=shown(keys.name),
-        path=keys.path or "",
-        target=keys.target,
-        exclude=tuple(keys.exclude),
-        spelling=Spelling(missing, tuple(keys.text), keys.multiline),
-        rows=None if keys.rows is None else int(keys.rows),
-        seed=keys.seed,
-    )
+    found = checked_group("sweep", _plain_values(OmegaConf.masked_copy(config, "sweep")))
+    assert isinstance(found, SweepKeys)
+    return found
 
 
 def task(chosen: Settings, dataset: Dataset) -> Task:
     """What the engine named in `chosen` is asked for."""
-    conf = {key: _text(value) for key, value in _leaves("", chosen.spark.conf) if key}
     return Task(
         dataset=dataset,
-        cleaning=Cleaning(
-            drop_column_above=chosen.cleaning.drop_column_above,
-            drop_rows_below=chosen.cleaning.drop_rows_below,
-            fit_on=FitOn(chosen.cleaning.fit_on),
-            missing_category=MissingCategory(chosen.cleaning.missing_category),
-        ),
-        folds=Folds(chosen.folds.k, chosen.folds.seed, chosen.folds.block),
-        grid=tuple(
-            GridPoint(reg_param, ratio)
-            for reg_param in chosen.model.reg_param
-            for ratio in chosen.model.elastic_net_param
-        ),
-        solver=Solver(chosen.model.tol, chosen.model.max_iter, chosen.model.precompute),
-        spark=SparkSettings(**{**vars(chosen.spark), "conf": conf}),
+        cleaning=chosen.cleaning,
+        folds=chosen.folds,
+        grid=chosen.model.grid,
+        solver=chosen.model.solver,
+        spark=chosen.spark,
         threads=chosen.engine.threads,
         mae=chosen.scores.mae,
         cache_moments=chosen.cache.moments,
     )
+
+
+def _plain_values(config: DictConfig) -> dict[str, Any]:
+    try:
+        values = _container(config, resolve=True)
+    except OmegaConfBaseException as error:
+        text = str(error.msg or error).splitlines()[0]
+        raise ConfigurationError(f"{error.full_key}: {text} -> correct this key") from error
+    if conf := values.get("spark", {}).get("conf"):
+        values["spark"]["conf"] = {key: _text(value) for key, value in _leaves("", conf) if key}
+    return values
 
 
 def hide_secrets(config: DictConfig) -> None:

@@ -16,7 +16,7 @@ from tandem.dataset.csv_records import count_records, line_of
 from tandem.dataset.parquet import write_row_groups
 from tandem.errors import DataError
 from tandem.machine import published
-from tandem.records import Spelling
+from tandem.settings import Spelling
 
 _REMARKS = "remarks.json"
 _LEVELS = 1000  # up to so many are counted

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from tandem.dataset.csv_reader import batches_of, names_of, no_number, open_csv, override, shown
 from tandem.errors import DataError, nearest
-from tandem.records import Spelling
+from tandem.settings import Spelling
 
 # As the parser has it; what is infinite, or spelled as no number, is refused later by its value.
 _NUMBER = r"(?i)^\s*[-+]?(\d+\.?\d*(e[-+]?\d+)?|\.\d+(e[-+]?\d+)?|inf(inity)?|nan)\s*$"

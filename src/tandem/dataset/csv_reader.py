@@ -12,7 +12,7 @@ import pyarrow.csv as pv
 
 from tandem.dataset.csv_records import line_of
 from tandem.errors import DataError
-from tandem.records import Spelling
+from tandem.settings import Spelling
 
 _BLOCK_BYTES = 1 << 22
 _EXACT_INTEGER = 2.0**53

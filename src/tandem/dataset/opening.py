@@ -20,17 +20,20 @@ from tandem.dataset.schema import (
 )
 from tandem.errors import ConfigurationError, DataError
 from tandem.machine import marks
-from tandem.records import PLAIN, Column, Dataset, File, Kind, Source, Spelling
+from tandem.records import Column, Dataset, File, Kind
+from tandem.redaction import shown
+from tandem.settings import PLAIN, Files, Flights, Spelling
 
 
-def open_dataset(source: Source) -> Dataset:
-    """The dataset of the files at `source.path`; CSV is first converted to Parquet, once.
+def open_dataset(source: Files | Flights) -> Dataset:
+    """The dataset of the files that `source` names; CSV is first converted to Parquet, once.
 
     Raises DataError or ConfigurationError where files, target or excluded columns are not there.
     """
-    files = find_files(_drawn(source) if source.name == "flights" else source.path)
+    path = source.path or "" if isinstance(source, Files) else _drawn(source)
+    files = find_files(path)
     digest = content_digest(files)
-    converted = _converted(files, digest, source.spelling)
+    converted = _converted(files, digest, source.spelling) if isinstance(source, Files) else None
     files = converted.files if converted else files
     footers = {file: read_footer(file) for file in files}
     schemas = {file: footer.schema.to_arrow_schema() for file, footer in footers.items()}
@@ -51,12 +54,14 @@ def open_dataset(source: Source) -> Dataset:
         records.append(File(str(file), footer.num_rows, first))
         first += footer.num_rows
     if first == 0:
-        raise DataError(f"{source.path}: the files hold no row -> check the data")
+        raise DataError(f"{path}: the files hold no row -> check the data")
     notes = (*notes, *left_out(saved, source.exclude), *named_index(schema, named[1:]))
-    return Dataset(source.name, tuple(records), columns[0], tuple(columns[1:]), digest, notes)
+    return Dataset(
+        shown(source.name), tuple(records), columns[0], tuple(columns[1:]), digest, notes
+    )
 
 
-def _drawn(source: Source) -> str:
+def _drawn(source: Flights) -> str:
     from tandem.dataset.flights import flights_folder  # noqa: PLC0415 - pandas is slow to import
 
     return str(flights_folder(source.rows, source.seed))
@@ -68,9 +73,9 @@ def _converted(files: Sequence[Path], digest: str, spelling: Spelling) -> Conver
         return to_parquet(files, digest, spelling)
     for key, value in asdict(spelling).items():
         if value != getattr(PLAIN, key):
-            shown = [*value] if isinstance(value, tuple) else value
+            given = [*value] if isinstance(value, tuple) else value
             raise ConfigurationError(
-                f"dataset.{key}: {shown}: is about CSV files, these are Parquet -> leave it out"
+                f"dataset.{key}: {given}: is about CSV files, these are Parquet -> leave it out"
             )
     return None
 

@@ -3,9 +3,12 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from tandem.records import Advance, GridPoint, Ledger, Plan, Profile, Task
+from tandem.records import Advance, Ledger, Plan, Profile, Task
 from tandem.results import ErrorSums, Facts, LinearModel
+from tandem.settings import GridPoint
 
+# From what was counted to what is done with every column.
+Decide = Callable[[Profile], Plan]
 # How an engine tells of its work: called with a number of units and their name ("rows", "fits")
 # when a piece of work begins in the stage that runs.
 Progress = Callable[[int, str], Advance]
@@ -25,11 +28,12 @@ class Engine(Protocol):
     def load(self) -> None:
         """Bring the rows, with their row ids, to where the engine works on them."""
 
-    def profile(self) -> Profile:
-        """Count rows and missing cells."""
+    def prepare(self, decide: Decide) -> tuple[Plan, Ledger]:
+        """Count rows and missing cells, `decide`, drop what that drops, and assign folds.
 
-    def clean(self, plan: Plan) -> Ledger:
-        """Drop what the plan drops, assign folds; fit the cleaning if it is fitted on all rows."""
+        The cleaning is fitted here where it is fitted on all rows. An engine may ask `decide`, a
+        pure function, more than once; the plan that it returns is of the final counts.
+        """
 
     def cross_validate(self) -> ErrorSums:
         """Held-out error sums of every fold and grid point."""

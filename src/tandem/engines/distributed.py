@@ -14,10 +14,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - its name in all of Spark's documentation
 
 from tandem.cleaning import MISSING, measure, take_ledger, valid_row
-from tandem.engines.base import Progress
+from tandem.engines.base import Decide, Progress
 from tandem.folds import FOLD, check_folds, fold_expression
-from tandem.records import Advance, FitOn, GridPoint, Ledger, Plan, Profile, Task
+from tandem.records import Advance, Ledger, Plan, Task
 from tandem.results import ErrorSums, Facts, LinearModel
+from tandem.settings import FitOn, GridPoint
 from tandem.spark import partitions, session_facts, start_session
 from tandem.spark.cross_validator import fold_metrics
 from tandem.spark.frames import frame_errors, read_frame, unread_by_spark
@@ -49,10 +50,8 @@ class Engine:
             self._frame = rows.repartition(partitions(self.task.spark)).cache()
             self._frame.count()
 
-    def profile(self) -> Profile:
-        return measure(nw.from_native(self._frame), self.task.dataset)
-
-    def clean(self, plan: Plan) -> Ledger:
+    def prepare(self, decide: Decide) -> tuple[Plan, Ledger]:
+        plan = decide(measure(nw.from_native(self._frame), self.task.dataset))
         loaded = nw.from_native(self._frame)
         ledger = take_ledger(loaded, plan)
         rows = loaded.filter(valid_row(plan)).with_columns(fold_expression(self.task.folds))
@@ -68,7 +67,7 @@ class Engine:
             cleaned = prepared
         self._frame.unpersist()
         self._frame, self._plan = cleaned, plan
-        return ledger
+        return plan, ledger
 
     def cross_validate(self) -> ErrorSums:
         n_test, sst = self._fold_sums()

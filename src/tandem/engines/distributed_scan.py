@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from tandem.engines import scan
-from tandem.engines.base import Progress
+from tandem.engines.base import Decide, Progress
 from tandem.errors import DataError
-from tandem.records import SparkSettings, Task
-from tandem.results import Facts
+from tandem.records import Ledger, Plan, Task
+from tandem.results import ErrorSums, Facts, LinearModel
 from tandem.scan import NotFiniteError, Stretch, Work, each, versions
+from tandem.settings import GridPoint, SparkSettings
 from tandem.spark import (
     cores,
     results_in_order,
@@ -39,35 +40,50 @@ _TASKS_PER_CORE = 4
 _GROUPS_PER_TASK = 64
 
 
-class Engine(scan.Engine):
+class Engine:
     """The scan on a cluster, fault-tolerant through Spark."""
 
     def __init__(self, task: Task, progress: Progress) -> None:
-        super().__init__(task, progress)
+        self.task = task
+        self._progress = progress
+        self._scan = scan.Engine(task, progress, self._run)
         self._session: SparkSession | None = None
 
+    def unsupported(self) -> str | None:
+        return self._scan.unsupported()
+
     def start(self) -> None:
-        super().start()
+        self._scan.start()
         self._session = start_session(self.task.spark, f"tandem {self.task.dataset.name}")
         ship_package(self._session)
         start_workers(self._session, versions, cores(self.task.spark))
 
+    def load(self) -> None:
+        self._scan.load()
+
+    def prepare(self, decide: Decide) -> tuple[Plan, Ledger]:
+        return self._scan.prepare(decide)
+
+    def cross_validate(self) -> ErrorSums:
+        return self._scan.cross_validate()
+
+    def refit(self, point: GridPoint) -> LinearModel:
+        return self._scan.refit(point)
+
     def facts(self) -> Facts:
         assert self._session is not None
         found = session_facts(self._session, self.task.spark)
-        settings = {
-            **found.settings,
-            "spark.repartition": str(len(self._slices(self._footers.stretches))),
-        }
-        return replace(super().facts(), spark=replace(found, settings=settings))
+        slices = len(self._slices(self._scan.stretches))
+        settings = {**found.settings, "spark.repartition": str(slices)}
+        return replace(self._scan.facts(), spark=replace(found, settings=settings))
 
     def close(self) -> None:
-        super().close()
+        self._scan.close()
         if self._session is not None:
             session, self._session = self._session, None
             session.stop()
 
-    def _results(self, work: Work[T], stretches: Sequence[Stretch]) -> Iterator[T]:
+    def _run(self, work: Work[T], stretches: Sequence[Stretch]) -> Iterator[T]:
         assert self._session is not None
         slices = self._slices(stretches)
         advance = self._progress(len(slices), "tasks")

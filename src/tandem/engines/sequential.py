@@ -16,12 +16,13 @@ from threadpoolctl import threadpool_limits
 
 from tandem.cleaning import MISSING, frequency_order, measure, take_ledger, valid_row
 from tandem.dataset import as_pandas, read_columns
-from tandem.engines.base import Progress
+from tandem.engines.base import Decide, Progress
 from tandem.errors import DataError
 from tandem.folds import FOLD, ROW_ID, check_folds, fold_expression
 from tandem.model import as_text
-from tandem.records import Array, FitOn, GridPoint, Kind, Ledger, Plan, Profile, Task
+from tandem.records import Array, Kind, Ledger, Plan, Task
 from tandem.results import Design, ErrorSums, Facts, LinearModel
+from tandem.settings import FitOn, GridPoint
 from tandem.solver import NEARLY, groups, sklearn_estimator
 
 
@@ -63,10 +64,8 @@ class Engine:
         typed[ROW_ID] = np.arange(len(frame))
         self._frame = pd.DataFrame(typed, copy=False)
 
-    def profile(self) -> Profile:
-        return measure(nw.from_native(self._frame).lazy(), self.task.dataset)
-
-    def clean(self, plan: Plan) -> Ledger:
+    def prepare(self, decide: Decide) -> tuple[Plan, Ledger]:
+        plan = decide(measure(nw.from_native(self._frame).lazy(), self.task.dataset))
         frame = nw.from_native(self._frame)
         ledger = take_ledger(frame.lazy(), plan)
         cleaned = frame.filter(valid_row(plan)).with_columns(fold_expression(self.task.folds))
@@ -77,7 +76,7 @@ class Engine:
         self._folds = used[FOLD].to_numpy()
         if self.task.cleaning.fit_on is FitOn.ALL:
             self._on_all = fit_cleaning(used, plan)
-        return ledger
+        return plan, ledger
 
     def cross_validate(self) -> ErrorSums:
         advance = self._progress(self.task.folds.k * len(self.task.grid), "fits")

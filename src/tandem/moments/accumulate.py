@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tandem.moments import budget
+from tandem.moments.grouping import runs
 from tandem.moments.moments import (
     Category,
     Integers,
@@ -30,11 +31,6 @@ from tandem.records import Array
 DENSE_CELLS = 8_000_000
 # Keys that wait for being sorted in, beyond as many as there are.
 _WAITING = 1_000_000
-
-
-def add(left: Moments, right: Moments) -> Moments:
-    """left + right; the levels of `left`, then the new ones of `right`."""
-    return total([left, right])
 
 
 def total(parts: Iterable[Moments], limit: int | None = None) -> Moments:
@@ -200,10 +196,8 @@ class _Counts:
             return Pair(pair_keys(other, level, fold), counts)
         keys = np.concatenate([pair.keys for pair in self._waiting])
         counts = np.concatenate([pair.counts for pair in self._waiting])
-        order = np.argsort(keys, kind="stable")
-        keys, counts = keys[order], counts[order]
-        first = np.flatnonzero(np.diff(keys, prepend=-1))
-        return Pair(keys[first], np.add.reduceat(counts, first) if len(first) else counts)
+        found, order, first = runs(keys)
+        return Pair(found, np.add.reduceat(counts[order], first) if len(first) else counts)
 
     def _keys(self) -> int:
         return sum(len(pair.keys) for pair in self._waiting)

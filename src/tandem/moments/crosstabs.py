@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tandem.moments.joints import Joint, in_table, numbered
+from tandem.moments.grouping import added, few, occurring
+from tandem.moments.joints import Joint
 from tandem.moments.moments import Category, Integers, Pair, divided, level_keys, pair_keys
-
-# Cells of a table of counts that are worth their zeros.
-_EACH, _FEW = 4, 8192  # for every row, and beyond
 
 # The numbers of two categories, ascending, and their pair.
 Crossed = tuple[tuple[int, int], Pair]
@@ -21,7 +19,7 @@ Crossed = tuple[tuple[int, int], Pair]
 def count_rows(levels: tuple[str, ...], codes: Integers, folds: Integers, k: int) -> Category:
     """Rows by (fold, level) of a category that is only counted."""
     size = max(len(levels), 1)
-    keys, rows = _occurring(folds * size + codes, k * size)
+    keys, rows = occurring(folds * size + codes, k * size)
     fold, level = divided(keys, size)
     return Category(levels, level_keys(level, fold), rows[:, None].astype(np.float64))
 
@@ -30,7 +28,7 @@ def count_pairs(joints: Sequence[Joint], folds: Integers, k: int) -> Iterator[Cr
     """Rows by (fold, level, level), for every two of the categories in `joints`."""
     for joint in joints:
         if joint.parts:
-            cells, rows = _occurring(folds * joint.size + joint.codes, k * joint.size)
+            cells, rows = occurring(folds * joint.size + joint.codes, k * joint.size)
             yield from _within(joint, k, *divided(cells, joint.size), rows)
     for left, right in combinations(joints, 2):
         yield from _between(left, right, folds, k)
@@ -39,10 +37,10 @@ def count_pairs(joints: Sequence[Joint], folds: Integers, k: int) -> Iterator[Cr
 def _between(left: Joint, right: Joint, folds: Integers, k: int) -> Iterator[Crossed]:
     """Every two categories of which one is in `left` and one in `right`."""
     size = k * left.size * right.size
-    if size <= _EACH * len(folds) + _FEW or not (left.parts or right.parts):
+    if few(size, len(folds)) or not (left.parts or right.parts):
         # Half the bytes to move where they suffice.
         of: NDArray[Any] = folds.astype(np.int32 if size * 2 < 2**31 else np.int64)
-        cells, counts = _occurring((of * left.size + left.codes) * right.size + right.codes, size)
+        cells, counts = occurring((of * left.size + left.codes) * right.size + right.codes, size)
         rest, y = divided(cells, right.size)
         yield from _Table(left, right, *divided(rest, left.size), y, counts).pairs(k)
         return
@@ -61,7 +59,7 @@ def _within(
     (left, x), (right, y) = joint.parts
     yield from _Table(left, right, fold, x[code], y[code], rows).pairs(k)
     for part, code_of in joint.parts:
-        cells, counts = _added(fold * part.size + code_of[code], k * part.size, rows)
+        cells, counts = added(fold * part.size + code_of[code], k * part.size, rows)
         yield from _within(part, k, *divided(cells, part.size), counts)
 
 
@@ -93,31 +91,9 @@ class _Table:
         """With a part of `left` in its place."""
         size = self.right.size
         cells = (self.fold * part.size + codes) * size + self.y
-        found, rows = _added(cells, k * part.size * size, self.rows)
+        found, rows = added(cells, k * part.size * size, self.rows)
         rest, y = divided(found, size)
         return _Table(part, self.right, *divided(rest, part.size), y, rows)
 
     def _turned(self) -> "_Table":
         return _Table(self.right, self.left, self.fold, self.y, self.x, self.rows)
-
-
-def _added(cells: NDArray[Any], size: int, rows: Integers) -> tuple[Integers, Integers]:
-    """The numbers below `size` that occur, ascending, and the sum of the `rows` of each."""
-    found, places = numbered(cells, size)
-    return found, np.bincount(places, rows).astype(np.int64)
-
-
-def _occurring(cells: NDArray[Any], size: int) -> tuple[Integers, Integers]:
-    """The numbers below `size` that occur, ascending, and how often."""
-    if size <= _EACH * len(cells) + _FEW:
-        table = np.bincount(cells, minlength=size)[:size]
-        keys = np.flatnonzero(table != 0)  # of booleans: five times faster
-        return keys, table[keys]
-    if in_table(size, len(cells)):
-        keys, places = numbered(np.minimum(cells, size), size + 1)
-        used = np.searchsorted(keys, size)
-        return keys[:used], np.bincount(places)[:used]
-    ordered = np.sort(cells)
-    ordered = ordered[: np.searchsorted(ordered, size)]
-    first = np.flatnonzero(np.diff(ordered, prepend=-1))
-    return ordered[first].astype(np.int64), np.diff(first, append=len(ordered))

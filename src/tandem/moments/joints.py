@@ -8,19 +8,16 @@ a plane from its tail number, or both have few levels.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tandem.moments.grouping import Numbers, distinct, in_table, numbered
 from tandem.moments.moments import Integers, divided
 
-Codes = NDArray[np.int32]
+Codes = Numbers
 
 # Combinations, at most, for every level of the larger category; and as many as are few in any case.
 _FOLLOWS, _FEW = 1.25, 512
-# Cells of a table in which combinations are looked up, for every row and in all.
-_TABLE, _LARGE = 16, 2**22
 # Rows that show whether it is worth looking at all.
 _SAMPLE = 2048
 
@@ -66,7 +63,7 @@ def _following(small: Joint, large: Joint) -> Joint | None:
         return None
     some = slice(None, None, max(rows // _SAMPLE, 1))
     levels, combinations = large.codes[some], _combined(small, large, some)
-    if _distinct(combinations) > _FOLLOWS * _distinct(levels):
+    if distinct(combinations) > _FOLLOWS * distinct(levels):
         return None
     both = _joint(small, large)
     return both if both.size <= _FOLLOWS * large.size else None
@@ -87,30 +84,3 @@ def _joint(small: Joint, large: Joint) -> Joint:
 def _combined(small: Joint, large: Joint, some: slice = slice(None)) -> Codes:
     """Both codes of some rows as one number."""
     return large.codes[some] * np.int32(small.size) + small.codes[some]
-
-
-def _distinct(codes: Codes) -> int:
-    return int(np.count_nonzero(np.diff(np.sort(codes), prepend=-1)))
-
-
-def in_table(cells: int, rows: int) -> bool:
-    """Whether a table of so many combinations is worth its memory."""
-    return cells <= min(_TABLE * rows, _LARGE)
-
-
-def numbered(cells: NDArray[Any], size: int) -> tuple[Integers, Codes]:
-    """The numbers below `size` that occur, ascending; of every cell its position among them."""
-    if size > _TABLE * (len(cells) + _FEW):
-        order = np.argsort(cells, kind="stable")  # at once where they are nearly ascending
-        ascending = cells[order]
-        new = np.diff(ascending, prepend=-1) != 0
-        places = np.empty(len(cells), dtype=np.int32)
-        places[order] = np.cumsum(new, dtype=np.int32) - np.int32(1)
-        return ascending[new], places
-    at = cells.astype(np.intp, copy=False)  # else converted at every use
-    seen = np.zeros(size, dtype=bool)
-    seen[at] = True
-    found = np.flatnonzero(seen)
-    place = np.empty(size, dtype=np.int32)
-    place[found] = np.arange(len(found), dtype=np.int32)
-    return found, place.take(at)

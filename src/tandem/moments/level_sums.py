@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csc_matrix
 
-from tandem.moments.joints import Joint, numbered
+from tandem.moments.grouping import numbered
+from tandem.moments.joints import Joint
 from tandem.moments.moments import Integers, divided, level_keys
 from tandem.records import Array
 

@@ -10,7 +10,8 @@ from itertools import combinations
 import numpy as np
 
 from tandem.moments.batch import TILE
-from tandem.moments.moments import Category, Integers, Moments, Pair, level_keys, pair_keys
+from tandem.moments.grouping import runs
+from tandem.moments.moments import Category, Moments, Pair, level_keys, pair_keys
 
 # More folds than these are never made for the sake of other k: 1-6, 10, 12, 15, 20, 30 divide it.
 MOST = 60
@@ -64,18 +65,10 @@ def folded(moments: Moments, k: int) -> Moments:
 
 
 def _folded_category(category: Category, k: int) -> Category:
-    keys, order, first = _runs(level_keys(category.level, category.fold % k))
+    keys, order, first = runs(level_keys(category.level, category.fold % k))
     return Category(category.levels, keys, np.add.reduceat(category.sums[order], first, axis=0))
 
 
 def _folded_pair(pair: Pair, k: int) -> Pair:
-    keys, order, first = _runs(pair_keys(pair.left, pair.right, pair.fold % k))
+    keys, order, first = runs(pair_keys(pair.left, pair.right, pair.fold % k))
     return Pair(keys, np.add.reduceat(pair.counts[order], first))
-
-
-def _runs(keys: Integers) -> tuple[Integers, Integers, Integers]:
-    """The distinct keys; the order that brings equal ones together; where each begins in it."""
-    order = np.argsort(keys, kind="stable")
-    keys = keys[order]
-    first = np.flatnonzero(np.diff(keys, prepend=-1))
-    return keys[first], order, first

@@ -5,44 +5,24 @@ as one stretch; a stretch is decoded in pieces; a piece becomes a batch (numbers
 categories as codes, folds); a batch is summed tile by tile, row vector by row vector.
 """
 
-from tandem.scan.arrow import NotFiniteError, decimals, is_floating
-from tandem.scan.first_rows import allowance, cardinalities, common_shift
-from tandem.scan.index_sums import Lookup
-from tandem.scan.moments_cache import SecondLook
+from tandem.scan.arrow import NotFiniteError
+from tandem.scan.first_rows import cardinalities
 from tandem.scan.pieces import Stretch
-from tandem.scan.row_groups import Footers, Reader
+from tandem.scan.row_groups import Reader
+from tandem.scan.scanner import Run, Scanned, Scanner
 from tandem.scan.threads import Work, in_order
-from tandem.scan.work import (
-    GroupCounts,
-    GroupErrors,
-    GroupIndexSums,
-    GroupMoments,
-    GroupProducts,
-    Rows,
-    each,
-    versions,
-)
+from tandem.scan.work import each, versions
 
 __all__ = [
-    "Footers",
-    "GroupCounts",
-    "GroupErrors",
-    "GroupIndexSums",
-    "GroupMoments",
-    "GroupProducts",
-    "Lookup",
     "NotFiniteError",
     "Reader",
-    "Rows",
-    "SecondLook",
+    "Run",
+    "Scanned",
+    "Scanner",
     "Stretch",
     "Work",
-    "allowance",
     "cardinalities",
-    "common_shift",
-    "decimals",
     "each",
     "in_order",
-    "is_floating",
     "versions",
 ]

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from tandem.cleaning import MISSING
 from tandem.folds import fold_numbers
 from tandem.moments import Batch, Cells, Codes, Integers
-from tandem.records import Folds, Kind, Plan
+from tandem.records import Kind, Plan
 from tandem.scan.pieces import Piece
+from tandem.settings import Folds
 
 _NOTHING: Integers = np.empty(0, dtype=np.int64)
 

@@ -15,13 +15,14 @@ from threadpoolctl import threadpool_limits
 
 from tandem.errors import DataError
 from tandem.moments import Allowance, Batch, Form, Moments, Residual, Workplace, moments_of, total
-from tandem.records import Array, Column, Folds, Plan
+from tandem.records import Array, Column, Plan
 from tandem.scan.arrow import NotFiniteError, batch, count_cells
 from tandem.scan.error_sums import error_sums, products
 from tandem.scan.index_sums import Lookup, counted_sums
 from tandem.scan.pieces import Piece, Pieces, Stretch
 from tandem.scan.row_groups import Reader
 from tandem.scan.threads import Work, in_order
+from tandem.settings import Folds
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.linear_model import ElasticNet, LinearRegression, Ridge
 
-from tandem.records import GridPoint, Solver
+from tandem.settings import GridPoint, Solver
 
 
 class Penalty(NamedTuple):

@@ -10,7 +10,8 @@ import math
 from collections.abc import Callable
 
 from tandem.moments import Form, Residual
-from tandem.records import Array, GridPoint
+from tandem.records import Array
+from tandem.settings import GridPoint
 from tandem.solver.double_double import DoubleDouble
 from tandem.solver.fits import fit
 from tandem.solver.objective import Penalty, penalty

@@ -94,7 +94,7 @@ class Folding:
         fit_on_all: bool,
         second_scan: SecondScan | None = None,
     ) -> None:
-        self._moments, self._form = moments, form
+        self._moments, self.form = moments, form
         self._folds = len(moments.gram)
         self._indices = fit_indices(moments, on_all=fit_on_all)
         self._index_sums = index_sums(moments, self._indices)
@@ -118,6 +118,12 @@ class Folding:
         return self._split(-1, self._all, np.ones(self._folds, dtype=bool), None)
 
     @property
+    def rows(self) -> list[int]:
+        """Rows of every fold."""
+        found: list[int] = self._moments.rows.tolist()
+        return found
+
+    @property
     def levels(self) -> tuple[tuple[str, ...], ...]:
         """The levels of every category, in the order that `Split.orders` counts in."""
         return tuple(category.levels for category in self._moments.categories)
@@ -130,9 +136,9 @@ class Folding:
         fitted = whole if fit == fold else self._bordered(fit_gram, everything, fit, shift)
         means = self._means(whole)
         if self._on_all is not None:
-            imputed = list(self._form.imputed)
+            imputed = list(self.form.imputed)
             on_all = self._means(fitted)
-            places = [j for j, at in enumerate(self._form.design) if at in imputed]
+            places = [j for j, at in enumerate(self.form.design) if at in imputed]
             means.hi[places], means.lo[places] = on_all.hi[places], on_all.lo[places]
         rest = self._sums(whole, means) / whole.hi[0, 0]
         return Split(
@@ -150,7 +156,7 @@ class Folding:
 
     def _shift(self, train: Mask) -> Array:
         """What the sums of a training set are taken about: its mean where folds have centres."""
-        form = self._form
+        form = self.form
         if form.centres is None:
             return form.shift
         rows = self._moments.gram[:, 0, form.there]
@@ -167,7 +173,7 @@ class Folding:
         B: sums of index times row vector, C: of index times index.
         """
         rows, corner = self._borders(fit)
-        form = self._form
+        form = self.form
         if form.centres is None:
             rows, corner = rows[members].sum(axis=0), corner[members].sum(axis=0)
             return DoubleDouble.of(np.block([[gram, rows.T], [rows, corner]]))
@@ -181,28 +187,28 @@ class Folding:
     @property
     def _value(self) -> Integers:
         """Row of the bordered matrix that holds every feature, then the target."""
-        form, numeric = self._form, self._form.numeric
+        form, numeric = self.form, self.form.numeric
         at = [1 + j if j < numeric else form.width + j - numeric for j in form.design]
         return np.array([*at, form.width - 1], dtype=np.int64)
 
     @property
     def _there(self) -> Integers:
         """Row that tells where it is observed: the constant 1 unless it is imputed."""
-        return np.array([*self._form.observed(self._form.design), 0], dtype=np.int64)
+        return np.array([*self.form.observed(self.form.design), 0], dtype=np.int64)
 
     def _of_design(self, values: Array, of_category: float) -> Array:
         """What `values` says of the numeric features, for every feature, then the target."""
-        form = self._form
+        form = self.form
         found = [values[j] if j < form.numeric else of_category for j in form.design]
         return np.array([*found, values[-1]])
 
     @property
     def _per_unit(self) -> Array:
-        return self._of_design(self._form.per_unit, 1.0)
+        return self._of_design(self.form.per_unit, 1.0)
 
     def _numeric_means(self, matrix: DoubleDouble, shift: Array) -> DoubleDouble:
         """Mean of every numeric feature where it is there, in raw units."""
-        form = self._form
+        form = self.form
         sums, rows = matrix[0, form.value[:-1]], matrix[0, form.there[:-1]]
         return (sums / rows + shift[:-1]) / form.per_unit[:-1]
 
@@ -228,16 +234,16 @@ class Folding:
             gram = gram - sums[:, None] * rest[None, :] - rest[:, None] * sums[None, :]
             gram = gram + rest[:, None] * rest[None, :] * rows
         unit = self._per_unit
-        if self._form.decimals:
+        if self.form.decimals:
             gram = gram / unit[:, None] / unit[None, :]
-        numeric = value < self._form.width
+        numeric = value < self.form.width
         squares = square.hi.diagonal().copy()
         squares[numeric] = summed.diagonal()[value[numeric]]
         return Normal(int(rows), gram, squares / unit**2)
 
     def _variation(self, gram: Array) -> float:
         """Sum of squares of the target of one fold about its mean; 0 where its range is 0."""
-        at = self._form.width - 1
+        at = self.form.width - 1
         total = DoubleDouble.of(gram[0, at])
         found = (DoubleDouble.of(gram[at, at]) - total * total / gram[0, 0]).rounded()
         if gram[0, 0] < 2 or found <= CONSTANT * gram[at, at]:
@@ -247,6 +253,6 @@ class Folding:
     def _borders(self, fit: int) -> tuple[Array, Array]:
         """Per fold: sums of index times row vector (k, c, d), of index times index (k, c, c)."""
         if not self._indices:
-            return np.zeros((self._folds, 0, self._form.width)), np.zeros((self._folds, 0, 0))
+            return np.zeros((self._folds, 0, self.form.width)), np.zeros((self._folds, 0, 0))
         sums = self._index_sums[fit]
-        return sums[..., : self._form.width], sums[..., self._form.width :]
+        return sums[..., : self.form.width], sums[..., self.form.width :]

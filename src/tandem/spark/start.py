@@ -7,9 +7,9 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tandem.records import SparkSettings
 from tandem.redaction import redacted
 from tandem.results import SparkFacts
+from tandem.settings import SparkSettings
 from tandem.spark.java import java_home
 
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 import tandem
-from tandem.config import Command, config_hash, settings, source
+from tandem.config import config_hash, settings
 from tandem.progress import Display
 from tandem.redaction import shown_word
+from tandem.settings import Command
 
 _LABEL = 60  # characters
 
@@ -88,7 +89,7 @@ def _prepared(config: DictConfig) -> str:
     from tandem.dataset import open_dataset  # noqa: PLC0415 - slow to import; a typo is answered before
 
     try:
-        dataset = open_dataset(source(settings(config)))
+        dataset = open_dataset(settings(config).dataset)
         Display("sweep").warn_each(dataset.notes)
     except Exception:  # noqa: BLE001 - the job itself will fail, and say of what
         return ""

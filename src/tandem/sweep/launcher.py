@@ -13,6 +13,7 @@ from tandem.config import hide_secrets, sweep_keys
 from tandem.errors import ConfigurationError
 from tandem.progress import Display
 from tandem.redaction import redacted
+from tandem.settings import Tracking
 
 
 class ProcessLauncher(Launcher):
@@ -42,13 +43,11 @@ class ProcessLauncher(Launcher):
             # Heavy imports: after the configuration is known to be good.
             from tandem.sweep.jobs import make_jobs  # noqa: PLC0415
             from tandem.sweep.sweep import sweep  # noqa: PLC0415
-            from tandem.tracking import Store  # noqa: PLC0415
 
             configs = [self._composed(words) for words in job_overrides]
             jobs = make_jobs(job_overrides, configs, [*_options(self._config.hydra)])
         # Not validated: swept keys still hold all their values.
-        tracking = self._config.tracking
-        store = Store(tracking.uri, tracking.experiment, tracking.parent_run_id)
+        store = Tracking(**self._config.tracking)
         sweep(jobs, keys, store, folder)
         return [_done(words) for words in job_overrides]
 

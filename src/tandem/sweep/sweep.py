@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tandem.config import SweepKeys
 from tandem.errors import IncompleteError
 from tandem.machine import forget_locks, held, lock_name, locked, write_atomically
 from tandem.progress import Display
+from tandem.settings import SweepKeys, Tracking
 from tandem.sweep import outcomes
 from tandem.sweep.jobs import Job, sweep_key
 from tandem.sweep.outcomes import Outcome, Status
@@ -18,7 +18,6 @@ from tandem.sweep.runner import SWEEP_LOCK, Runner
 from tandem.tracking import (
     SWEEP_TAG,
     Record,
-    Store,
     latest_sweep,
     links,
     log_batch,
@@ -29,7 +28,7 @@ from tandem.tracking import (
 )
 
 
-def sweep(jobs: Sequence[Job], keys: SweepKeys, store: Store, folder: Path) -> None:
+def sweep(jobs: Sequence[Job], keys: SweepKeys, store: Tracking, folder: Path) -> None:
     """Run every job; keep the parent run, and `results.csv` in `folder`, up to date as they end.
 
     With `keys.resume`, jobs of which there is a finished run are skipped, and the newest parent of
@@ -55,7 +54,7 @@ def sweep(jobs: Sequence[Job], keys: SweepKeys, store: Store, folder: Path) -> N
 
 
 @contextmanager
-def _parent(store: Store, experiment: str, key: str, *, resume: bool) -> Iterator[str]:
+def _parent(store: Tracking, experiment: str, key: str, *, resume: bool) -> Iterator[str]:
     """The parent run, RUNNING and claimed by this process to its end."""
     tags = {"kind": "sweep", SWEEP_TAG: key}
     with ExitStack() as claim, ExitStack() as run:

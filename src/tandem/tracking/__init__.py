@@ -17,7 +17,7 @@ from tandem.tracking.history import (
     members,
 )
 from tandem.tracking.record import Record, describe
-from tandem.tracking.runs import Store, log_batch, log_file, log_files, send, tracked, tracking_uri
+from tandem.tracking.runs import log_batch, log_file, log_files, send, tracked, tracking_uri
 from tandem.tracking.store import open_store
 
 __all__ = [
@@ -28,7 +28,6 @@ __all__ = [
     "Attempt",
     "Measured",
     "Record",
-    "Store",
     "attempts",
     "describe",
     "end_unfinished",

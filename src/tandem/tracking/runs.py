@@ -4,7 +4,6 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from getpass import getuser
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from tandem.errors import Terminated
 from tandem.machine import JOB_KEY
 from tandem.records import Dataset, Plan
 from tandem.redaction import shown
+from tandem.settings import Tracking
 from tandem.tracking import dashboard
 from tandem.tracking.folder import read_record
 from tandem.tracking.history import JOB_TAG
@@ -26,18 +26,9 @@ _FAILURE = {"failure.class", "failure.message"}
 _PARAM_LIMIT = 6000  # MLflow refuses longer values
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
-    """Where runs are recorded. `uri` None: MLflow's own default."""
-
-    uri: str | None
-    experiment: str
-    parent_run_id: str | None = None
-
-
 @contextmanager
 def tracked(
-    store: Store, name: str, tags: Mapping[str, str], reopen: str | None = None
+    store: Tracking, name: str, tags: Mapping[str, str], reopen: str | None = None
 ) -> Iterator[str]:
     """An MLflow run around the block; yields its id. Its status says what happened.
 
@@ -58,7 +49,7 @@ def tracked(
     client.set_terminated(run_id, "FINISHED")
 
 
-def _start(store: Store, name: str, tags: Mapping[str, str], reopen: str | None) -> str:
+def _start(store: Tracking, name: str, tags: Mapping[str, str], reopen: str | None) -> str:
     """The id of a run that is RUNNING. No run is made active: parent and child share a process."""
     experiment = open_store(store.uri, store.experiment, store.parent_run_id)
     with answering():

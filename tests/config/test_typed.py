@@ -1,8 +1,9 @@
 """What the command line becomes before Hydra reads it."""
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from tandem.__main__ import words
+from tandem.config.typed import words
 
 
 def read(*arguments: str) -> list[str]:
@@ -39,11 +40,13 @@ def test_overrides_are_untouched() -> None:
 
 @pytest.mark.parametrize("value", ["scan", "-1", "a b.csv", "", "[0.1,0.01]", "a=b", "--x"])
 def test_a_dashed_key_takes_the_next_word_as_it_is(value: str) -> None:
-    assert read("--some.key", value, "folds.k=3") == [f"some.key={value}", "folds.k=3"]
+    word, other = read("--some.key", value, "folds.k=3")
+    assert word in {f"some.key={value}", f"some.key='{value}'"}
+    assert other == "folds.k=3"
 
 
 def test_a_dashed_key_with_its_value_is_one_word() -> None:
-    assert read("--folds.k=3", "--a=b=c", "x=y") == ["folds.k=3", "a=b=c", "x=y"]
+    assert read("--folds.k=3", "--a=b=c", "x=y") == ["folds.k=3", "a='b=c'", "x=y"]
 
 
 def test_what_mlflow_run_hands_over_is_understood() -> None:
@@ -66,7 +69,7 @@ def test_what_mlflow_run_hands_over_is_understood() -> None:
         ("a=[0.1,0.01]", ["a=[0.1,0.01]"]),
         ("\"a='x,y'\"", ["a='x,y'"]),
         ("a=data/*.csv", ["a=data/*.csv"]),
-        ("a=$(touch x) b=`id`;c", ["a=$(touch", "x)", "b=`id`;c"]),
+        ("a=$(touch x) b=`id`;c", ["a='$(touch'", "x)", "b='`id`;c'"]),
         ("-m --cfg job", ["-m", "--cfg", "job"]),
     ],
 )
@@ -102,3 +105,9 @@ def test_overrides_without_a_value_are_none() -> None:
 )
 def test_flags_of_hydra_are_untouched(flags: tuple[str, ...]) -> None:
     assert read("compare", *flags, "--folds.k", "3") == ["command=compare", *flags, "folds.k=3"]
+
+
+@pytest.mark.parametrize("value", ["Price (USD)", "a[0]", "it's", "a\\b (c)", "50% (x=1)", "{x"])
+def test_a_value_beyond_hydras_grammar_arrives_as_it_was_typed(value: str) -> None:
+    (word,) = read("--dataset.target", value)
+    assert OverridesParser.create().parse_override(word).value() == value

@@ -1,0 +1,110 @@
+"""From plain values to typed settings; what no run could use is refused by its key."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from tandem.engines import ENGINES
+from tandem.errors import ConfigurationError, nearest
+from tandem.settings import Files, Flights, Settings
+
+# What pydantic found of a value, by the beginning of its word for it, and what we say.
+_TYPES = {
+    "int": "must be a whole number",
+    "float": "must be a number",
+    "finite": "must be a finite whole number",
+    "bool": "must be true or false",
+    "string": "must be text",
+    "tuple": "must be a list, as in [a,b]",
+    "mapping": "must be keys with values, as in {a:1}",
+    "dict": "must be keys with values, as in {a:1}",
+}
+
+
+def checked(values: Mapping[str, Any]) -> Settings:
+    """`values`, group by group, as frozen settings.
+
+    Raises ConfigurationError, which names the key, its value, the rule and the next step.
+    """
+    names = [group.name for group in fields(Settings)]
+    refuse_unknown(values, names, "")
+    found = Settings(**{name: checked_group(name, values) for name in names})
+    _one_of("engine.name", [found.engine.name])
+    _one_of("compare.engines", found.compare.engines)
+    return found
+
+
+def checked_group(name: str, values: Mapping[str, Any]) -> Any:
+    """The group (or key) `name` of `values` alone. Raises ConfigurationError as `checked`."""
+    kind, given = _type(name, values), values[name]
+    if is_dataclass(kind) and isinstance(given, Mapping):
+        refuse_unknown(given, [key.name for key in fields(kind)], f"{name}.")
+    try:
+        return _reader(kind).model_validate({"value": given}).value  # type: ignore[attr-defined]
+    except ValidationError as error:
+        raise _told(name, error) from error
+
+
+def refuse_unknown(given: Iterable[str], known: Iterable[str], prefix: str) -> None:
+    """Raise ConfigurationError for the first key of `given` that is not among `known`."""
+    known = [*known]
+    for key in given:
+        if key not in known:
+            raise ConfigurationError(
+                f"{prefix}{key}: there is no such key{nearest(key, known)} -> "
+                f"{', '.join(prefix + one for one in known)}"
+            )
+
+
+def keys() -> Iterator[str]:
+    """Every key of the configuration, dotted; those of all datasets."""
+    for group in fields(Settings):
+        kinds = (Flights, Files) if group.name == "dataset" else (group.type,)
+        for kind in kinds:
+            if is_dataclass(kind):
+                yield from (f"{group.name}.{key.name}" for key in fields(kind))
+            else:
+                yield group.name
+
+
+def _type(name: str, values: Mapping[str, Any]) -> Any:
+    if name == "dataset":
+        return Files if "path" in values[name] else Flights
+    return next(group.type for group in fields(Settings) if group.name == name)
+
+
+@cache
+def _reader(kind: type) -> type[BaseModel]:
+    config = ConfigDict(coerce_numbers_to_str=True, arbitrary_types_allowed=True)
+    return create_model("Group", __config__=config, value=(kind, ...))
+
+
+def _told(name: str, error: ValidationError) -> ConfigurationError:
+    """The first complaint, in our words."""
+    one = error.errors(include_url=False)[0]
+    path = [str(part) for part in one["loc"][1:] if not isinstance(part, int)]
+    key, kind = ".".join([name, *path]), one["type"]
+    if kind == "missing":
+        return ConfigurationError(f"{key}: no value is given -> add {key}=...")
+    if kind == "rule":
+        says = one["msg"]
+    elif kind == "enum":
+        options = one["ctx"]["expected"].replace("'", "").replace(" or ", ", ")
+        says = f"must be one of {options}"
+    else:
+        says = next((text for word, text in _TYPES.items() if kind.startswith(word)), one["msg"])
+    value = one["input"]
+    shown = "null" if value is None else "is empty" if value in ([], (), "") else value
+    step = "" if "->" in says else f" -> correct {key}"
+    return ConfigurationError(f"{key}: {shown}: {says}{step}")
+
+
+def _one_of(key: str, names: Iterable[str]) -> None:
+    for name in names:
+        if name not in ENGINES:
+            raise ConfigurationError(
+                f"{key}: {name}: must be one of {', '.join(ENGINES)}{nearest(name, ENGINES)}"
+            )

@@ -1,0 +1,120 @@
+"""What was typed: made readable for Hydra, and what is said where Hydra cannot read it."""
+
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+
+from tandem.config.checked import keys
+from tandem.errors import ConfigurationError, nearest
+from tandem.settings import Command, Files
+
+_HYDRA_FLAGS = (
+    "--help",
+    "--hydra-help",
+    "--version",
+    "--cfg",
+    "--resolve",
+    "--package",
+    "--run",
+    "--multirun",
+    "--shell-completion",
+    "--config-path",
+    "--config-name",
+    "--config-dir",
+    "--experimental-rerun",
+    "--info",
+)  # fmt: skip - one list, read as one
+
+MULTIRUN = ("-m", "--multirun")
+_SWEEP = "sweep"  # the command that is Hydra's multirun
+
+
+def words(arguments: Sequence[str]) -> Iterator[str]:
+    """The command line as Hydra reads it.
+
+    A leading command becomes `command=...`, a leading `sweep` Hydra's `--multirun`. What
+    `mlflow run -P` makes of its parameters is undone: `--key value` becomes `key=value`, and the
+    value of `--overrides` is split as a shell splits words (it is never evaluated). A value that
+    Hydra's grammar would not take as it stands gets quotes.
+    """
+    return map(_readable, _undone(arguments))
+
+
+def _undone(arguments: Sequence[str]) -> Iterator[str]:
+    rest = iter(arguments)
+    for position, word in enumerate(rest):
+        if position == 0 and word in {*Command}:
+            yield f"command={word}"
+        elif position == 0 and word == _SWEEP:
+            yield "--multirun"
+        elif word.split("=")[0] == "--overrides":
+            given = word.partition("=")[2] if "=" in word else next(rest, "")
+            try:
+                yield from shlex.split(given)
+            except ValueError as error:
+                raise ConfigurationError(f"overrides: {given}: {error} -> close it") from error
+        elif word.startswith("--") and word.split("=")[0] not in _HYDRA_FLAGS:
+            key = word.removeprefix("--")
+            yield key if "=" in key else f"{key}={next(rest, '')}"
+        else:
+            yield word
+
+
+def _readable(word: str) -> str:
+    """`word`, its value in quotes where Hydra's grammar would not take it as it stands."""
+    key, equals, value = word.partition("=")
+    if not equals or _parses(word):
+        return word
+    # Within quotes Hydra reads a backslash as one, unless it stands before a quote.
+    escaped = re.sub(r"(\\*)('|$)", lambda m: m[1] * 2 + m[2].replace("'", "\\'"), value)
+    quoted = f"{key}='{escaped}'"
+    return quoted if _parses(quoted) else word
+
+
+def _parses(word: str) -> bool:
+    try:
+        OverridesParser.create().parse_override(word)
+    except HydraException:
+        return False
+    return True
+
+
+def in_our_words(error: Exception, arguments: Sequence[str]) -> ConfigurationError:
+    """What to say of `arguments`, of which Hydra could make nothing."""
+    text = " ".join(str(error).split("Config search path:")[0].split())
+    if found := re.match(r"Could not override '([^']+)'", text):
+        return _unknown_key(found[1], arguments)
+    if found := re.search(
+        r"Could not find '([^']+)/([^'/]+)' Available options in .*?: (.*)", text
+    ):
+        group, choice, options = found[1], found[2], found[3].split()
+        return ConfigurationError(
+            f"{group}={choice}: there is no such choice{nearest(choice, options)} -> "
+            f"{group}= one of {', '.join(options)}"
+        )
+    for word in filter(str.isidentifier, arguments):
+        names = (*Command, _SWEEP)
+        return ConfigurationError(
+            f"{word}: there is no such command{nearest(word, names)} -> {', '.join(names)}, "
+            "or key=value; tandem --help"
+        )
+    return ConfigurationError(text)
+
+
+def _unknown_key(key: str, arguments: Sequence[str]) -> ConfigurationError:
+    given = (word.partition("=") for word in arguments)
+    value = next((value for name, _, value in given if name.lstrip("+~") == key), "")
+    group, _, name = key.partition(".")
+    if group == "dataset" and key in keys():
+        if name in {field.name for field in fields(Files)}:
+            step = "dataset=files dataset.path=... dataset.target=..."
+            return ConfigurationError(f"{key}: {value}: only dataset=files reads it -> {step}")
+        step = "only dataset=flights draws rows -> leave it out"
+        return ConfigurationError(f"{key}: {value}: {step}")
+    groups = {one.split(".")[0] for one in keys()}
+    hint = nearest(key, keys()) if name else nearest(key, groups)
+    return ConfigurationError(f"{key}: there is no such key{hint} -> tandem --help lists every key")

@@ -1,0 +1,192 @@
+"""One scan after another over the rows of a dataset, and what the first one tells the later."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
+
+import numpy as np
+
+from tandem.cleaning import check_ledger, refuse_infinite
+from tandem.moments import Allowance, Form, Indices, Moments, Residual
+from tandem.records import Action, Array, Column, Dataset, Ledger, Mask, Plan, Profile
+from tandem.scan.arrow import decimals, is_floating
+from tandem.scan.first_rows import allowance, common_shift
+from tandem.scan.index_sums import Lookup
+from tandem.scan.moments_cache import SecondLook
+from tandem.scan.pieces import Stretch
+from tandem.scan.row_groups import Footers, Reader
+from tandem.scan.threads import Work
+from tandem.scan.work import (
+    GroupCounts,
+    GroupErrors,
+    GroupIndexSums,
+    GroupMoments,
+    GroupProducts,
+    Rows,
+)
+from tandem.settings import Folds
+
+T = TypeVar("T")
+
+
+class Run(Protocol):
+    """work(stretch) for every one of the stretches, in their order: by threads, or by Spark."""
+
+    def __call__(self, work: Work[T], stretches: Sequence[Stretch], /) -> Iterator[T]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """The moments of the rows that `plan` uses, and what their row vectors hold.
+
+    `allowed`: which categories have sums; `ledger`: where every row went.
+    """
+
+    plan: Plan
+    form: Form
+    moments: Moments
+    allowed: Allowance
+    ledger: Ledger
+
+    @property
+    def places(self) -> tuple[dict[str, int], ...]:
+        """level -> its position, of every category."""
+        categories = self.moments.categories
+        return tuple({level: i for i, level in enumerate(c.levels)} for c in categories)
+
+
+class Scanner:
+    """The rows of `dataset` by fold. Every method that says so is one scan, done by `run`.
+
+    `scans`: how many were made; `kept`: whether sums are kept, and kept ones are used.
+    """
+
+    def __init__(self, dataset: Dataset, folds: Folds, run: Run, *, kept: bool) -> None:
+        self.dataset = dataset
+        self.scans = 0
+        self._folds, self._run, self._kept = folds, run, kept
+        self._reader = Reader(dataset)
+        self._with_nan: frozenset[str] | None = None  # not known before a scan
+        self.footers: Footers
+        self._second_look: SecondLook
+
+    def load(self) -> None:
+        """Read the footers, and look for what is kept of the files."""
+        self.footers = self._reader.footers()
+        self._second_look = SecondLook(self.dataset.files, kept=self._kept)
+
+    def foretold(self) -> Profile | None:
+        """The missing cells that the footers tell of; None where they tell too little."""
+        nulls, columns = self.footers.nulls, self.dataset.columns
+        if all(c.name in nulls for c in columns) and not self._second_look.counted(columns):
+            return Profile(self.dataset.rows, {c.id: nulls[c.name] for c in columns})
+        return None
+
+    def profile(self) -> Profile:
+        """One scan: the missing cells, NaN among them. Raises DataError where one is infinite."""
+        columns = self.dataset.columns
+        missing, nan, infinite = (dict.fromkeys((c.id for c in columns), 0) for _ in range(3))
+        work = GroupCounts(self._reader, columns)
+        for counts in self._second_look.counts(work, self.footers.stretches, self._map):
+            for id_, more in counts.items():
+                missing[id_] += more[0]
+                nan[id_] += more[1]
+                infinite[id_] += more[2]
+        for column in columns:
+            refuse_infinite(column, infinite[column.id])
+        self._with_nan = frozenset(id_ for id_, cells in nan.items() if cells)
+        return Profile(self.dataset.rows, missing)
+
+    def moments(self, plan: Plan, profile: Profile) -> Scanned:
+        """One scan: the moments of the rows that `plan`, made of `profile`, uses.
+
+        Raises NotFiniteError where NaN or an infinity stands among the numbers, and no scan has
+        counted them.
+        """
+        first, numeric = self.footers.stretches[0], (*plan.numeric, plan.target)
+        required = [column for column in numeric if column in (plan.target, *plan.required)]
+        shift = common_shift(self._reader.sample(first, numeric), numeric, required)
+        places = tuple(decimals(self.footers.types[column.name]) for column in numeric)
+        form = Form.of(plan, shift, places)
+        rows = self._rows(plan, *self._only_checked(plan))
+        allowed = allowance(rows, form, first, self.dataset.rows)
+        moments = self._sum(rows, form, allowed)
+        ledger = self._ledger(moments, form, profile.missing[plan.target.id])
+        return Scanned(plan, form, moments, allowed, ledger)
+
+    def about(self, scanned: Scanned, centres: Array) -> Scanned:
+        """One scan: the moments of `scanned`, each fold about its `centres`, shape (k, columns)."""
+        form = replace(scanned.form, centres=centres)
+        rows = self._rows(scanned.plan, *self._only_checked(scanned.plan))
+        moments = self._sum(rows, form, scanned.allowed)
+        ledger = replace(scanned.ledger, rows_from_cache=self._second_look.rows_from_cache)
+        return replace(scanned, form=form, moments=moments, ledger=ledger)
+
+    def whole(self, plan: Plan) -> Mask:
+        """Which of the numeric features, then the target, hold no fractions; shape (columns,)."""
+        types = self.footers.types
+        return np.array([not is_floating(types[c.name]) for c in (*plan.numeric, plan.target)])
+
+    def index_sums(self, scanned: Scanned, indices: tuple[Indices, ...]) -> Array:
+        """One scan: sums with the indices of the categories that were only counted.
+
+        Shape as `moments.with_counted` takes it: (fits, k, counted, width + categories).
+        """
+        lookup = Lookup(indices, scanned.places, scanned.moments.counted)
+        return self._added(GroupIndexSums(self._rows(scanned.plan), scanned.form, lookup))
+
+    def errors(self, scanned: Scanned, residuals: Sequence[Residual]) -> Array:
+        """One scan: squared and absolute errors of every row under the models of its fold.
+
+        Shape (2, k, points).
+        """
+        rows = self._rows(scanned.plan)
+        return self._added(GroupErrors(rows, scanned.form, tuple(residuals), scanned.places))
+
+    def products(self, scanned: Scanned, form: Form, model: Residual) -> Array:
+        """One scan: the sums of every number of a row times its residual, about `form`.
+
+        Shape (width + categories,).
+        """
+        return self._added(GroupProducts(self._rows(scanned.plan), form, model, scanned.places))
+
+    def _sum(self, rows: Rows, form: Form, allowed: Allowance) -> Moments:
+        work = GroupMoments(rows, form, allowed)
+        return self._second_look.moments(work, self.footers.stretches, self._map)
+
+    def _added(self, work: Work[Array]) -> Array:
+        parts = self._map(work, self.footers.stretches)
+        found = next(parts)
+        for part in parts:
+            found += part
+        return found
+
+    def _map(self, work: Work[T], stretches: Sequence[Stretch]) -> Iterator[T]:
+        self.scans += 1
+        return self._run(work, stretches)
+
+    def _rows(self, plan: Plan, *only_checked: Column) -> Rows:
+        columns = (*plan.numeric, plan.target, *plan.categorical, *only_checked)
+        return Rows(self._reader, columns, plan, self._folds, self._with_nan)
+
+    def _only_checked(self, plan: Plan) -> tuple[Column, ...]:
+        """Dropped columns that may hold NaN: how much of them is missing is reported."""
+        if self._with_nan is not None:
+            return ()
+        dropped = plan.columns(Action.DROP_COLUMN)
+        return tuple(c for c in dropped if is_floating(self.footers.types[c.name]))
+
+    def _ledger(self, moments: Moments, form: Form, no_target: int) -> Ledger:
+        rows, used = self.dataset.rows, int(moments.rows.sum())
+        indicators = moments.gram[:, 0, 1 + form.numeric : -1]
+        ledger = Ledger(
+            rows_in=rows,
+            rows_used=used,
+            rows_dropped_target=no_target,
+            rows_dropped_missing=rows - used - no_target,
+            rows_rejected=0,
+            cells_imputed=used * len(form.imputed) - int(np.rint(indicators.sum())),
+            rows_from_cache=self._second_look.rows_from_cache,
+        )
+        check_ledger(ledger)
+        return ledger

@@ -1,0 +1,79 @@
+"""Every fold and grid point from the moments; rows are asked for only where digits are missing."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from tandem.cleaning import MISSING
+from tandem.moments import Form, Residual
+from tandem.records import Advance, Array, Plan
+from tandem.results import Design, ErrorSums, LinearModel
+from tandem.settings import GridPoint
+from tandem.solver.fits import LOST, errors, fit, intercepts
+from tandem.solver.refine import settled
+from tandem.solver.residuals import residual
+from tandem.solver.solve import KKT_TOLERANCE
+from tandem.solver.training_sets import Folding
+
+
+def cross_validate(
+    folding: Folding,
+    grid: Sequence[GridPoint],
+    sum_errors: Callable[[Sequence[Residual]], Array],
+    advance: Advance,
+    *,
+    mae: bool,
+) -> ErrorSums:
+    """Held-out error sums of every fold and grid point: SSE = yy - 2 w'q + w'Qw by fold.
+
+    `sum_errors(models)`: one scan, squared and absolute errors of every row under the model of
+    its fold, shape (2, k, points). It is asked for absolute errors (`mae`), and for squared ones
+    that are so small against the target that the moments have lost their digits. `advance` is
+    told of every fold's fits.
+    """
+    form, n_test = folding.form, folding.rows
+    sse = np.empty((len(n_test), len(grid)))
+    sst, share = np.empty(len(n_test)), np.empty_like(sse)
+    residuals: list[Residual] = []
+    designs: list[Design] = []
+    unsolved = 0
+    for fold, split in enumerate(folding.splits()):
+        assert split.test is not None
+        fitted = fit(split.train, grid)
+        sse[fold], share[fold] = errors(split.test, fitted.slopes)
+        sst[fold] = split.sst
+        unsolved += int(np.count_nonzero(fitted.solution.kkt > KKT_TOLERANCE))
+        designs.append(fitted.design)
+        residuals.append(residual(split, fitted.slopes, form.of_fold(fold)))
+        advance(len(grid))
+    sae = None
+    if mae or np.any(share < LOST):
+        squared, absolute = sum_errors(residuals)
+        sse = np.where(share < LOST, squared, sse)
+        sae = absolute if mae else None
+    n_train = tuple(sum(n_test) - rows for rows in n_test)
+    return ErrorSums(sse, sst, n_train, tuple(n_test), unsolved, sae, tuple(designs))
+
+
+def refit(
+    folding: Folding, plan: Plan, point: GridPoint, products: Callable[[Form, Residual], Array]
+) -> LinearModel:
+    """The model of `point` on all rows, settled against them where the moments leave it open.
+
+    `products(form, model)`: one scan, the sums of every number of a row times its residual, about
+    `form`; shape (width + categories,).
+    """
+    split = folding.whole()
+    form = folding.form.about(split.shift)  # one model of all rows
+    slopes = settled(split, form, point, lambda model: products(form, model))[0]
+    levels = (
+        tuple(None if names[i] == MISSING else names[i] for i in order.tolist())
+        for names, order in zip(folding.levels, split.orders, strict=True)
+    )
+    means = split.means.rounded()
+    return LinearModel(
+        intercept=float(intercepts(split, slopes[None, :])[0]),
+        coefficients={c.name: float(b) for c, b in zip(plan.used, slopes, strict=True)},
+        means={c.name: float(mean) for c, mean in zip(plan.numeric, means, strict=True)},
+        levels={c.name: names for c, names in zip(plan.categorical, levels, strict=True)},
+    )
