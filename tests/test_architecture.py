@@ -1,6 +1,7 @@
 """Imports go one way, heavy libraries stay where they belong, everything public is explained."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -126,3 +127,9 @@ def test_the_contract_of_an_engine_is_documented() -> None:
 def test_everything_public_has_a_docstring(module: str) -> None:
     assert ast.get_docstring(TREES[module])
     assert list(undocumented(TREES[module])) == []
+
+
+def test_the_layout_of_a_record_folder_stands_in_one_module() -> None:
+    names = re.compile(r'"[^"\n]*\b(artifacts|model\.json|record\.json|cleaning\.json|folds\.csv)"')
+    holders = [path.name for path in SOURCES.rglob("*.py") if names.search(path.read_text())]
+    assert holders == ["folder.py"]

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tandem.checks import findings
+from tandem.checks import remarks
 from tandem.dataset.samples import sample
 from tests.tasks import drive, make_task
 
@@ -19,12 +19,12 @@ GRID = "model.reg_param=[1e-6,1e-4,1]"
 def found(
     folder: Path, columns: dict[str, np.ndarray], *overrides: str, engine: str = "scan"
 ) -> list[str]:
-    """The findings of an engine on a table of `columns` with target y."""
+    """The remarks of an engine on a table of `columns` with target y."""
     pq.write_table(pa.table(columns), folder / "t.parquet")
     options = ("dataset=files", f"dataset.path={folder / 't.parquet'}", "dataset.target=y")
     task = make_task(*options, "model.elastic_net_param=[1.0]", GRID, *overrides)
     result = drive(engine, task)
-    return [*findings(result, sample(task.dataset, ["y", *result.model.coefficients]))]
+    return [*remarks(result, sample(task.dataset, ["y", *result.model.coefficients]))]
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_the_last_step_to_the_edge_must_gain_a_tenth_of_the_standard_error(
     worse = (99.0, gain * error, 99.0, 99.0, 0.0, 99.0)
     rmse = at_best[:, None] + np.array(worse)
     judged = replace(result.scores, rmse=rmse, best=4)
-    said = findings(replace(result, scores=judged), sample(result.task.dataset, [*table]))
+    said = remarks(replace(result, scores=judged), sample(result.task.dataset, [*table]))
     assert len([line for line in said if "lowers RMSE" in line]) == lines
 
 

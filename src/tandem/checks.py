@@ -16,7 +16,7 @@ _GROUPS = 3  # ... and sets
 _SUSPECT = 0.95  # share of the target's variance that a single feature explains
 
 
-def findings(result: Result, rows: pd.DataFrame) -> tuple[str, ...]:
+def remarks(result: Result, rows: pd.DataFrame) -> tuple[str, ...]:
     """Lines on the grid, the folds, the fit, collinearity, leakage; none where all is well.
 
     `rows`: raw rows with a target, from all over the dataset.

@@ -115,7 +115,7 @@ class Scores:
 @dataclass(frozen=True, slots=True)
 class Result:
     """One engine on one dataset with one configuration. `times` holds the `time/*_s` metrics,
-    `findings` what a careful reader would ask, a line each.
+    `remarks` what a careful reader would ask, a line each.
     """
 
     engine: str
@@ -128,7 +128,7 @@ class Result:
     facts: Facts
     times: Mapping[str, float]
     peak_mb: float
-    findings: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def best(self) -> GridPoint:

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tandem.comparison.answers import Answer, read_answer
+from tandem.comparison.answers import Answer
 from tandem.comparison.parity import Certificate, certify, differences
 from tandem.dataset.samples import sample
 from tandem.records import Array
 from tandem.settings import GridPoint
-from tandem.tracking.folder import write_record
+from tandem.tracking.folder import read_answer, write_record
 from tandem.tracking.record import describe
 from tests.tasks import drive, make_task, synthetic
 
@@ -28,7 +28,7 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> tuple[Answer, pd.DataF
     synthetic(place / "data", rows=900, seed=1, files=3)
     result = drive("scan", make_task(*OPTIONS, f"dataset.path={place / 'data'}"))
     write_record(place, result, describe(result, {"model.tol": "null"}, "0"), "")
-    answer = read_answer("scan", 1, place, describe(result, {"model.tol": "null"}, "0").params)
+    answer = read_answer("scan", 1, place)
     assert answer.metrics["rmse"].tobytes() == result.scores.rmse.tobytes()
     assert answer.best == result.best
     return answer, sample(result.task.dataset, ["y", *result.model.coefficients])
@@ -114,7 +114,7 @@ def test_equal_sizes_with_other_rows_in_them_are_other_folds(
     answered: tuple[Answer, pd.DataFrame],
 ) -> None:
     answer, rows = answered
-    other = replace(answer, engine="sequential", spread=answer.spread[::-1])
+    other = replace(answer, engine="sequential", target_deviation=answer.target_deviation[::-1])
     assert certificate(answer, other, rows).faults == ("scan and sequential: not the same folds",)
 
 

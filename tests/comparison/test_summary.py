@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 from tandem.commands.compare import schedule
-from tandem.comparison.answers import read_answer
 from tandem.comparison.parity import certify
 from tandem.comparison.summary import Comparison
 from tandem.dataset.samples import sample
@@ -16,7 +15,7 @@ from tandem.reporting import charts
 from tandem.reporting.page import page_html, page_markdown, page_note
 from tandem.reporting.tables import table
 from tandem.reporting.verdicts import verdict
-from tandem.tracking.folder import write_record
+from tandem.tracking.folder import read_answer, write_record
 from tandem.tracking.record import describe
 from tests.tasks import drive, make_task, synthetic
 
@@ -37,7 +36,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     result = drive("scan", task)
     record = describe(result, {"model.tol": "null"}, "0")
     write_record(place, result, record, "")
-    answer = read_answer("scan", 1, place, record.params)
+    answer = read_answer("scan", 1, place)
     seconds = {"sequential": (8, 10, 9), "scan": (2, 3, 2), "distributed": (30, 31, 29)}
     seconds["distributed_scan"] = (20, 22, 21)
     answers = [replace(answer, engine=engine) for engine in seconds]
@@ -48,7 +47,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
         answers=answers,
         certificate=certify(answers, rows),
         failed={},
-        findings=["the best reg_param is the smallest -> try smaller"],
+        remarks=["the best reg_param is the smallest -> try smaller"],
         machine={"processor": "a fast one", "cores": "2"},
         task={"spark.master": "local[*]", "folds.k": "3"},
     )
@@ -60,7 +59,7 @@ def turns(metrics: dict[str, float], totals: Sequence[float]) -> list[dict[str, 
 
 def test_medians_are_what_is_compared(found: Comparison) -> None:
     assert found.total("sequential") == 9
-    assert found.spread("scan") == 1
+    assert found.range_s("scan") == 1
     assert found.speedup("scan") == 4.5
     assert ("speedup/distributed", 0.3, 0) in found.metrics()
     rows = {row[0]: row[1:] for row in table(found)}

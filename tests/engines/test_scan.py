@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from tandem.checks import findings
+from tandem.checks import remarks
 from tandem.dataset.samples import sample
 from tandem.errors import DataError
 from tandem.moments import tiling
@@ -142,7 +142,7 @@ def test_rank_and_condition_are_those_of_the_rows_and_are_logged(
         design.condition for design in result.sums.designs
     ]
     rows = sample(task.dataset, ["y", *result.model.coefficients])
-    (told,) = [line for line in findings(result, rows) if "rank 3 of 4 features" in line]
+    (told,) = [line for line in remarks(result, rows) if "rank 3 of 4 features" in line]
     assert told.startswith("a and sum: they follow from one another")
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tandem.checks import findings
+from tandem.checks import remarks
 from tests.accuracy import (
     NIST_SOLVERS,
     NONE,
@@ -81,7 +81,7 @@ def test_scan_has_the_digits_of_every_library(nist_digits: Table, name: str) -> 
 @pytest.mark.parametrize("name", sorted(OUT_OF_REACH))
 def test_what_is_out_of_reach_is_told(name: str) -> None:
     table = PROBLEMS[name].in_floats
-    (told,) = [x for x in findings(scan(table), table.to_pandas()) if "condition number" in x]
+    (told,) = [x for x in remarks(scan(table), table.to_pandas()) if "condition number" in x]
     assert "of 10 features" in told
     assert "-> drop a feature (dataset.exclude), or choose model.reg_param above 0" in told
 

@@ -9,13 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from tandem.comparison.answers import read_answer
 from tandem.comparison.parity import certify
 from tandem.dataset.samples import sample
 from tandem.records import Task
 from tandem.reporting.run_texts import fold_metrics, run_note
 from tandem.results import Result
-from tandem.tracking.folder import write_record
+from tandem.tracking.folder import read_answer, write_record
 from tandem.tracking.record import describe
 from tests.oracle import cross_validate
 from tests.tasks import drive, make_task, synthetic
@@ -134,7 +133,7 @@ def test_what_is_reported(tmp_path: Path) -> None:
         assert value == pytest.approx(best.mean(), rel=1e-15)
         assert f"MAE {value:.6g}" in run_note(result)
         write_record(tmp_path / engine, result, record, "")
-        answers.append(read_answer(engine, 1, tmp_path / engine, record.params))
+        answers.append(read_answer(engine, 1, tmp_path / engine))
     certificate = certify(answers, sample(task.dataset, ["y", *answers[0].model.coefficients]))
     left, right = (mae(result) for result in results.values())
     expected = np.max(np.abs(left - right) / np.maximum(left, right))

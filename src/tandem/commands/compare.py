@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tandem.commands.advise import crossings
-from tandem.comparison import Answer, Certificate, Comparison, certify, differences, read_answer
+from tandem.comparison import Answer, Certificate, Comparison, certify, differences
 from tandem.config import Configuration
 from tandem.dataset import open_dataset, sample
 from tandem.errors import IncompleteError
@@ -29,7 +29,9 @@ from tandem.tracking import (
     log_batch,
     log_files,
     members,
+    read_answer,
     read_record,
+    read_remarks,
     tracked,
     tracking_uri,
 )
@@ -119,22 +121,20 @@ def _compared(config: Configuration, dataset: Dataset, ended: _Ended) -> Compari
     order = config.settings.compare.engines
     turns: dict[str, list[Mapping[str, float]]] = {}
     answers: list[Answer] = []
-    findings: dict[str, None] = {}
+    remarks: dict[str, None] = {}
     for turn in sorted(ended.done, key=lambda turn: order.index(turn.engine)):
         if turn.engine in ended.failed:
             continue
-        record = read_record(turn.folder)
-        turns.setdefault(turn.engine, []).append(record.values())
-        answers.append(read_answer(turn.engine, turn.number, turn.folder, record.params))
-        checks = (turn.folder / "artifacts" / "cv" / "checks.json").read_text("utf-8")
-        findings |= dict.fromkeys(json.loads(checks))
+        turns.setdefault(turn.engine, []).append(read_record(turn.folder).values())
+        answers.append(read_answer(turn.engine, turn.number, turn.folder))
+        remarks |= dict.fromkeys(read_remarks(turn.folder))
     certificate = Certificate(())
     if answers:
         columns = [dataset.target.name, *answers[0].model.coefficients]
         certificate = certify(answers, sample(dataset, columns))
     task = {k: v for k, v in config.flat.items() if not k.startswith("engine")}
     return Comparison(
-        dataset.name, turns, answers, certificate, ended.failed, [*findings], machine_facts(), task
+        dataset.name, turns, answers, certificate, ended.failed, [*remarks], machine_facts(), task
     )
 
 
@@ -209,5 +209,5 @@ def _show(found: Comparison) -> None:
         console.print(shown)
     for line in verdict(found):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-    for line in found.findings:
+    for line in found.remarks:
         console.print(f"- {line}", markup=False, highlight=False, soft_wrap=True)

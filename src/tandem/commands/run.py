@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from tandem.checks import findings
+from tandem.checks import remarks
 from tandem.cleaning import decide
 from tandem.config import Configuration, task
 from tandem.dataset import open_dataset, sample
@@ -97,13 +97,13 @@ def execute(task: Task, name: str, watch: Stopwatch, display: Display) -> Result
 
 
 def _checked(result: Result, display: Display, *, quiet: bool) -> Result:
-    """`result` with its findings, after they are told; a parent tells those of its children."""
+    """`result` with its remarks, after they are told; a parent tells those of its children."""
     dataset = result.task.dataset
     with display.stage("checking"):
         names = [dataset.target.name, *(column.name for column in result.plan.used)]
-        found = findings(result, sample(dataset, names))
+        found = remarks(result, sample(dataset, names))
     display.warn_each(() if quiet else found)
-    return replace(result, findings=(*dataset.notes, *found))
+    return replace(result, remarks=(*dataset.notes, *found))
 
 
 @contextmanager

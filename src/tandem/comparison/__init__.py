@@ -1,6 +1,6 @@
 """One task on several engines: their answers, what may differ, whether they agree."""
 
-from tandem.comparison.answers import Answer, read_answer
+from tandem.comparison.answers import Answer
 from tandem.comparison.parity import Certificate, certify, differences
 from tandem.comparison.summary import Comparison
 
@@ -10,5 +10,4 @@ __all__ = [
     "Comparison",
     "certify",
     "differences",
-    "read_answer",
 ]

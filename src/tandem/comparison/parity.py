@@ -147,7 +147,7 @@ def _pair(left: Answer, right: Answer, rows: pd.DataFrame) -> Pair:
         "rows and cleaning": left.cleaning == right.cleaning,
         "grid": left.grid == right.grid,
         "folds": left.test_rows == right.test_rows
-        and bool(np.allclose(left.spread, right.spread, rtol=ROUNDING, atol=0)),
+        and bool(np.allclose(left.target_deviation, right.target_deviation, rtol=ROUNDING, atol=0)),
         "metrics": left.metrics.keys() == right.metrics.keys(),
     }
     differing = [what for what, holds in same.items() if not holds]
@@ -173,13 +173,13 @@ def _near_winners(left: Answer, right: Answer) -> bool:
 def _allowed(name: str, left: Answer, right: Answer) -> Array:
     """Allowed difference of metric `name`, shape (folds, grid points), in its units."""
     rmse = np.maximum(left.metrics["rmse"], right.metrics["rmse"])
-    spread = left.spread[:, None]
+    deviation = left.target_deviation[:, None]
     tolerances = [tolerance(left, right, point) for point in left.grid]
-    columns = [t.allowed(rmse[:, g : g + 1], spread) for g, t in enumerate(tolerances)]
+    columns = [t.allowed(rmse[:, g : g + 1], deviation) for g, t in enumerate(tolerances)]
     apart = np.concatenate(columns, axis=1)
     if name != "r2":
         return apart
-    variance = np.where(spread > 0, spread**2, np.inf)
+    variance = np.where(deviation > 0, deviation**2, np.inf)
     rounding: Array = np.where(apart > 0, 1e-15, 0.0)
     return (2.0 * rmse * apart + apart**2) / variance + rounding
 
@@ -199,14 +199,14 @@ def _largest(name: str, left: Answer, right: Answer) -> Difference:
 
 def _models(left: Answer, right: Answer, rows: pd.DataFrame) -> Iterator[Difference]:
     """Predictions of the refitted models on `rows`, then their standardised coefficients."""
-    spread = float(left.spread.mean()) or 1.0
+    deviation = float(left.target_deviation.mean()) or 1.0
     allowed = tolerance(left, right, left.best)
     ours, theirs = (predict(answer.model, rows) for answer in (left, right))
     apart = float(np.sqrt(np.mean((ours - theirs) ** 2)))
-    room = allowed.allowed(np.asarray(spread), np.asarray(spread))
+    room = allowed.allowed(np.asarray(deviation), np.asarray(deviation))
     share = float(_share(np.asarray(apart), room))
     where = f"{len(rows)} rows, root mean square in units of the target's deviation"
-    yield Difference("prediction", where, apart, apart / spread, share)
+    yield Difference("prediction", where, apart, apart / deviation, share)
     columns = {n: feature(left.model, rows[n], n) for n in left.model.coefficients}
     deviations = np.array([values.std() for values in columns.values()])
     lengths = (np.array([*a.model.coefficients.values()]) for a in (left, right))
@@ -219,7 +219,7 @@ def _models(left: Answer, right: Answer, rows: pd.DataFrame) -> Iterator[Differe
     where = f"{[*columns][worst]}, standardised" + ("" if smallest else " (collinear: not judged)")
     largest = float(each.max(initial=0.0))
     yield Difference(
-        "coefficient", where, largest, largest / spread, float(shares.max(initial=0.0))
+        "coefficient", where, largest, largest / deviation, float(shares.max(initial=0.0))
     )
 
 

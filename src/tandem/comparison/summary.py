@@ -1,4 +1,4 @@
-"""What a comparison found, as one value: medians, spreads, the certificate, the plain words."""
+"""What a comparison found, as one value: medians, ranges, the certificate, the plain words."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from tandem.comparison.parity import Certificate
 class Comparison:
     """Engines on one task. `turns[engine]`: the metrics of every measured run, by key.
 
-    `failed`: engine -> why it has no result; `findings`: what a careful reader would ask;
+    `failed`: engine -> why it has no result; `remarks`: what a careful reader would ask;
     `task`: the configuration that all share; `crossings`: what other runs say of other sizes.
     """
 
@@ -23,7 +23,7 @@ class Comparison:
     answers: Sequence[Answer]
     certificate: Certificate
     failed: Mapping[str, str]
-    findings: Sequence[str]
+    remarks: Sequence[str]
     machine: Mapping[str, str]
     task: Mapping[str, str]
     crossings: Sequence[str] = ()
@@ -55,7 +55,7 @@ class Comparison:
         """Median seconds apart from starting up: imports, the JVM, Spark's session."""
         return self.total(engine) - (self.median(engine, "time/session_s") or 0.0)
 
-    def spread(self, engine: str) -> float:
+    def range_s(self, engine: str) -> float:
         """Largest less smallest total time, in seconds."""
         totals = [metrics["time/total_s"] for metrics in self.turns[engine]]
         return max(totals) - min(totals)
@@ -71,7 +71,7 @@ class Comparison:
             found += [
                 (f"speedup/{engine}", self.speedup(engine), 0),
                 (f"seconds/{engine}", self.total(engine), 0),
-                (f"seconds_spread/{engine}", self.spread(engine), 0),
+                (f"seconds_spread/{engine}", self.range_s(engine), 0),
             ]
         for name in ("rmse", "mae", "prediction", "coefficient"):
             pairs = [d for p in self.certificate.pairs for d in p.largest if d.what == name]

@@ -15,17 +15,17 @@ ROUNDING = 1e-9  # relative, of what is solved in closed form
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """Allowed difference of an RMSE: `relative` of itself + `of_spread` of the target's deviation.
+    """What an RMSE may differ by: `relative` of itself + `of_deviation` of the target's deviation.
 
     Both 0: identical bits.
     """
 
     relative: float
-    of_spread: float
+    of_deviation: float
 
-    def allowed(self, rmse: Array, spread: Array) -> Array:
+    def allowed(self, rmse: Array, deviation: Array) -> Array:
         """In units of the target, for RMSEs and standard deviations of the target."""
-        return self.relative * rmse + self.of_spread * spread
+        return self.relative * rmse + self.of_deviation * deviation
 
 
 def tolerance(left: Answer, right: Answer, point: GridPoint) -> Tolerance:
@@ -50,7 +50,7 @@ def stated(left: Answer, right: Answer) -> str:
         return "identical bits"
     texts = sorted(
         f"{t.relative:.0e} of the RMSE"
-        + (f" + {t.of_spread:.2g} of the target's deviation" if t.of_spread else "")
+        + (f" + {t.of_deviation:.2g} of the target's deviation" if t.of_deviation else "")
         for t in found
     )
     return "; ".join(texts)

@@ -109,8 +109,8 @@ class Engine:
 
     def _fold_sums(self) -> tuple[list[int], Any]:
         y = F.col(self._plan.target.id)
-        spread = F.when(F.min(y) == F.max(y), 0.0).otherwise(F.var_pop(y))
-        groups = self._frame.groupBy(FOLD).agg(F.count(y), spread).collect()
+        variance_of = F.when(F.min(y) == F.max(y), 0.0).otherwise(F.var_pop(y))
+        groups = self._frame.groupBy(FOLD).agg(F.count(y), variance_of).collect()
         rows = {int(fold): (int(n), float(variance)) for fold, n, variance in groups}
         n_test = [rows.get(fold, (0, 0.0))[0] for fold in range(self.task.folds.k)]
         return n_test, np.array([n * rows.get(fold, (0, 0.0))[1] for fold, n in enumerate(n_test)])

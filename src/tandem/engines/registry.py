@@ -10,7 +10,7 @@ from tandem.records import Advance, Task
 from tandem.settings import GridPoint
 
 # A step of OWLQN or L-BFGS that gains less than tol ends it; the answer is then off by about the
-# square root, in units of the target's spread. Seen on flights: 1.1 times it; 5 leaves room.
+# square root, in units of the target's deviation. Seen on flights: 1.1 times it; 5 leaves room.
 _SPARK_STEPS = 5.0
 _NORMAL_FEATURES = 4096  # Spark ML solves ridge in closed form up to here
 

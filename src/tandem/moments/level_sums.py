@@ -48,10 +48,10 @@ class LevelSums:
         """The number of every category, and its keys and sums as a Category holds them."""
         for c, joint in enumerate(self._joints):
             sums = self._sums[self._ends[c] : self._ends[c + 1]]
-            yield from _spread(joint, self._cells[c], sums, self._k)
+            yield from _parted(joint, self._cells[c], sums, self._k)
 
 
-def _spread(
+def _parted(
     joint: Joint, cells: Integers, sums: Array, k: int
 ) -> Iterator[tuple[int, Integers, Array]]:
     fold, level = divided(cells, max(joint.size, 1))
@@ -59,7 +59,7 @@ def _spread(
         yield joint.category, level_keys(level, fold), sums
     for part, code in joint.parts:
         found, places = numbered(fold * part.size + code[level], k * part.size)
-        yield from _spread(part, found, _summed(places[:, None], len(found), sums), k)
+        yield from _parted(part, found, _summed(places[:, None], len(found), sums), k)
 
 
 def _summed(places: NDArray[Any], count: int, vectors: Array) -> Array:

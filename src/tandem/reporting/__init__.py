@@ -2,12 +2,25 @@
 
 from tandem.reporting.charts import draw, grid, png
 from tandem.reporting.page import page_html, page_markdown, page_note
-from tandem.reporting.run_texts import run_note, texts
+from tandem.reporting.run_texts import (
+    checks_json,
+    cleaning_html,
+    cleaning_json,
+    fold_metrics,
+    folds_table,
+    run_note,
+    spark_json,
+)
 from tandem.reporting.tables import markdown, table
 from tandem.reporting.verdicts import verdict
 
 __all__ = [
+    "checks_json",
+    "cleaning_html",
+    "cleaning_json",
     "draw",
+    "fold_metrics",
+    "folds_table",
     "grid",
     "markdown",
     "page_html",
@@ -15,7 +28,7 @@ __all__ = [
     "page_note",
     "png",
     "run_note",
+    "spark_json",
     "table",
-    "texts",
     "verdict",
 ]

@@ -44,7 +44,7 @@ def page_markdown(found: Comparison, command: str) -> str:
         as_markdown(content["parity"]),
         "\n".join(f"- {line}" for line in content["faults"]),
         "## Checks",
-        "\n".join(f"- {line}" for line in content["findings"]) or "Nothing to report.",
+        "\n".join(f"- {line}" for line in content["remarks"]) or "Nothing to report.",
         "## Cleaning",
         content["ledger"],
         "## Where and with what",
@@ -57,7 +57,7 @@ def page_markdown(found: Comparison, command: str) -> str:
 def page_note(found: Comparison) -> str:
     """The description of the parent run in the MLflow UI."""
     shown = as_markdown(table(found)) if found.engines else ""
-    return "\n\n".join((*verdict(found), shown, *(f"- {line}" for line in found.findings)))
+    return "\n\n".join((*verdict(found), shown, *(f"- {line}" for line in found.remarks)))
 
 
 def _content(found: Comparison, command: str) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def _content(found: Comparison, command: str) -> dict[str, Any]:
         "parity": parity_table(found.certificate),
         "passed": found.certificate.passed,
         "faults": found.certificate.faults,
-        "findings": found.findings,
+        "remarks": found.remarks,
         "ledger": ledger_line(cleaning["ledger"]) if cleaning else "",
         "decisions": cleaning["decisions"] if cleaning else [],
         "machine": found.machine,

@@ -1,11 +1,8 @@
 """A result as text and tables. Nothing here touches a tracking store."""
 
-import csv
-import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from html import escape
 
 import numpy as np
 
@@ -15,29 +12,32 @@ from tandem.results import Result
 
 
 def fold_metrics(result: Result) -> str:
-    """CSV: fold, reg_param, elastic_net_param, n_train, n_test, rmse, r2 (, mae); all digits."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    scores = result.scores
+    """CSV: fold, reg_param, elastic_net_param, n_train, n_test, rmse, r2 (, mae); all digits.
+
+    A row for every fold and grid point, folds first.
+    """
+    scores, sums = result.scores, result.sums
     metrics = {"rmse": scores.rmse, "r2": scores.r2}
     if scores.mae is not None:
         metrics["mae"] = scores.mae
-    writer.writerow(("fold", "reg_param", "elastic_net_param", "n_train", "n_test", *metrics))
-    for fold, (train, test) in enumerate(zip(result.sums.n_train, result.sums.n_test, strict=True)):
-        for index, point in enumerate(result.task.grid):
-            values = (values[fold, index] for values in metrics.values())
-            row = (fold, point.reg_param, point.elastic_net_param, train, test, *values)
-            writer.writerow([repr(float(x)) if isinstance(x, float) else x for x in row])
-    return text.getvalue()
+    rows = [
+        (fold, *asdict(point).values(), train, test, *(float(m[fold, g]) for m in metrics.values()))
+        for fold, (train, test) in enumerate(zip(sums.n_train, sums.n_test, strict=True))
+        for g, point in enumerate(result.task.grid)
+    ]
+    return _csv(("fold", "reg_param", "elastic_net_param", "n_train", "n_test", *metrics), rows)
 
 
 def folds_table(result: Result) -> str:
     """CSV: fold, n_train, n_test, target_std (population, in units of the target); all digits."""
     sums = result.sums
-    spread = np.sqrt(sums.sst / np.asarray(sums.n_test)).tolist()
-    rows = zip(range(len(spread)), sums.n_train, sums.n_test, map(repr, spread), strict=True)
-    lines = ("fold,n_train,n_test,target_std", *(",".join(map(str, row)) for row in rows))
-    return "\n".join(lines) + "\n"
+    deviation = np.sqrt(sums.sst / np.asarray(sums.n_test)).tolist()
+    rows = zip(range(len(deviation)), sums.n_train, sums.n_test, deviation, strict=True)
+    return _csv(("fold", "n_train", "n_test", "target_std"), rows)
+
+
+def _csv(header: Sequence[str], rows: Iterable[Sequence[float]]) -> str:
+    return "".join(f"{','.join(map(str, row))}\n" for row in (header, *rows))
 
 
 def cleaning_json(result: Result) -> str:
@@ -52,18 +52,12 @@ def cleaning_json(result: Result) -> str:
 
 def cleaning_html(result: Result) -> str:
     """The same as a page that MLflow shows inline."""
-    rows = "".join(
-        f"<tr><td>{escape(d.column.name)}<td>{d.column.kind}<td>{d.action}"
-        f"<td align=right>{d.missing:,}<td>{escape(d.reason)}"
-        for d in result.plan.decisions
-    )
-    return (
-        "<!doctype html><meta charset=utf-8><title>Cleaning</title>"
-        "<style>body{font:14px system-ui;margin:2em}td,th{padding:.2em .8em;text-align:left}"
-        "tr:nth-child(even){background:#f4f4f4}</style>"
-        f"<h1>Cleaning</h1><p>{ledger_line(asdict(result.ledger))}</p>"
-        f"<table><tr><th>column<th>kind<th>action<th>missing<th>why{rows}</table>"
-    )
+    from jinja2 import Environment, PackageLoader  # noqa: PLC0415 - only where it is written
+
+    page = Environment(loader=PackageLoader("tandem.reporting", ""), autoescape=True)
+    template = page.get_template("cleaning.html.j2")
+    line = ledger_line(asdict(result.ledger))
+    return template.render(ledger=line, decisions=result.plan.decisions)
 
 
 def ledger_line(ledger: Mapping[str, int]) -> str:
@@ -76,16 +70,17 @@ def ledger_line(ledger: Mapping[str, int]) -> str:
     )
 
 
-def texts(result: Result) -> Iterator[tuple[str, str]]:
-    """Path and content of every text artifact of a run but its configuration."""
-    yield "cv/fold_metrics.csv", fold_metrics(result)
-    yield "cv/folds.csv", folds_table(result)
-    yield "data/cleaning.json", cleaning_json(result)
-    yield "data/cleaning.html", cleaning_html(result)
-    yield "cv/checks.json", json.dumps([*result.findings], indent=1)
-    if spark := result.facts.spark:
-        conf = dict(sorted(spark.conf.items()))
-        yield "spark/conf.json", json.dumps(redacted(conf, conf), indent=1)
+def checks_json(result: Result) -> str:
+    """The remarks of a careful reader, as JSON."""
+    return json.dumps([*result.remarks], indent=1)
+
+
+def spark_json(result: Result) -> str:
+    """Spark's configuration as JSON, secrets redacted; nothing for an engine without Spark."""
+    if result.facts.spark is None:
+        return ""
+    conf = dict(sorted(result.facts.spark.conf.items()))
+    return json.dumps(redacted(conf, conf), indent=1)
 
 
 def run_note(result: Result) -> str:
@@ -104,5 +99,5 @@ def run_note(result: Result) -> str:
         f"{result.times['time/total_s']:.1f} s in all, {result.times['time/train_s']:.1f} s of it "
         "cross-validation."
         + (f" {kept:,} rows were not read: the cache held their sums." if kept else "")
-        + "".join(f"\n- {line}" for line in result.findings)
+        + "".join(f"\n- {line}" for line in result.remarks)
     )

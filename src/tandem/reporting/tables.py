@@ -24,8 +24,8 @@ def table(found: Comparison) -> list[list[str]]:
         if any(values) or key.startswith("time/"):
             rows.append([label, *("-" if v is None else form.format(v) for v in values)])
     if found.repeats > 1:
-        spreads = [f"{found.spread(engine):.2f}" for engine in found.engines]
-        rows.insert(2 + len(STAGES), ["largest - smallest total s", *spreads])
+        ranges = [f"{found.range_s(engine):.2f}" for engine in found.engines]
+        rows.insert(2 + len(STAGES), ["largest - smallest total s", *ranges])
     rows.append(["speed-up", *(f"{found.speedup(engine):.3g}x" for engine in found.engines)])
     return rows
 

@@ -264,13 +264,13 @@ class _ActiveSet:
         pull = self._xy - self._gram @ weights
         on = np.flatnonzero(np.abs(pull) >= l1 * (1.0 - 1e-9))
         signs = np.sign(pull[on])
-        spread = np.zeros_like(weights)
+        shared = np.zeros_like(weights)
         right = self._xy[on] - l1 * signs
-        spread[on] = _smallest_norm(self._gram[np.ix_(on, on)], right)
-        worse = violation(self._gram, self._xy, self._penalty, spread) > max(
+        shared[on] = _smallest_norm(self._gram[np.ix_(on, on)], right)
+        worse = violation(self._gram, self._xy, self._penalty, shared) > max(
             violation(self._gram, self._xy, self._penalty, weights), self._settled * 10.0
         )
-        return weights if worse or np.any(spread[on] * signs < 0.0) else spread
+        return weights if worse or np.any(shared[on] * signs < 0.0) else shared
 
 
 def _smallest_norm(matrix: Array, right: Array) -> Array:

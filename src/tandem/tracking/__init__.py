@@ -1,7 +1,7 @@
 """The record of a run, and MLflow: the store, runs, logged models, history, the dashboard."""
 
 from tandem.tracking.dashboard import links
-from tandem.tracking.folder import read_record, write_record
+from tandem.tracking.folder import read_answer, read_record, read_remarks, write_record
 from tandem.tracking.history import (
     FINISHED,
     RUNNING,
@@ -40,7 +40,9 @@ __all__ = [
     "measured",
     "members",
     "open_store",
+    "read_answer",
     "read_record",
+    "read_remarks",
     "send",
     "tracked",
     "tracking_uri",

@@ -1,31 +1,107 @@
-"""The record folder of a run: complete on disk before anything is sent."""
+"""The record folder of a run: complete on disk before anything is sent, read by comparisons.
+
+What stands where is written here and nowhere else: the artifacts, as the run has them in MLflow,
+and beside them the model and the record (parameters, metrics, tags).
+"""
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from tandem.model import to_json
+from tandem.comparison import Answer
+from tandem.model import from_json, to_json
 from tandem.redaction import shown
-from tandem.reporting import grid, png, texts
+from tandem.reporting import (
+    checks_json,
+    cleaning_html,
+    cleaning_json,
+    fold_metrics,
+    folds_table,
+    grid,
+    png,
+    spark_json,
+)
 from tandem.results import Result
+from tandem.settings import GridPoint
 from tandem.tracking.record import Record
+
+_FOLD_METRICS, _FOLDS, _CHECKS = "cv/fold_metrics.csv", "cv/folds.csv", "cv/checks.json"
+_CLEANING, _CLEANING_PAGE = "data/cleaning.json", "data/cleaning.html"
+_CONFIG, _SPARK, _GRID = "config/resolved.yaml", "spark/conf.json", "plots/grid_rmse.png"
+_MODEL, _RECORD = "model.json", "record.json"
+
+_TEXTS: Mapping[str, Callable[[Result], str]] = {
+    _FOLD_METRICS: fold_metrics,
+    _FOLDS: folds_table,
+    _CLEANING: cleaning_json,
+    _CLEANING_PAGE: cleaning_html,
+    _CHECKS: checks_json,
+    _SPARK: spark_json,
+}
+
+
+def artifacts(folder: Path) -> Path:
+    """Where the artifacts of a record folder stand."""
+    return folder / "artifacts"
+
+
+def model_file(folder: Path) -> Path:
+    """The trained model of a record folder, as JSON."""
+    return folder / _MODEL
 
 
 def write_record(folder: Path, result: Result, record: Record, config_yaml: str) -> None:
     """Write the record and every artifact of the run below `folder`."""
-    for name, text in (*texts(result), ("config/resolved.yaml", config_yaml)):
-        path = folder / "artifacts" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(shown(text), encoding="utf-8")
-    plots = folder / "artifacts" / "plots"
-    plots.mkdir(parents=True, exist_ok=True)
-    (plots / "grid_rmse.png").write_bytes(png(grid(result)))
-    (folder / "model.json").write_text(to_json(result.model), encoding="utf-8")
-    (folder / "record.json").write_text(json.dumps(asdict(record), indent=1), encoding="utf-8")
+    written = {name: text(result) for name, text in _TEXTS.items()}
+    for name, text in {**written, _CONFIG: config_yaml}.items():
+        if text or name == _CONFIG:  # Spark's is of Spark's engines only
+            _place(folder, name).write_text(shown(text), encoding="utf-8")
+    _place(folder, _GRID).write_bytes(png(grid(result)))
+    model_file(folder).write_text(to_json(result.model), encoding="utf-8")
+    (folder / _RECORD).write_text(json.dumps(asdict(record), indent=1), encoding="utf-8")
+
+
+def _place(folder: Path, name: str) -> Path:
+    path = artifacts(folder) / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 def read_record(folder: Path) -> Record:
     """The record that `write_record` wrote."""
-    fields = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+    fields = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
     metrics = tuple((key, value, step) for key, value, step in fields["metrics"])
     return Record(fields["params"], metrics, fields["tags"])
+
+
+def read_remarks(folder: Path) -> list[str]:
+    """What a careful reader would ask about the run."""
+    found: list[str] = json.loads((artifacts(folder) / _CHECKS).read_text("utf-8"))
+    return found
+
+
+def read_answer(engine: str, turn: int, folder: Path) -> Answer:
+    """The answer of `engine` that `write_record` wrote."""
+    import pandas as pd  # noqa: PLC0415 - slow to import; a run writes only
+
+    table = pd.read_csv(artifacts(folder) / _FOLD_METRICS)
+    folds = pd.read_csv(artifacts(folder) / _FOLDS)
+    points = len(table) // len(folds)
+    pairs = table.loc[: points - 1, ["reg_param", "elastic_net_param"]].to_numpy().tolist()
+    names = [name for name in ("rmse", "r2", "mae") if name in table]
+    cleaning = json.loads((artifacts(folder) / _CLEANING).read_text("utf-8"))
+    cleaning["ledger"].pop("rows_from_cache", None)  # how it was found, not what
+    params = read_record(folder).params
+    return Answer(
+        engine=engine,
+        turn=turn,
+        grid=tuple(GridPoint(*pair) for pair in pairs),
+        metrics={name: table[name].to_numpy(float).reshape(-1, points) for name in names},
+        test_rows=tuple(folds["n_test"].tolist()),
+        target_deviation=folds["target_std"].to_numpy(float),
+        cleaning=cleaning,
+        best=GridPoint(float(params["best.reg_param"]), float(params["best.elastic_net_param"])),
+        model=from_json(model_file(folder).read_text("utf-8")),
+        tol=json.loads(params["model.tol"]),
+    )

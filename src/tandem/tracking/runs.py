@@ -16,7 +16,7 @@ from tandem.records import Dataset, Plan
 from tandem.redaction import shown
 from tandem.settings import Tracking
 from tandem.tracking import dashboard
-from tandem.tracking.folder import read_record
+from tandem.tracking.folder import artifacts, model_file, read_record
 from tandem.tracking.history import JOB_TAG
 from tandem.tracking.logged_model import dataset_input, log_model
 from tandem.tracking.record import Record
@@ -76,8 +76,8 @@ def send(run_id: str, folder: Path, dataset: Dataset, plan: Plan, begin: float) 
     `time/log_s` counts from `begin` (a `time.perf_counter`) to that batch, which it is part of.
     """
     client = mlflow.MlflowClient()
-    client.log_artifacts(run_id, str(folder / "artifacts"))
-    log_model(run_id, folder / "model.json", dataset, plan)
+    client.log_artifacts(run_id, str(artifacts(folder)))
+    log_model(run_id, model_file(folder), dataset, plan)
     client.log_inputs(run_id, [dataset_input(dataset)])
     record = read_record(folder)
     log_s = ("time/log_s", time.perf_counter() - begin, 0)
