@@ -133,3 +133,14 @@ def test_the_layout_of_a_record_folder_stands_in_one_module() -> None:
     names = re.compile(r'"[^"\n]*\b(artifacts|model\.json|record\.json|cleaning\.json|folds\.csv)"')
     holders = [path.name for path in SOURCES.rglob("*.py") if names.search(path.read_text())]
     assert holders == ["folder.py"]
+
+
+def test_studies_and_tests_do_not_know_each_other() -> None:
+    """A study is a command; a test runs it, or reads what it wrote."""
+    imported = re.compile(r"^\s*(?:from|import) (\w+)", re.MULTILINE)
+    studies = [*(ROOT / "experiments").rglob("*.py")]
+    own = {path.stem for path in studies} | {"experiments"}
+    for path in studies:
+        assert "tests" not in imported.findall(path.read_text()), path
+    for path in (ROOT / "tests").rglob("*.py"):
+        assert not own & {*imported.findall(path.read_text())}, path

@@ -8,9 +8,7 @@ import csv
 import json
 import os
 import platform
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -18,6 +16,7 @@ from itertools import product
 from pathlib import Path
 from statistics import median
 
+from tandem.commands.study import output, recorded
 from tandem.dataset.flights import flights_folder
 from tandem.machine.hardware import processor
 
@@ -45,38 +44,25 @@ def run_plain(rows: int | None, *, precompute: bool) -> Measured:
     """plain.py in a process of its own."""
     path = flights_folder(rows, 0) / "flights.parquet"
     command = [sys.executable, str(HERE / "plain.py"), str(path)]
-    output = _output([*command, *(["--precompute"] if precompute else [])])
-    found = json.loads(output)
+    found = json.loads(output([*command, *(["--precompute"] if precompute else [])]))
     return Measured(found["seconds"], found["rmse_mean"])
 
 
 def run_sequential(rows: int | None, *, precompute: bool) -> Measured:
     """`tandem engine=sequential` in a process of its own, tracked in a throw-away store."""
-    with tempfile.TemporaryDirectory() as folder:
-        overrides = [
+    record = recorded(
+        [
             "engine=sequential",
-            "dataset=flights",
             f"dataset.rows={'null' if rows is None else rows}",
             f"model.precompute={str(precompute).lower()}",
-            f"tracking.uri=sqlite:///{folder}/mlflow.db",
-            f"tracking.record_dir={folder}/record",
         ]
-        _output([sys.executable, "-m", "tandem", *overrides], folder)
-        record = json.loads(Path(folder, "record", "record.json").read_text(encoding="utf-8"))
-    values = {(key, step): value for key, value, step in record["metrics"]}
+    )
+    values = {(key, step): value for key, value, step in record.metrics}
     points = sorted(step for key, step in values if key == "grid/rmse_mean")
     return Measured(
         {stage: values[f"time/{stage}_s", 0] for stage in STAGES},
         [values["grid/rmse_mean", step] for step in points],
     )
-
-
-def _output(command: list[str], folder: str | None = None) -> str:
-    environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_RUN_ID"}
-    done = subprocess.run(
-        command, cwd=folder, env=environment, check=True, stdout=subprocess.PIPE, text=True
-    )
-    return done.stdout
 
 
 def measure(

@@ -9,7 +9,6 @@ import argparse
 import csv
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -19,6 +18,8 @@ from pathlib import Path
 import tables
 import verdict
 from in_turn import LARGE
+
+from tandem.commands.study import output, recorded
 
 HERE = Path(__file__).parent
 AGREE = 1e-8  # scikit-learn stops at its tolerance, scan at rounding
@@ -71,7 +72,7 @@ def in_turn(
     words = [programs, threads, str(repeats), *table.words, *overrides]
     command = [sys.executable, str(HERE / "in_turn.py"), *words]
     case = " ".join((table.name, *overrides))
-    for line in _output(command).splitlines():
+    for line in output(command, PYTHONPATH=str(HERE)).splitlines():
         found = json.loads(line)
         row = Row(section, case, **found)
         print(row, flush=True)
@@ -80,12 +81,8 @@ def in_turn(
 
 def engine_run(section: str, table: Table, engine: str, *overrides: str) -> Row:
     """`tandem engine=...` in a process of its own: seconds of the pipeline, session left out."""
-    with tempfile.TemporaryDirectory() as folder:
-        record_dir = f"tracking.record_dir={folder}/record"
-        words = [*table.words, f"engine={engine}", "cache.moments=false", record_dir, *overrides]
-        _output([sys.executable, "-m", "tandem", *words], folder)
-        record = json.loads(Path(folder, "record", "record.json").read_text(encoding="utf-8"))
-    values = {key: value for key, value, _ in record["metrics"]}
+    words = [*table.words, f"engine={engine}", "cache.moments=false", *overrides]
+    values = recorded(words).values()
     seconds = sum(values[f"time/{stage}_s"] for stage in ("load", "clean", "train", "refit"))
     case = " ".join((table.name, *overrides))
     row = Row(section, case, os.cpu_count() or 1, engine, 1, wall_s=seconds)
@@ -102,7 +99,7 @@ def check(table: Table) -> float:
         "print(float(abs(a / b - 1).max()))"
     )
     words = [*table.words, *EXACT]
-    found = float(_output([sys.executable, "-c", code, *words]))
+    found = float(output([sys.executable, "-c", code, *words]))
     print(f"{table.name}: scan and scikit-learn differ by {found:.1e}", flush=True)
     if not found <= AGREE:
         sys.exit(f"{table.name}: the answers differ by {found}: no result")
@@ -195,15 +192,6 @@ def spark(folder: Path, share: float, _: int) -> Iterator[Row]:
     for table in big:
         for name in ("scan", "distributed_scan", "scan", "distributed_scan", "scan"):
             yield engine_run("spark", table, name, "spark.master='local[2]'")
-
-
-def _output(command: Sequence[str], folder: str | None = None) -> str:
-    environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_RUN_ID"}
-    environment["PYTHONPATH"] = os.pathsep.join([str(HERE), str(HERE.parents[1])])
-    done = subprocess.run(
-        command, cwd=folder, env=environment, check=True, stdout=subprocess.PIPE, text=True
-    )
-    return done.stdout
 
 
 PARTS = (answers, ratio, grid, engines, memory, spark)

@@ -20,7 +20,7 @@ from tandem.solver.training_sets import Folding, Split, canonical
 from tests.engines.test_scan import check, table_task
 from tests.moments.test_moments import LEVELS, Table
 from tests.oracle import cross_validate
-from tests.problems import digits, least_squares
+from tests.rational import digits, least_squares
 from tests.tasks import drive, synthetic
 
 OLS = GridPoint(0.0, 0.0)

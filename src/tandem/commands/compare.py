@@ -13,11 +13,12 @@ from rich.console import Console
 from rich.table import Table
 
 from tandem.commands.advise import crossings
+from tandem.commands.child import run_measured
 from tandem.comparison import Answer, Certificate, Comparison, certify, differences
 from tandem.config import Configuration
 from tandem.dataset import open_dataset, sample
 from tandem.errors import IncompleteError
-from tandem.machine import Place, machine_facts, run_child, write_atomically
+from tandem.machine import machine_facts, write_atomically
 from tandem.progress import Display
 from tandem.records import Dataset
 from tandem.redaction import shown_word
@@ -33,7 +34,6 @@ from tandem.tracking import (
     read_record,
     read_remarks,
     tracked,
-    tracking_uri,
 )
 
 # Overrides of the parent that its children get in a value of their own, or not at all.
@@ -108,13 +108,8 @@ def _run_all(config: Configuration, run_id: str, place: Path) -> _Ended:
 
 def _run_child(turn: Turn, parent: str, config: Configuration) -> int:
     task = [word for word in config.words if not word.lstrip("+~").startswith(_OWN)]
-    own = [
-        f"engine={turn.engine}",
-        "cache.moments=false",  # every engine reads the rows
-        f"tracking.record_dir='{turn.folder}'",
-        f"debug={config.settings.debug}",
-    ]
-    return run_child([*task, *own], Place(parent, tracking_uri()))
+    debug = f"debug={config.settings.debug}"
+    return run_measured(turn.engine, [*task, debug], turn.folder, parent)
 
 
 def _compared(config: Configuration, dataset: Dataset, ended: _Ended) -> Comparison:

@@ -6,18 +6,21 @@ checked against each other: a timing without a checked answer is no result.
 
 import argparse
 import csv
+import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tandem.commands.child import run_measured
 from tandem.errors import IncompleteError, TandemError
-from tandem.machine import Place, machine_name, run_child
+from tandem.machine import machine_name
 from tandem.progress import Display
 from tandem.records import STAGES
 from tandem.settings import Tracking
-from tandem.tracking import Record, log_batch, log_files, read_record, tracked, tracking_uri
+from tandem.tracking import Record, log_batch, log_files, read_record, tracked
 
 AGREE = 0.01  # RMSEs of one task, relative: solvers stop at tolerances
 
@@ -115,10 +118,9 @@ def measure(parent: str, cases: Sequence[Case], repeats: int, table: Path) -> No
 
 
 def _run(parent: str, case: Case) -> dict[str, float]:
-    place = Place(parent, tracking_uri())
     with tempfile.TemporaryDirectory() as folder:
-        own = [f"engine={case.engine}", "cache.moments=false", f"tracking.record_dir='{folder}'"]
-        if status := run_child([*case.task, *case.own, *own], place):
+        words = [*case.task, *case.own]
+        if status := run_measured(case.engine, words, Path(folder), parent):
             raise IncompleteError(f"study: {case.engine} ended with status {status} -> see above")
         return read_record(Path(folder)).values()
 
@@ -141,6 +143,24 @@ def _row(case: Case, turn: int, values: Mapping[str, float]) -> Row:
         "own": " ".join(case.own),
         "machine": machine_name(),
     }
+
+
+def output(command: Sequence[str], folder: Path | None = None, **environment: str) -> str:
+    """What a program of a study writes, run in a process of its own, in `folder`."""
+    mine = {k: v for k, v in os.environ.items() if k != "MLFLOW_RUN_ID"} | environment
+    done = subprocess.run(  # noqa: S603 - a study's own programs
+        command, cwd=folder, env=mine, check=True, stdout=subprocess.PIPE, text=True
+    )
+    return done.stdout
+
+
+def recorded(words: Sequence[str]) -> Record:
+    """The record of `tandem` with `words`, tracked in a store that is thrown away."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        own = [f"tracking.uri='sqlite:///{folder}/mlflow.db'", f"tracking.record_dir='{folder}/r'"]
+        output([sys.executable, "-m", "tandem", *words, *own], folder)
+        return read_record(folder / "r")
 
 
 def read(table: Path) -> list[Row]:

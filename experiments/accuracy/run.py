@@ -1,8 +1,9 @@
-"""The numbers of experiments/accuracy. `python -m tests.accuracy` writes them into its README.
+"""How many digits are right, and which bits stay the same: makes the tables of the README.
 
-Every table is a header and rows of text; the tests make them again and compare.
+Every table is a header and rows of text; --check makes them again and compares.
 """
 
+import argparse
 import re
 import sys
 import tempfile
@@ -14,20 +15,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from determinism import ROWS, difference
+from exact import digits, least_squares
+from problems import Problem, nist
 from sklearn.linear_model import LinearRegression
 
+from tandem.commands.run import answer
+from tandem.config import compose
 from tandem.records import Array
-from tandem.reporting.tables import markdown
+from tandem.reporting import markdown
 from tandem.results import Result
-from tandem.spark import start
-from tests.determinism import ROWS, difference
-from tests.problems import Problem, digits, least_squares, nist
-from tests.tasks import drive, make_task
+from tandem.spark import start_session
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-README = Path(__file__).parents[1] / "experiments" / "accuracy" / "README.md"
+README = Path(__file__).with_name("README.md")
 NONE = "-"
 OLS = ("model.reg_param=[0]", "model.elastic_net_param=[0]", "folds.k=2")
 
@@ -39,8 +42,9 @@ def scan(table: pa.Table, *overrides: str) -> Result:
     """The scan engine on a table with target y, without a penalty."""
     with tempfile.TemporaryDirectory() as folder:
         pq.write_table(table, Path(folder) / "a.parquet")
-        data = ("dataset=files", f"dataset.path={folder}", "dataset.target=y", "engine=scan")
-        return drive("scan", make_task(*data, *OLS, *overrides))
+        data = ("dataset=files", f"dataset.path={folder}", "dataset.target=y")
+        words = (*data, "cache.moments=false", *OLS, *overrides)
+        return answer(compose(*words).settings, "scan")
 
 
 def coefficients(result: Result, features: Iterable[str]) -> Array:
@@ -196,13 +200,51 @@ def written(name: str) -> Table:
     return [rows[0], *rows[2:]]
 
 
+def faults(found: dict[str, Table]) -> Iterator[str]:
+    """Where the tables `found` are worse than those in the README, and claims that do not hold."""
+    for name in ("nist", "offset"):
+        yield from _worse(found[name], written(name), name)
+    for row in found["determinism"][1:]:
+        for kind, cell in zip(found["determinism"][0][1:], row[1:], strict=True):
+            said = _column(written("determinism"), kind)[row[0]]
+            moved = cell != "no bit"
+            if moved and (said == "no bit" or kind != "float64" or float(cell) > 1e-10):
+                yield f"determinism: {row[0]}, {kind}: {cell}, where the README says {said}"
+    for name, problem in nist().items():
+        if digits(problem.certified.tolist(), problem.solution(), most=16) < 14.3:
+            yield f"{name}: the certified values are not those of exact arithmetic"
+
+
+def _worse(found: Table, known: Table, name: str) -> Iterator[str]:
+    """Cells that are more than one digit worse, for another BLAS, than those `known`."""
+    for title in found[0][1:]:
+        for row, cell in _column(found, title).items():
+            said = _column(known, title)[row]
+            if title == "condition":
+                same = abs(float(cell) / float(said) - 1.0) < 0.1
+            else:
+                same = cell == said or (NONE not in {cell, said} and float(cell) >= float(said) - 1)
+            if not same:
+                yield f"{name}: {row}, {title}: {cell}, where the README says {said}"
+
+
+def _column(table: Table, title: str) -> dict[str, str]:
+    place = table[0].index(title)
+    return {row[0]: row[place] for row in table[1:]}
+
+
 def main() -> None:
     """Make all tables again, with Spark, and write them into the README, with a plot."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing: end with status 1 "
+                        "where a table is worse than the README's")  # fmt: skip
+    parser.add_argument("--no-spark", action="store_true", help="leave out what takes Spark")
+    options = parser.parse_args()
     warnings.simplefilter("ignore")
-    session = start.start_session(make_task("dataset.rows=1000").spark, "accuracy")
-    tables = {"nist": nist_table(session), "offset": offset_table(session)}
-    session.stop()
-    tables["determinism"] = determinism_table(with_spark=True)
+    tables = _tables(with_spark=not options.no_spark)
+    if options.check:
+        found = [*faults(tables)]
+        sys.exit("\n".join(found) or 0)
     text = README.read_text("utf-8")
     for name, table in tables.items():
         text = re.sub(
@@ -215,6 +257,18 @@ def main() -> None:
         sys.stdout.write(f"{markdown(table)}\n")
     plot_offset(tables["offset"])
     README.write_text(text, "utf-8")
+
+
+def _tables(*, with_spark: bool) -> dict[str, Table]:
+    session = start_session(compose().settings.spark, "accuracy") if with_spark else None
+    tables = {}
+    for name, make in (("nist", nist_table), ("offset", offset_table)):
+        sys.stderr.write(f"{name} ...\n")
+        tables[name] = make(session)
+    if session:
+        session.stop()
+    sys.stderr.write("determinism ...\n")
+    return {**tables, "determinism": determinism_table(with_spark=with_spark)}
 
 
 if __name__ == "__main__":

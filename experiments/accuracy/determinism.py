@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -13,17 +13,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tandem.commands.run import answer
+from tandem.config import compose
 from tandem.engines import scan
+from tandem.folds import fold_numbers
 from tandem.moments.tiling import Workplace
-from tandem.records import Task
 from tandem.results import Result
 from tandem.scan import row_groups
 from tandem.scan.pieces import Stretch
 from tandem.scan.threads import Work, in_order
 from tandem.scores import largest_relative_difference
 from tandem.settings import Folds
-from tests.oracle import fold_of
-from tests.tasks import drive, make_task
 
 COUNT = 54_000
 K, SEED, BLOCK = 3, 7, 256
@@ -72,15 +72,15 @@ def write(folder: Path, data: pa.Table, row_group: int = GROUP, files: int = 1) 
         pq.write_table(part, folder / f"{file}.parquet", row_group_size=row_group)
 
 
-def task(folder: Path, *overrides: str) -> Task:
-    data = ("dataset=files", f"dataset.path={folder}", "dataset.target=y")
-    return make_task(*data, "model.reg_param=[0,0.1]", *overrides)
+def answered(folder: Path, engine: str, *overrides: str) -> Result:
+    data = ("dataset=files", f"dataset.path={folder}", "dataset.target=y", "cache.moments=false")
+    return answer(compose(*data, "model.reg_param=[0,0.1]", *overrides).settings, engine)
 
 
 def run(data: pa.Table, *overrides: str, engine: str = "scan", **layout: int) -> Result:
     with tempfile.TemporaryDirectory() as folder:
         write(Path(folder), data, **layout)
-        return drive(engine, task(Path(folder), *overrides))
+        return answered(Path(folder), engine, *overrides)
 
 
 def threads(kind: str) -> Iterator[Result]:
@@ -104,11 +104,9 @@ def order_of_work(kind: str) -> Iterator[Result]:
 def partitions(kind: str) -> Iterator[Result]:
     with tempfile.TemporaryDirectory() as folder:
         write(Path(folder), table(kind), row_group=1_000)
-        asked = task(Path(folder))
-        yield drive("scan", asked)
+        yield answered(Path(folder), "scan")
         for count in (1, 2, 7):
-            spark = replace(asked.spark, partitions=count)
-            yield drive("distributed_scan", replace(asked, spark=spark))
+            yield answered(Path(folder), "distributed_scan", f"spark.partitions={count}")
 
 
 def order_of_rows(kind: str, block: int) -> Iterator[Result]:
@@ -116,7 +114,7 @@ def order_of_rows(kind: str, block: int) -> Iterator[Result]:
     data, rng = table(kind), np.random.default_rng(1)
     overrides = (f"folds.k={K}", f"folds.seed={SEED}", f"folds.block={block}")
     yield run(data, *overrides)
-    folds = np.array([fold_of(row, Folds(K, SEED, block)) for row in range(COUNT)])
+    folds = fold_numbers(0, COUNT, Folds(K, SEED, block))
     place = np.arange(COUNT)
     for fold in range(K):
         place[folds == fold] = rng.permutation(np.flatnonzero(folds == fold))
