@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
+from tandem.engines import ENGINES, without_spark
+
 # A shell that starts the tests in the background has them ignore Ctrl-C, and all that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -19,12 +21,46 @@ class ByFile(LoadFileScheduling):
     def _split_scope(self, nodeid: str) -> str:
         file = str(super()._split_scope(nodeid))
         text = (self.config.rootpath / file).read_text(encoding="utf-8")
-        return "spark" if "one_session" in text else file
+        spark = "one_session" in text or any(name in nodeid for name in without_spark())
+        return "spark" if spark else file
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByFile:
     """Of xdist: who runs what."""
     return ByFile(config, log)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Of pytest: an option of ours."""
+    text = "the engines that tests of all engines run, as in --engines=scan,sequential"
+    parser.addoption("--engines", default=",".join(ENGINES), help=text)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Of pytest: an engine that there is not is an error, not a run without tests."""
+    if unknown := {*config.getoption("--engines").split(",")} - {*ENGINES}:
+        raise pytest.UsageError(f"--engines: {min(unknown)}: one of {', '.join(ENGINES)}")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that takes `engine` runs with each of the registry, or of its mark `engines`."""
+    if "engine" not in metafunc.fixturenames:
+        return
+    asked = metafunc.config.getoption("--engines").split(",")
+    mark = metafunc.definition.get_closest_marker("engines")
+    names = [name for name in (mark.args if mark else ENGINES) if name in asked]
+    slow = {name: [pytest.mark.slow] for name in without_spark()}
+    chosen = [pytest.param(name, marks=slow.get(name, [])) for name in names]
+    metafunc.parametrize("engine", chosen, indirect=True)
+
+
+@pytest.fixture
+def engine(request: pytest.FixtureRequest) -> str:
+    """The name of an engine; one of Spark's uses the session of all tests."""
+    name: str = request.param
+    if name in without_spark():
+        request.getfixturevalue("one_session")
+    return name
 
 
 @pytest.fixture(scope="session", autouse=True)

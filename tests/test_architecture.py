@@ -144,3 +144,47 @@ def test_studies_and_tests_do_not_know_each_other() -> None:
         assert "tests" not in imported.findall(path.read_text()), path
     for path in (ROOT / "tests").rglob("*.py"):
         assert not own & {*imported.findall(path.read_text())}, path
+
+
+ARRAYS = re.compile(r"\b(Array|Integers|Mask|DoubleDouble|NDArray)\b")
+
+
+def public(node: ast.AST) -> bool:
+    return isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_")
+
+
+def faces() -> Iterator[tuple[str, str]]:
+    """Every name that another package may take, after the module that defines it."""
+    for name, tree in TREES.items():
+        if FILES[name].name == "__init__.py":
+            for node in tree.body:
+                if isinstance(node, ast.ImportFrom) and node.module in FILES:
+                    yield from ((node.module, alias.name) for alias in node.names)
+        elif name.count(".") == 1:
+            yield from ((name, node.name) for node in tree.body if public(node))
+
+
+def typed(annotation: ast.AST | None) -> bool:
+    return annotation is not None and bool(ARRAYS.search(ast.unparse(annotation)))
+
+
+def has_arrays(function: ast.FunctionDef) -> bool:
+    arguments = (*function.args.args, *function.args.kwonlyargs)
+    return typed(function.returns) or any(typed(argument.annotation) for argument in arguments)
+
+
+@pytest.mark.parametrize(("module", "name"), sorted({*faces()}))
+def test_what_crosses_a_border_names_shapes_and_errors(module: str, name: str) -> None:
+    for node in TREES[module].body:
+        if getattr(node, "name", "") != name:
+            continue
+        said = ast.get_docstring(node) or ""
+        if isinstance(node, ast.FunctionDef):
+            assert not has_arrays(node) or "shape" in said.lower()
+            assert {*re.findall(r"raise (\w+)\(", ast.unparse(node))} <= {*re.findall(r"\w+", said)}
+        elif isinstance(node, ast.ClassDef):
+            fields = [x for x in node.body if isinstance(x, ast.AnnAssign) and typed(x.annotation)]
+            assert not fields or "shape" in said.lower()
+            for method in filter(public, node.body):
+                text = said + (ast.get_docstring(method) or "")
+                assert not has_arrays(method) or "shape" in text.lower(), method.name

@@ -124,7 +124,7 @@ def test_a_long_list_is_cut(tmp_path: Path, table: dict[str, np.ndarray]) -> Non
     assert said.startswith("a and a2; b and b2; c and c2; and 2 more such sets: ")
 
 
-@pytest.mark.parametrize("engine", ["scan", "sequential"])
+@pytest.mark.engines("scan", "sequential")
 def test_every_engine_that_knows_names_the_same(
     engine: str, tmp_path: Path, table: dict[str, np.ndarray]
 ) -> None:

@@ -55,7 +55,7 @@ def test_a_scan_is_a_bar_over_rows_with_rows_per_second(tmp_path: Path) -> None:
         assert [line for line in lines if re.fullmatch(pattern, line)], (stage, lines)
 
 
-@pytest.mark.parametrize("engine", ["sequential", "scan"])
+@pytest.mark.engines("sequential", "scan")
 def test_the_fits_are_a_bar(tmp_path: Path, engine: str) -> None:
     console = terminal()
     task = table(tmp_path)

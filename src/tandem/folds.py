@@ -48,7 +48,7 @@ def fold_expression(folds: Folds) -> nw.Expr:
 
 
 def fold_numbers(first: int, rows: int, folds: Folds) -> NDArray[np.uint16]:
-    """The fold of each of `rows` consecutive row ids from `first`."""
+    """The fold of each of `rows` consecutive row ids from `first`, shape (rows,)."""
     block = first // folds.block
     count = (first + rows - 1) // folds.block - block + 1
     starts = np.arange(block, block + count, dtype=np.uint64) * np.uint64(folds.block)

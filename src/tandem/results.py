@@ -31,6 +31,7 @@ class Design:
 class ErrorSums:
     """What an engine measured on the held-out rows.
 
+    Arrays by fold have shape (k,), by fold and grid point (k, points).
     `sse[f, g]`: sum of squared errors of grid point g on fold f, in squared units of the target;
     `sst[f]`: sum of squared deviations of the target from its mean on fold f;
     `n_train[f]`, `n_test[f]`: rows outside and inside fold f;
@@ -89,7 +90,9 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Held-out metrics by fold (rows) and grid point (columns), and the index of the best point.
+    """Held-out metrics, shape (folds, grid points); means, (grid points,); the best point's index.
+
+    RMSE and MAE are in units of the target.
 
     `mae` is None where it was not asked for.
     """

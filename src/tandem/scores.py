@@ -21,7 +21,7 @@ def judge(sums: ErrorSums) -> Scores:
 
 
 def relative_difference(left: Array, right: Array) -> Array:
-    """|left - right| / max(|left|, |right|), elementwise.
+    """|left - right| / max(|left|, |right|), elementwise; any shape.
 
     0 where both are 0 or both NaN, infinite where one is NaN.
     """
@@ -32,5 +32,5 @@ def relative_difference(left: Array, right: Array) -> Array:
 
 
 def largest_relative_difference(left: Array, right: Array) -> float:
-    """The largest of `relative_difference`; 0 of nothing."""
+    """The largest of `relative_difference`, of any shape; 0 of nothing."""
     return float(np.max(relative_difference(left, right), initial=0.0))

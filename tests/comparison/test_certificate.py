@@ -56,7 +56,7 @@ def test_the_sample_has_rows_of_every_file_and_a_target(
 
 
 @pytest.mark.parametrize(
-    ("engine", "by", "passes"),
+    ("other", "by", "passes"),
     [
         ("distributed_scan", 0.0, True),
         ("distributed_scan", 1e-15, False),  # it promises the same bits
@@ -67,25 +67,25 @@ def test_the_sample_has_rows_of_every_file_and_a_target(
     ],
 )
 def test_an_rmse_may_differ_by_what_the_solvers_leave(
-    answered: tuple[Answer, pd.DataFrame], engine: str, by: float, *, passes: bool
+    answered: tuple[Answer, pd.DataFrame], other: str, by: float, *, passes: bool
 ) -> None:
     answer, rows = answered
-    found = certificate(answer, moved(answer, engine, by), rows)
+    found = certificate(answer, moved(answer, other, by), rows)
     assert found.passed is passes
     if not passes:
         (fault,) = found.faults
-        assert f"scan and {engine}: rmse differs" in fault
+        assert f"scan and {other}: rmse differs" in fault
         assert "fold 1, reg_param=0.01, elastic_net_param=0.5" in fault
 
 
-@pytest.mark.parametrize("engine", ["sequential", "distributed"])
+@pytest.mark.parametrize("other", ["sequential", "distributed"])
 def test_ridge_is_in_closed_form_and_leaves_rounding_only(
-    answered: tuple[Answer, pd.DataFrame], engine: str
+    answered: tuple[Answer, pd.DataFrame], other: str
 ) -> None:
     answer, rows = answered
     assert answer.grid[3] == GridPoint(0.01, 0.0)
-    assert certificate(answer, moved(answer, engine, 1e-11, index=3), rows).passed
-    assert not certificate(answer, moved(answer, engine, 1e-7, index=3), rows).passed
+    assert certificate(answer, moved(answer, other, 1e-11, index=3), rows).passed
+    assert not certificate(answer, moved(answer, other, 1e-7, index=3), rows).passed
 
 
 def test_a_tighter_tolerance_is_held_to(answered: tuple[Answer, pd.DataFrame]) -> None:

@@ -34,7 +34,7 @@ DECIMALS = (pa.decimal32(9, 2), pa.decimal64(18, 3), pa.decimal128(30, 2), pa.de
 EXACT = ("model.reg_param=[0]", "model.elastic_net_param=[0]")
 RIDGE = ("model.reg_param=[0.1]", "model.elastic_net_param=[0]")
 
-engines = pytest.mark.parametrize("engine", ["scan", "sequential"])
+engines = pytest.mark.engines("scan", "sequential")
 
 
 def options(path: Path, *overrides: str) -> tuple[str, ...]:

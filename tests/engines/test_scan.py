@@ -65,31 +65,11 @@ def identical(left: Result, right: Result) -> None:
     assert left.ledger == right.ledger
 
 
-@pytest.mark.parametrize("fit_on", ["train", "all"])
-@pytest.mark.parametrize("missing_category", ["keep", "drop"])
-@pytest.mark.parametrize(("k", "block"), [(3, 1), (5, 7), (4, 256)])
-def test_synthetic(tmp_path: Path, fit_on: str, missing_category: str, k: int, block: int) -> None:
-    rows = 400 if block < 256 else 3000
-    synthetic(tmp_path, rows=rows, seed=k, files=k - 2)
-    protocol = (f"cleaning.fit_on={fit_on}", f"cleaning.missing_category={missing_category}")
-    task = table_task(tmp_path, f"folds.k={k}", f"folds.block={block}", *protocol)
-    check(drive("scan", task), cross_validate(task))
-
-
 @pytest.mark.parametrize("k", [3, 20])
 def test_flights(k: int) -> None:
     """With hour and minute, of which sched_dep_time is a sum, and with ordinary least squares."""
     grid = "model.reg_param=[0,0.001,0.1,5]"
     task = make_task("engine=scan", "dataset.rows=2000", f"folds.k={k}", grid)
-    check(drive("scan", task), cross_validate(task))
-
-
-@pytest.mark.parametrize("ratio", [0.0, 0.5, 1.0])
-@pytest.mark.parametrize("reg_param", [0.0, 1e-6, 0.01, 3.0])
-def test_every_grid_point_alone(tmp_path: Path, reg_param: float, ratio: float) -> None:
-    synthetic(tmp_path, rows=300, seed=3)
-    grid = (f"model.reg_param=[{reg_param}]", f"model.elastic_net_param=[{ratio}]")
-    task = table_task(tmp_path, *grid)
     check(drive("scan", task), cross_validate(task))
 
 
@@ -117,7 +97,7 @@ def test_collinear_duplicate_and_constant_columns(
     assert result.model.coefficients["a"] == pytest.approx(3 * result.model.coefficients["again"])
 
 
-@pytest.mark.parametrize("engine", ["scan", "sequential"])
+@pytest.mark.engines("scan", "sequential")
 def test_rank_and_condition_are_those_of_the_rows_and_are_logged(
     tmp_path: Path, engine: str
 ) -> None:
@@ -377,7 +357,7 @@ def test_sequential_is_the_same_on_real_flights() -> None:
         assert mine.condition == pytest.approx(known.condition, rel=1e-9)
 
 
-@pytest.mark.parametrize("engine", ["scan", "sequential"])
+@pytest.mark.engines("scan", "sequential")
 def test_least_squares_of_collinear_flights_has_the_smallest_norm(engine: str) -> None:
     ols = ("model.reg_param=[0]", "model.elastic_net_param=[0]", "dataset.rows=2000")
     task = make_task(f"engine={engine}", *ols)

@@ -15,7 +15,7 @@ from tandem.moments.batch import Batch, Cells, Codes
 from tandem.moments.grouping import numbered
 from tandem.moments.joints import Joint, joined
 from tandem.moments.moments import Integers, Moments
-from tandem.moments.row_vector import Form
+from tandem.moments.row_vector import RowVector
 from tandem.moments.tiling import Workplace, moments_of
 
 NOTHING: Integers = np.empty(0, dtype=np.int64)
@@ -126,8 +126,8 @@ def test_sums_and_counts_are_those_row_by_row(
     runs: bool,  # noqa: FBT001 - drawn
 ) -> None:
     data = batch(kinds, rows, seed, k, runs=runs)
-    form = Form(np.zeros(2), (), tuple(range(2 + len(kinds))))
-    found = moments_of(data, form, k, Workplace(form.width, 256))
+    vector = RowVector(np.zeros(2), (), tuple(range(2 + len(kinds))))
+    found = moments_of(data, vector, k, Workplace(vector.width, 256))
     assert as_found(found) == row_by_row(data)
 
 
@@ -135,8 +135,8 @@ def test_sums_and_counts_are_those_row_by_row(
 def test_flights_are_counted_row_by_row_too(*, runs: bool) -> None:
     """A joint of 500 levels by one of 300 is too large a table: its parts are counted apart."""
     data = batch(FLIGHTS, 4000, 1, 3, runs=runs)
-    form = Form(np.zeros(2), (), tuple(range(2 + len(FLIGHTS))))
-    assert as_found(moments_of(data, form, 3, Workplace(form.width))) == row_by_row(data)
+    vector = RowVector(np.zeros(2), (), tuple(range(2 + len(FLIGHTS))))
+    assert as_found(moments_of(data, vector, 3, Workplace(vector.width))) == row_by_row(data)
 
 
 def roots(kinds: Sequence[Kind], rows: int) -> list[tuple[int, ...]]:

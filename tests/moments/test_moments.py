@@ -12,7 +12,7 @@ from tandem.moments import accumulate
 from tandem.moments.accumulate import total
 from tandem.moments.batch import Batch, Cells, Codes
 from tandem.moments.moments import Integers, Moments, sum_of_others
-from tandem.moments.row_vector import Form
+from tandem.moments.row_vector import RowVector
 from tandem.moments.tiling import Workplace, moments_of
 from tandem.records import Array
 from tandem.settings import GridPoint
@@ -52,13 +52,13 @@ class Table:
         new.dropped = np.flatnonzero(drop[rows])
         return new
 
-    def form(self, shift: float = 0.0) -> Form:
+    def vector(self, shift: float = 0.0) -> RowVector:
         p = self.x.shape[1]
-        return Form(np.full(p + 1, shift), (p - 1,), tuple(range(p + 2)))
+        return RowVector(np.full(p + 1, shift), (p - 1,), tuple(range(p + 2)))
 
     def moments(self, shift: float = 0.0, tile: int = 64) -> Moments:
-        form = self.form(shift)
-        return moments_of(self.batch(), form, K, Workplace(form.width, tile))
+        vector = self.vector(shift)
+        return moments_of(self.batch(), vector, K, Workplace(vector.width, tile))
 
     def batch(self) -> Batch:
         p, gaps = self.x.shape[1], np.flatnonzero(self.missing)
@@ -68,9 +68,11 @@ class Table:
         return Batch(tuple(numeric), tuple(codes), self.folds, self.dropped)
 
 
-def solved(moments: Moments, form: Form, *, fit_on_all: bool = False) -> tuple[Array, Array, Array]:
+def solved(
+    moments: Moments, vector: RowVector, *, fit_on_all: bool = False
+) -> tuple[Array, Array, Array]:
     """Errors (k, grid), and slopes and intercepts of the fits on all rows."""
-    folding = Folding(canonical(moments), form, fit_on_all=fit_on_all)
+    folding = Folding(canonical(moments), vector, fit_on_all=fit_on_all)
     sse = []
     for split in folding.splits():
         assert split.test is not None
@@ -146,10 +148,10 @@ def test_whole_numbers_in_any_order_cut_and_tile(edges: list[int], seed: int, ti
 def test_the_answer_of_whole_numbers_does_not_depend_on_order_or_shift() -> None:
     table = Table(300, 7, whole=True)
     shuffled = table.take(np.random.default_rng(0).permutation(300))
-    expected = solved(table.moments(), table.form())
+    expected = solved(table.moments(), table.vector())
     for found in (
-        solved(shuffled.moments(), table.form()),
-        solved(shuffled.moments(shift=5.0), table.form(shift=5.0)),
+        solved(shuffled.moments(), table.vector()),
+        solved(shuffled.moments(shift=5.0), table.vector(shift=5.0)),
     ):
         for left, right in zip(found, expected, strict=True):
             assert_array_equal(left, right)
@@ -186,9 +188,9 @@ def test_very_many_cells_are_counted_by_keys(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_doubled_row_weighs_two() -> None:
     """The same data twice: the same fits, twice the errors."""
     table = Table(300, 4)
-    sse, slopes, offset = solved(table.moments(), table.form())
+    sse, slopes, offset = solved(table.moments(), table.vector())
     twice = table.take(np.repeat(np.arange(300), 2))
-    found = solved(twice.moments(), table.form())
+    found = solved(twice.moments(), table.vector())
     assert_allclose(found[0], 2 * sse, rtol=1e-11)
     assert_allclose(found[1], slopes, atol=1e-11)
     assert_allclose(found[2], offset, atol=1e-11)
@@ -197,9 +199,9 @@ def test_a_doubled_row_weighs_two() -> None:
 @pytest.mark.parametrize("fit_on_all", [False, True])
 def test_a_shifted_column_moves_only_the_intercept(*, fit_on_all: bool) -> None:
     table = Table(300, 5)
-    sse, slopes, offset = solved(table.moments(), table.form(), fit_on_all=fit_on_all)
+    sse, slopes, offset = solved(table.moments(), table.vector(), fit_on_all=fit_on_all)
     table.x = table.x + 1024.0
-    found = solved(table.moments(shift=1000.0), table.form(shift=1000.0), fit_on_all=fit_on_all)
+    found = solved(table.moments(shift=1000.0), table.vector(shift=1000.0), fit_on_all=fit_on_all)
     assert_allclose(found[0], sse, rtol=1e-9)
     assert_allclose(found[1], slopes, atol=1e-9)
     assert_allclose(found[2], offset - 1024.0 * slopes[:, :4].sum(axis=1), rtol=1e-9)
@@ -207,9 +209,9 @@ def test_a_shifted_column_moves_only_the_intercept(*, fit_on_all: bool) -> None:
 
 def test_a_constant_column_changes_nothing() -> None:
     table = Table(300, 6)
-    sse, slopes, _ = solved(table.moments(), table.form())
+    sse, slopes, _ = solved(table.moments(), table.vector())
     table.x = np.column_stack([np.full(300, 0.1), table.x])
-    found = solved(table.moments(), table.form())
+    found = solved(table.moments(), table.vector())
     assert_allclose(found[0], sse, rtol=1e-11)
     assert_array_equal(found[1][:, 0], 0.0)
     assert_allclose(found[1][:, 1:], slopes, atol=1e-11)
@@ -223,8 +225,8 @@ def test_an_outlier_in_the_held_out_rows_costs_the_training_set_nothing() -> Non
     dirty = table.moments()
     for moments in (clean, dirty):
         assert len(moments.gram) == K
-    expected = next(Folding(canonical(clean), table.form(), fit_on_all=False).splits())
-    found = next(Folding(canonical(dirty), table.form(), fit_on_all=False).splits())
+    expected = next(Folding(canonical(clean), table.vector(), fit_on_all=False).splits())
+    found = next(Folding(canonical(dirty), table.vector(), fit_on_all=False).splits())
     assert_array_equal(fit(found.train, GRID).slopes, fit(expected.train, GRID).slopes)
 
 
@@ -242,11 +244,11 @@ def test_an_offset_costs_no_digits(ratio: float) -> None:
     exact = np.rint(rng.normal(size=(500, 3)) * 1000)
     y = np.rint(exact @ [1.0, 2.0, -3.0] + 100 * rng.normal(size=500))
     shift = np.rint(ratio * 1000)
-    form = Form(np.array([*np.full(3, shift), 0.0]), (), (0, 1, 2))
+    vector = RowVector(np.array([*np.full(3, shift), 0.0]), (), (0, 1, 2))
     cells = [Cells(exact[:, j] + shift, NOTHING) for j in range(3)]
     batch = Batch((*cells, Cells(y, NOTHING)), (), (np.arange(500) % K).astype(np.uint16), NOTHING)
-    moments = moments_of(batch, form, K, Workplace(form.width))
-    slopes = fit(Folding(moments, form, fit_on_all=False).whole().train, [GridPoint(0.0, 0.0)])
+    moments = moments_of(batch, vector, K, Workplace(vector.width))
+    slopes = fit(Folding(moments, vector, fit_on_all=False).whole().train, [GridPoint(0.0, 0.0)])
     centred = exact - exact.mean(axis=0)
     expected = np.linalg.lstsq(centred, y - y.mean())[0]
     assert_allclose(slopes.slopes[0], expected, rtol=1e-14)

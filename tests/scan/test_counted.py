@@ -257,7 +257,7 @@ def _counted(part: Moments) -> Moments:
 def test_counts_alone_are_refused() -> None:
     table = Table(100, 0)
     with pytest.raises(ValueError, match="second scan"):
-        Folding(canonical(_counted(table.moments())), table.form(), fit_on_all=False)
+        Folding(canonical(_counted(table.moments())), table.vector(), fit_on_all=False)
 
 
 sizes = st.dictionaries(st.integers(0, 6), st.integers(0, 1000), min_size=1)

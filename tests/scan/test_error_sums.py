@@ -52,7 +52,7 @@ def check(folder: Path, engine: str, *overrides: str) -> None:
 
 
 @protocols
-@pytest.mark.parametrize("engine", ["sequential", "scan"])
+@pytest.mark.engines("sequential", "scan")
 def test_the_mean_of_every_held_out_row(
     tmp_path: Path, engine: str, fit_on: str, k: int, block: int
 ) -> None:
@@ -97,7 +97,7 @@ def test_any_number_of_partitions_is_the_same(tmp_path: Path) -> None:
         assert_array_equal(mae(drive("distributed_scan", replace(task, spark=spark))), expected)
 
 
-@pytest.mark.parametrize("engine", ["sequential", "scan"])
+@pytest.mark.engines("sequential", "scan")
 def test_asking_changes_nothing_else(tmp_path: Path, engine: str) -> None:
     synthetic(tmp_path, rows=300, seed=6)
     task = table(tmp_path)

@@ -27,12 +27,12 @@ OLS = ("model.reg_param=[0]", "model.elastic_net_param=[0]")
 @given(st.integers(-30, 30), st.integers(0, 3))
 def test_moments_about_any_shift_are_moved_to_the_same(shift: int, seed: int) -> None:
     table = Table(200, seed, whole=True)
-    here, form = recentred(table.moments(), table.form())
-    there, moved = recentred(table.moments(shift=shift), table.form(shift=shift))
-    assert_array_equal(moved.shift, form.shift)
-    assert form.exact
+    here, vector = recentred(table.moments(), table.vector())
+    there, moved = recentred(table.moments(shift=shift), table.vector(shift=shift))
+    assert_array_equal(moved.shift, vector.shift)
+    assert vector.exact
     same(there, here)
-    same(here, table_about(table, form.shift))
+    same(here, table_about(table, vector.shift))
 
 
 def table_about(table: Table, shift: Any) -> Moments:
@@ -48,11 +48,11 @@ def test_a_column_that_left_the_exact_range_stays_where_it_is(power: int) -> Non
     table = Table(200, 0, whole=True)
     table.x[:, 0] += 0.5
     table.x[:, 1] += 2.0**power
-    moments, form = recentred(table.moments(), table.form())
+    moments, vector = recentred(table.moments(), table.vector())
     assert moments.gram[:, 0, 0].sum() * 4.0**26 > EXACT > moments.gram[:, 0, 0].sum() * 4.0**20
-    assert not form.exact
-    assert form.shift[0] == 0.0
-    assert (form.shift[1] != 0.0) == (power == 20)
+    assert not vector.exact
+    assert vector.shift[0] == 0.0
+    assert (vector.shift[1] != 0.0) == (power == 20)
 
 
 @pytest.mark.parametrize(

@@ -33,21 +33,21 @@ def test_the_pull_of_the_rows_is_that_of_the_moments(
 ) -> None:
     """sum (x_j - mean x_j) (y - b0 - x'b) = c_j - (G b)_j, for any b; gaps, categories, drops."""
     table = Table(400, 1)
-    form = replace(table.form(shift=2.0), decimals=decimals)
-    folding = Folding(canonical(table.moments(shift=2.0)), form, fit_on_all=fit_on_all)
+    vector = replace(table.vector(shift=2.0), decimals=decimals)
+    folding = Folding(canonical(table.moments(shift=2.0)), vector, fit_on_all=fit_on_all)
     split = folding.whole()
-    slopes = np.random.default_rng(0).normal(size=(1, len(form.design)))
-    found = pull(split, form, sums_of(table, folding, split, slopes))
+    slopes = np.random.default_rng(0).normal(size=(1, len(vector.design)))
+    found = pull(split, vector, sums_of(table, folding, split, slopes))
     gram = split.train.gram.rounded()
     expected = gram[:-1, -1] - gram[:-1, :-1] @ slopes[0]
     assert_allclose(found, expected, rtol=1e-9, atol=1e-9 * np.max(np.abs(expected)))
 
 
 def sums_of(table: Table, folding: Folding, split: Split, slopes: Array) -> Array:
-    form = folding.form
+    vector = folding.vector
     places = [{level: names.index(level) for level in LEVELS} for names in folding.levels]
-    model = residual(split, slopes, form)
-    return products(table.batch(), form, Workplace(form.width, 64), model, places)
+    model = residual(split, slopes, vector)
+    return products(table.batch(), vector, Workplace(vector.width, 64), model, places)
 
 
 @pytest.mark.parametrize(
@@ -71,12 +71,14 @@ def test_no_scan_where_nothing_is_open() -> None:
         raise AssertionError
 
     whole, floats = Table(400, 1, whole=True), Table(400, 1)
-    form = replace(whole.form(), exact=True)
-    settled(Folding(canonical(whole.moments()), form, fit_on_all=False).whole(), form, OLS, refuse)
-    split = Folding(canonical(floats.moments()), floats.form(), fit_on_all=False).whole()
-    settled(split, floats.form(), GridPoint(0.1, 1.0), refuse)
+    vector = replace(whole.vector(), exact=True)
+    settled(
+        Folding(canonical(whole.moments()), vector, fit_on_all=False).whole(), vector, OLS, refuse
+    )
+    split = Folding(canonical(floats.moments()), floats.vector(), fit_on_all=False).whole()
+    settled(split, floats.vector(), GridPoint(0.1, 1.0), refuse)
     with pytest.raises(AssertionError):
-        settled(split, floats.form(), OLS, refuse)
+        settled(split, floats.vector(), OLS, refuse)
 
 
 @pytest.mark.parametrize("power", [2, 4, 5])

@@ -50,7 +50,7 @@ def test_a_type_that_spark_does_not_read_is_refused_by_its_column(
 
 
 @pytest.mark.parametrize("vectorized", ["true", "false"])
-@pytest.mark.parametrize("engine", ["distributed", "distributed_scan"])
+@pytest.mark.engines("distributed", "distributed_scan")
 def test_a_damaged_page_is_refused_by_its_file(
     tmp_path: Path, engine: str, vectorized: str
 ) -> None:

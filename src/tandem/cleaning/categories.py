@@ -12,6 +12,7 @@ MISSING = "\x00missing"
 def frequency_order(levels: Sequence[str], counts: NDArray[np.int64]) -> NDArray[np.int64]:
     """Positions of the levels that occur, by descending count, ties by code point.
 
+    `counts`: shape (levels,), rows of every level; the result: shape (levels with a row,).
     So does Spark's StringIndexer (frequencyDesc), which compares UTF-8 bytes.
     """
     present = np.flatnonzero(counts).tolist()

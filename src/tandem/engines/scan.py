@@ -77,7 +77,7 @@ class Engine:
         self._scanned = scanned
         self._folding = Folding(
             scanned.moments,
-            scanned.form,
+            scanned.vector,
             fit_on_all=fit_on is FitOn.ALL,
             second_scan=partial(self._scanner.index_sums, scanned),
         )
@@ -105,12 +105,12 @@ class Engine:
         """The moments, summed about centres that are near every training set."""
         found, whole = self._scanner.moments(plan, profile), self._scanner.whole(plan)
         for _ in range(_RECENTRINGS):
-            centres = centres_for(found.moments, found.form, whole)
+            centres = centres_for(found.moments, found.vector, whole)
             if centres is None:
                 break
             found = self._scanner.about(found, centres)
-        moments, form = recentred(found.moments, found.form)
-        return replace(found, moments=moments, form=form)
+        moments, vector = recentred(found.moments, found.vector)
+        return replace(found, moments=moments, vector=vector)
 
     def _run(self, work: Work[T], stretches: Sequence[Stretch]) -> Iterator[T]:
         advance = self._progress(sum(stretch.rows for stretch in stretches), "rows")

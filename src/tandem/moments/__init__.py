@@ -15,7 +15,7 @@ from tandem.moments.moments import (
     positions,
     sum_of_others,
 )
-from tandem.moments.row_vector import Form, Residual
+from tandem.moments.row_vector import Residual, RowVector
 from tandem.moments.tiling import Workplace, moments_of, tiles
 
 __all__ = [
@@ -27,12 +27,12 @@ __all__ = [
     "Category",
     "Cells",
     "Codes",
-    "Form",
     "Indices",
     "Integers",
     "Moments",
     "Pair",
     "Residual",
+    "RowVector",
     "Workplace",
     "allowed",
     "fit_indices",

@@ -13,7 +13,10 @@ TILE = 16384
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """Values of a numeric column, any number type, and the positions where they are missing."""
+    """Values of a numeric column, any number type, shape (rows,); where they are missing.
+
+    `missing`: shape (gaps,), positions, ascending.
+    """
 
     values: NDArray[Any]
     missing: Integers
@@ -21,7 +24,7 @@ class Cells:
 
 @dataclass(frozen=True, slots=True)
 class Codes:
-    """Values of a categorical column as positions in `levels`; every position is valid."""
+    """Values of a categorical column as positions in `levels`, shape (rows,); all are valid."""
 
     levels: tuple[str, ...]
     codes: Integers
@@ -31,7 +34,8 @@ class Codes:
 class Batch:
     """Some rows: the numeric features, then the target; categorical features; folds; drops.
 
-    `folds`: of every row; `dropped`: positions of the rows that are not used, ascending.
+    `folds`: of every row, shape (rows,); `dropped`: positions of the rows that are not used,
+    ascending, shape (drops,).
     """
 
     numeric: tuple[Cells, ...]

@@ -58,7 +58,9 @@ def _fit(category: Category, folds: int, *, on_all: bool) -> Indices:
 
 
 def index_sums(moments: Moments, indices: Sequence[Indices]) -> Array:
-    """Sums of kappa_c [a, kappa_1, ..., kappa_C] by fit and fold: (fits, folds, C, width + C).
+    """Sums of kappa_c [a, kappa_1, ..., kappa_C] by training set and fold.
+
+    Shape (training sets, folds, C, width + C), kappa_c being the index of category c.
 
     0 where a category that is only counted takes part.
     """
@@ -81,7 +83,10 @@ def index_sums(moments: Moments, indices: Sequence[Indices]) -> Array:
 
 
 def with_counted(sums: Array, counted: Sequence[int], found: Array) -> Array:
-    """`sums` of `index_sums` with those in which the categories `counted` take part, `found`."""
+    """`sums` of `index_sums` with those in which the categories `counted` take part, `found`.
+
+    `found`: shape (training sets, folds, counted, width + C); the result has the shape of `sums`.
+    """
     categories = sums.shape[2]
     width = sums.shape[3] - categories
     filled = sums.copy()

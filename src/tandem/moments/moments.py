@@ -27,9 +27,10 @@ MAXIMUM_FOLDS = 2 ** (63 - _CELL_BITS)
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """Sums of a by (fold, level) that occur: `sums[i]` (width d) is of `keys[i]`, ascending.
+    """Sums of a by (fold, level) that occur: `sums[i]` is of `keys[i]`, ascending.
 
-    Of a category that is only counted, `sums` holds their first column alone: the rows.
+    `keys`, `level`, `fold`: shape (occurring,); `sums`: shape (occurring, d). Of a category that
+    is only counted, `sums` holds their first column alone: the rows.
     """
 
     levels: tuple[str, ...]
@@ -54,7 +55,10 @@ class Category:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Rows by (fold, level, level) that occur: `counts[i]` belongs to `keys[i]`, ascending."""
+    """Rows by (fold, level, level) that occur: `counts[i]` belongs to `keys[i]`, ascending.
+
+    All arrays have shape (occurring,).
+    """
 
     keys: Integers
     counts: Integers
@@ -118,7 +122,7 @@ def pairs_of(categories: int, counted: frozenset[int]) -> tuple[tuple[int, int],
 
 
 def positions(levels: Sequence[str], places: Mapping[str, int]) -> Integers:
-    """The place of every level."""
+    """The place of every level, shape (levels,)."""
     return np.fromiter(map(places.__getitem__, levels), np.int64, len(levels))
 
 
@@ -157,7 +161,10 @@ def sum_of_others(parts: Array) -> Array:
 
 
 def ordered(moments: Moments, orders: Sequence[Integers]) -> Moments:
-    """The same moments with level i of category c at place orders[c][i] of the old ones."""
+    """The same moments with level i of category c at place orders[c][i] of the old ones.
+
+    `orders[c]`: shape (levels of c,), a permutation.
+    """
     categories, places = [], []
     for category, order in zip(moments.categories, orders, strict=True):
         place = np.empty(len(order), dtype=np.int64)

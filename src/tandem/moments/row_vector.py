@@ -11,7 +11,7 @@ from tandem.records import Array, Plan
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class RowVector:
     """What the row vector [1, u, o, y] of the moments holds.
 
     `shift`: of every numeric feature, then of the target; `imputed`: which numeric features have
@@ -30,8 +30,8 @@ class Form:
     centres: Array | None = None
 
     @classmethod
-    def of(cls, plan: Plan, shift: Array, decimals: tuple[int, ...] = ()) -> "Form":
-        """The form for the numeric, imputed and categorical features of `plan`."""
+    def of(cls, plan: Plan, shift: Array, decimals: tuple[int, ...] = ()) -> "RowVector":
+        """The row vector for the numeric, imputed and categorical features of `plan`."""
         numeric, categorical = plan.numeric, plan.categorical
         place = {column.id: j for j, column in enumerate((*numeric, *categorical))}
         imputed = tuple(place[column.id] for column in plan.imputed)
@@ -70,11 +70,11 @@ class Form:
         """Place that tells where each of them is there."""
         return np.array([*self.observed(range(self.numeric)), 0])
 
-    def about(self, shift: Array) -> "Form":
+    def about(self, shift: Array) -> "RowVector":
         """The same row vector about one `shift` for all rows."""
         return replace(self, shift=shift, centres=None)
 
-    def of_fold(self, fold: int) -> "Form":
+    def of_fold(self, fold: int) -> "RowVector":
         """The row vector of the rows of `fold`."""
         return self if self.centres is None else self.about(self.centres[fold])
 

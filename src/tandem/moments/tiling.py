@@ -19,7 +19,7 @@ from tandem.moments.crosstabs import count_pairs, count_rows
 from tandem.moments.joints import joined
 from tandem.moments.level_sums import LevelSums
 from tandem.moments.moments import Category, Integers, Moments
-from tandem.moments.row_vector import Form
+from tandem.moments.row_vector import RowVector
 from tandem.records import Array
 
 _APART = 64  # numbers between rows of the buffer: a power of two apart, they share cache lines
@@ -48,17 +48,17 @@ class Tile:
 
 
 def moments_of(
-    batch: Batch, form: Form, k: int, work: Workplace, allowance: Allowance | None = None
+    batch: Batch, vector: RowVector, k: int, work: Workplace, allowance: Allowance | None = None
 ) -> Moments:
     """The moments of the used rows of `batch`, with the sums that `allowance` leaves."""
-    gram = np.zeros((k, form.width, form.width))
+    gram = np.zeros((k, vector.width, vector.width))
     of_fold = [*gram]  # taken once: a run of rows is short
     columns = batch.categorical
-    summed = _summed(batch, k, form.width, allowance or Allowance())
+    summed = _summed(batch, k, vector.width, allowance or Allowance())
     joints = joined({c: (len(columns[c].levels), columns[c].codes) for c in summed})
     folds = batch.folds.astype(np.int64)
-    sums = LevelSums(joints, folds, k, form.width) if joints else None
-    for tile in tiles(batch, form, k, work):
+    sums = LevelSums(joints, folds, k, vector.width) if joints else None
+    for tile in tiles(batch, vector, k, work):
         for fold, first, last in tile.slices:
             vectors = tile.vectors[:, first:last]
             np.matmul(vectors, vectors.T, out=work.gram)
@@ -81,7 +81,7 @@ def moments_of(
     )
 
 
-def tiles(batch: Batch, form: Form, k: int, work: Workplace) -> Iterator[Tile]:
+def tiles(batch: Batch, vector: RowVector, k: int, work: Workplace) -> Iterator[Tile]:
     """The used rows of `batch` tile by tile, each valid until the next.
 
     Rows that are not used are left out, or, where rows stay in place, are all 0.
@@ -93,7 +93,7 @@ def tiles(batch: Batch, form: Form, k: int, work: Workplace) -> Iterator[Tile]:
         folds[batch.dropped] = k
     for begin in range(0, rows, work.rows):
         end = min(begin + work.rows, rows)
-        here, fill = folds[begin:end], _Fill(batch, form, work, begin, end)
+        here, fill = folds[begin:end], _Fill(batch, vector, work, begin, end)
         if in_place:
             yield Tile(fill.run(None), slice(begin, end), tuple(_runs(here)))
         else:
@@ -105,22 +105,24 @@ def tiles(batch: Batch, form: Form, k: int, work: Workplace) -> Iterator[Tile]:
 class _Fill:
     """Fills the workplace with the row vectors of rows `begin` to `end` of a batch."""
 
-    def __init__(self, batch: Batch, form: Form, work: Workplace, begin: int, end: int) -> None:
-        self._batch, self._form, self._work = batch, form, work
+    def __init__(
+        self, batch: Batch, vector: RowVector, work: Workplace, begin: int, end: int
+    ) -> None:
+        self._batch, self._vector, self._work = batch, vector, work
         self._begin, self._end = begin, end
 
     def run(self, order: Integers | None) -> Array:
         """The row vectors [1, u, o, y] in `order` of the tile; None: in place, dropped rows 0."""
-        work, form = self._work, self._form
+        work, vector = self._work, self._vector
         size = self._end - self._begin if order is None else len(order)
-        numeric, tile = form.numeric, work.tile[:, :size]
+        numeric, tile = vector.numeric, work.tile[:, :size]
         tile[0] = 1.0
         tile[1 + numeric : -1] = 1.0
         if order is not None:
             # Rows that are not taken fall on the place after the last and are written nowhere.
             work.place[: self._end - self._begin] = size
             work.place[order] = work.count[:size]
-        indicators, shift = form.indicator, self._shift()
+        indicators, shift = vector.indicator, self._shift()
         for j, cells in enumerate(self._batch.numeric):
             row = 1 + j if j < numeric else -1
             self._column(cells.values, shift[j], tile[row], order)
@@ -135,9 +137,9 @@ class _Fill:
 
     def _shift(self) -> Array:
         """What every column is summed about, or, where folds have centres, what every row is."""
-        centres = self._form.centres
+        centres = self._vector.centres
         if centres is None:
-            return self._form.shift
+            return self._vector.shift
         # A micro-fold has the centre of its fold.
         folds = self._batch.folds[self._begin : self._end] % len(centres)
         by_row: Array = centres[folds].T

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from tandem.moments import Batch, Form, Integers, Residual, Workplace, tiles
+from tandem.moments import Batch, Integers, Residual, RowVector, Workplace, tiles
 from tandem.records import Array
 
 
 def error_sums(
     batch: Batch,
-    form: Form,
+    vector: RowVector,
     work: Workplace,
     residuals: Sequence[Residual],
     places: Sequence[Mapping[str, int]],
@@ -25,7 +25,7 @@ def error_sums(
     """
     sums = np.zeros((2, len(residuals), len(residuals[0].row)))
     levels, used = _levels(batch, places), _used(batch)
-    for tile in tiles(batch, form, len(residuals), work):
+    for tile in tiles(batch, vector, len(residuals), work):
         here: list[Integers] = [column[tile.rows] for column in levels]
         weight = used[tile.rows]
         for fold, first, last in tile.slices:
@@ -40,22 +40,22 @@ def error_sums(
 
 def products(
     batch: Batch,
-    form: Form,
+    vector: RowVector,
     work: Workplace,
     model: Residual,
     places: Sequence[Mapping[str, int]],
 ) -> Array:
     """Sums of [1, u, o, y, indices] times the residual of one model, over the used rows."""
-    sums = np.zeros(form.width + len(places))
+    sums = np.zeros(vector.width + len(places))
     levels, used = _levels(batch, places), _used(batch)
-    for tile in tiles(batch, form, int(batch.folds.max(initial=0)) + 1, work):
+    for tile in tiles(batch, vector, int(batch.folds.max(initial=0)) + 1, work):
         indices = [model.indices[c][column[tile.rows]] for c, column in enumerate(levels)]
         errors = model.row[0] @ tile.vectors
         for c, index in enumerate(indices):
             errors += model.by_index[0, c] * index
         errors *= used[tile.rows]
-        sums[: form.width] += tile.vectors @ errors
-        sums[form.width :] += [index @ errors for index in indices]
+        sums[: vector.width] += tile.vectors @ errors
+        sums[vector.width :] += [index @ errors for index in indices]
     return sums
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from tandem.moments import FIRST_ROWS, Allowance, Form, allowed, levels_of, table_bytes
+from tandem.moments import FIRST_ROWS, Allowance, RowVector, allowed, levels_of, table_bytes
 from tandem.records import Array, Column
 from tandem.scan.arrow import categories, numbers
 from tandem.scan.pieces import Stretch
@@ -55,14 +55,14 @@ def cardinalities(reader: Reader, first: Stretch, columns: Sequence[Column], of:
     return [expected_levels(sample.column(column.name), of) for column in columns]
 
 
-def allowance(rows: Rows, form: Form, first: Stretch, of: int) -> Allowance:
+def allowance(rows: Rows, vector: RowVector, first: Stretch, of: int) -> Allowance:
     """Which categories of `of` rows get no sums, to judge by the first ones, those of `first`.
 
     Where their rows tell too little, the sums are given up when they have become too large.
     """
     plan, k = rows.plan, rows.folds.k
-    sizes = dict.fromkeys(range(len(plan.categorical)), table_bytes(of, k, form.width))
+    sizes = dict.fromkeys(range(len(plan.categorical)), table_bytes(of, k, vector.width))
     if allowed(sizes).counted:
         found = cardinalities(rows.reader, first, plan.categorical, of)
-        sizes = {c: table_bytes(levels, k, form.width) for c, levels in enumerate(found)}
+        sizes = {c: table_bytes(levels, k, vector.width) for c, levels in enumerate(found)}
     return allowed(sizes)

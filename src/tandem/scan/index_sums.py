@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tandem.moments import Batch, Form, Indices, Workplace, positions, tiles
+from tandem.moments import Batch, Indices, RowVector, Workplace, positions, tiles
 from tandem.records import Array
 
 
@@ -25,18 +25,18 @@ class Lookup:
     counted: tuple[int, ...]
 
 
-def counted_sums(batch: Batch, form: Form, k: int, work: Workplace, lookup: Lookup) -> Array:
+def counted_sums(batch: Batch, vector: RowVector, k: int, work: Workplace, lookup: Lookup) -> Array:
     """Sums of kappa_c [a, kappa_1, ..., kappa_C] over the used rows, for every counted category c.
 
     Shape (fits, k, counted, width + C).
     """
     fits, categories = len(lookup.indices[0].seen), len(lookup.indices)
-    sums = np.zeros((fits, k, len(lookup.counted), form.width + categories))
+    sums = np.zeros((fits, k, len(lookup.counted), vector.width + categories))
     levels = [
         positions(codes.levels, places)[codes.codes]
         for codes, places in zip(batch.categorical, lookup.places, strict=True)
     ]
-    for tile in tiles(batch, form, k, work):
+    for tile in tiles(batch, vector, k, work):
         kappa = np.empty((fits, categories, tile.vectors.shape[1]))
         for c, (column, indices) in enumerate(zip(levels, lookup.indices, strict=True)):
             kappa[:, c] = indices.ranks[column[tile.rows]].T
@@ -45,6 +45,6 @@ def counted_sums(batch: Batch, form: Form, k: int, work: Workplace, lookup: Look
         for fold, first, last in tile.slices:
             here, vectors = kappa[:, :, first:last], tile.vectors[:, first:last]
             wanted = here[:, [*lookup.counted]]
-            sums[:, fold, :, : form.width] += wanted @ vectors.T
-            sums[:, fold, :, form.width :] += wanted @ here.transpose(0, 2, 1)
+            sums[:, fold, :, : vector.width] += wanted @ vectors.T
+            sums[:, fold, :, vector.width :] += wanted @ here.transpose(0, 2, 1)
     return sums

@@ -180,19 +180,19 @@ def _micro_folds(work: GroupMoments, stretch: Stretch) -> int:
     if columns:
         sample = rows.reader.sample(stretch, columns)
         levels = [expected_levels(sample.column(c.name), stretch.rows) for c in columns]
-    return micro_fold_count(rows.folds.k, work.form.width, stretch.rows, levels)
+    return micro_fold_count(rows.folds.k, work.vector.width, stretch.rows, levels)
 
 
 def _how(work: GroupMoments) -> str:
     """Everything but the file and the number of folds that the moments of a file depend on."""
     rows, plan = work.rows, work.rows.plan
     used = (rows.columns, (plan.target, *plan.numeric), plan.categorical, plan.required)
-    form = {name: np.asarray(value).tolist() for name, value in asdict(work.form).items()}
+    vector = {name: np.asarray(value).tolist() for name, value in asdict(work.vector).items()}
     with_nan = [column.name for column in rows.columns if column.id in (rows.with_nan or ())]
     known = rows.with_nan is not None  # else the moments prove that no column holds NaN
     folds = (rows.folds.seed, rows.folds.block)
     sums = (sorted(work.allowance.counted), work.allowance.limit)
-    return _digest([*map(_described, used), form, with_nan, known, folds, sums])
+    return _digest([*map(_described, used), vector, with_nan, known, folds, sums])
 
 
 def _described(columns: Iterable[Column]) -> str:

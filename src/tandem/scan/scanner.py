@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from tandem.cleaning import check_ledger, refuse_infinite
-from tandem.moments import Allowance, Form, Indices, Moments, Residual
+from tandem.moments import Allowance, Indices, Moments, Residual, RowVector
 from tandem.records import Action, Array, Column, Dataset, Ledger, Mask, Plan, Profile
 from tandem.scan.arrow import decimals, is_floating
 from tandem.scan.first_rows import allowance, common_shift
@@ -43,7 +43,7 @@ class Scanned:
     """
 
     plan: Plan
-    form: Form
+    vector: RowVector
     moments: Moments
     allowed: Allowance
     ledger: Ledger
@@ -107,20 +107,20 @@ class Scanner:
         required = [column for column in numeric if column in (plan.target, *plan.required)]
         shift = common_shift(self._reader.sample(first, numeric), numeric, required)
         places = tuple(decimals(self.footers.types[column.name]) for column in numeric)
-        form = Form.of(plan, shift, places)
+        vector = RowVector.of(plan, shift, places)
         rows = self._rows(plan, *self._only_checked(plan))
-        allowed = allowance(rows, form, first, self.dataset.rows)
-        moments = self._sum(rows, form, allowed)
-        ledger = self._ledger(moments, form, profile.missing[plan.target.id])
-        return Scanned(plan, form, moments, allowed, ledger)
+        allowed = allowance(rows, vector, first, self.dataset.rows)
+        moments = self._sum(rows, vector, allowed)
+        ledger = self._ledger(moments, vector, profile.missing[plan.target.id])
+        return Scanned(plan, vector, moments, allowed, ledger)
 
     def about(self, scanned: Scanned, centres: Array) -> Scanned:
         """One scan: the moments of `scanned`, each fold about its `centres`, shape (k, columns)."""
-        form = replace(scanned.form, centres=centres)
+        vector = replace(scanned.vector, centres=centres)
         rows = self._rows(scanned.plan, *self._only_checked(scanned.plan))
-        moments = self._sum(rows, form, scanned.allowed)
+        moments = self._sum(rows, vector, scanned.allowed)
         ledger = replace(scanned.ledger, rows_from_cache=self._second_look.rows_from_cache)
-        return replace(scanned, form=form, moments=moments, ledger=ledger)
+        return replace(scanned, vector=vector, moments=moments, ledger=ledger)
 
     def whole(self, plan: Plan) -> Mask:
         """Which of the numeric features, then the target, hold no fractions; shape (columns,)."""
@@ -133,7 +133,7 @@ class Scanner:
         Shape as `moments.with_counted` takes it: (fits, k, counted, width + categories).
         """
         lookup = Lookup(indices, scanned.places, scanned.moments.counted)
-        return self._added(GroupIndexSums(self._rows(scanned.plan), scanned.form, lookup))
+        return self._added(GroupIndexSums(self._rows(scanned.plan), scanned.vector, lookup))
 
     def errors(self, scanned: Scanned, residuals: Sequence[Residual]) -> Array:
         """One scan: squared and absolute errors of every row under the models of its fold.
@@ -141,17 +141,17 @@ class Scanner:
         Shape (2, k, points).
         """
         rows = self._rows(scanned.plan)
-        return self._added(GroupErrors(rows, scanned.form, tuple(residuals), scanned.places))
+        return self._added(GroupErrors(rows, scanned.vector, tuple(residuals), scanned.places))
 
-    def products(self, scanned: Scanned, form: Form, model: Residual) -> Array:
-        """One scan: the sums of every number of a row times its residual, about `form`.
+    def products(self, scanned: Scanned, vector: RowVector, model: Residual) -> Array:
+        """One scan: the sums of every number of a row times its residual, about `vector`.
 
         Shape (width + categories,).
         """
-        return self._added(GroupProducts(self._rows(scanned.plan), form, model, scanned.places))
+        return self._added(GroupProducts(self._rows(scanned.plan), vector, model, scanned.places))
 
-    def _sum(self, rows: Rows, form: Form, allowed: Allowance) -> Moments:
-        work = GroupMoments(rows, form, allowed)
+    def _sum(self, rows: Rows, vector: RowVector, allowed: Allowance) -> Moments:
+        work = GroupMoments(rows, vector, allowed)
         return self._second_look.moments(work, self.footers.stretches, self._map)
 
     def _added(self, work: Work[Array]) -> Array:
@@ -176,16 +176,16 @@ class Scanner:
         dropped = plan.columns(Action.DROP_COLUMN)
         return tuple(c for c in dropped if is_floating(self.footers.types[c.name]))
 
-    def _ledger(self, moments: Moments, form: Form, no_target: int) -> Ledger:
+    def _ledger(self, moments: Moments, vector: RowVector, no_target: int) -> Ledger:
         rows, used = self.dataset.rows, int(moments.rows.sum())
-        indicators = moments.gram[:, 0, 1 + form.numeric : -1]
+        indicators = moments.gram[:, 0, 1 + vector.numeric : -1]
         ledger = Ledger(
             rows_in=rows,
             rows_used=used,
             rows_dropped_target=no_target,
             rows_dropped_missing=rows - used - no_target,
             rows_rejected=0,
-            cells_imputed=used * len(form.imputed) - int(np.rint(indicators.sum())),
+            cells_imputed=used * len(vector.imputed) - int(np.rint(indicators.sum())),
             rows_from_cache=self._second_look.rows_from_cache,
         )
         check_ledger(ledger)

@@ -14,7 +14,16 @@ import scipy
 from threadpoolctl import threadpool_limits
 
 from tandem.errors import DataError
-from tandem.moments import Allowance, Batch, Form, Moments, Residual, Workplace, moments_of, total
+from tandem.moments import (
+    Allowance,
+    Batch,
+    Moments,
+    Residual,
+    RowVector,
+    Workplace,
+    moments_of,
+    total,
+)
 from tandem.records import Array, Column, Plan
 from tandem.scan.arrow import NotFiniteError, batch, count_cells
 from tandem.scan.error_sums import error_sums, products
@@ -54,10 +63,10 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class _Group(Generic[T]):
-    """Work on `rows` in a `form`, whose result is the sum of what `part` says of each piece."""
+    """Work on `rows` in a `vector`, whose result is the sum of what `part` says of each piece."""
 
     rows: Rows
-    form: Form
+    vector: RowVector
 
     def pieces(self, stretches: Sequence[Stretch]) -> Pieces:
         """The rows of `stretches`, not decoded yet."""
@@ -65,7 +74,7 @@ class _Group(Generic[T]):
 
     def worker(self) -> Callable[[Callable[[], Piece]], T]:
         """What a thread does with a piece, in buffers of its own."""
-        place = Workplace(self.form.width)
+        place = Workplace(self.vector.width)
         return lambda decoded: self.part(self.rows.batch(decoded), place)
 
     def part(self, rows: Batch, work: Workplace) -> T:
@@ -86,7 +95,7 @@ class GroupMoments(_Group[Moments]):
     def part(self, rows: Batch, work: Workplace) -> Moments:
         """The moments of a piece."""
         with np.errstate(invalid="ignore", over="ignore"):
-            part = moments_of(rows, self.form, self.rows.folds.k, work, self.allowance)
+            part = moments_of(rows, self.vector, self.rows.folds.k, work, self.allowance)
         if self.rows.with_nan is None and not np.isfinite(part.gram).all():
             raise NotFiniteError
         return part
@@ -115,7 +124,7 @@ class GroupIndexSums(_GroupSums):
 
     def part(self, rows: Batch, work: Workplace) -> Array:
         """The sums of a piece."""
-        return counted_sums(rows, self.form, self.rows.folds.k, work, self.lookup)
+        return counted_sums(rows, self.vector, self.rows.folds.k, work, self.lookup)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +139,7 @@ class GroupErrors(_GroupSums):
 
     def part(self, rows: Batch, work: Workplace) -> Array:
         """The sums of a piece."""
-        return error_sums(rows, self.form, work, self.residuals, self.places)
+        return error_sums(rows, self.vector, work, self.residuals, self.places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +151,7 @@ class GroupProducts(_GroupSums):
 
     def part(self, rows: Batch, work: Workplace) -> Array:
         """The sums of a piece."""
-        return products(rows, self.form, work, self.model, self.places)
+        return products(rows, self.vector, work, self.model, self.places)
 
 
 @dataclass(frozen=True, slots=True)

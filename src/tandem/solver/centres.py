@@ -9,7 +9,7 @@ brought to a common centre, set by set, in double-double.
 
 import numpy as np
 
-from tandem.moments import Form, Integers, Moments
+from tandem.moments import Integers, Moments, RowVector
 from tandem.records import Array, Mask
 from tandem.solver.double_double import DoubleDouble
 from tandem.solver.recentre import exact_columns
@@ -21,18 +21,20 @@ _NEAR, _NEAR_ALONE = 30.0, 1e4
 _TRUSTED = 1e-6
 
 
-def centres_for(moments: Moments, form: Form, whole: Mask) -> Array | None:
+def centres_for(moments: Moments, vector: RowVector, whole: Mask) -> Array | None:
     """Centres to sum the rows about, by fold and column, shape (k, columns); the target last.
 
-    None where those of `form` serve: no sum was rounded, or they are near every training set.
+    None where those of `vector` serve: no sum was rounded, or they are near every training set.
     Columns that are near keep theirs. `whole`: columns whose centres must be whole numbers.
     """
     gram = moments.gram
-    if exact_columns(gram, form).all():
+    if exact_columns(gram, vector).all():
         return None
-    rows, sums = gram[:, 0, form.there], gram[:, 0, form.value]
-    squares = gram[:, form.value, form.value]
-    centres = np.broadcast_to(form.shift if form.centres is None else form.centres, rows.shape)
+    rows, sums = gram[:, 0, vector.there], gram[:, 0, vector.value]
+    squares = gram[:, vector.value, vector.value]
+    centres = np.broadcast_to(
+        vector.shift if vector.centres is None else vector.centres, rows.shape
+    )
     with np.errstate(all="ignore"):  # what is beyond float64 is refused elsewhere
         mean = np.divide(sums, rows, out=np.zeros_like(sums), where=rows > 0)
         within = np.maximum(squares - sums * mean, 0.0)

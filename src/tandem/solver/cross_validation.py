@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from tandem.cleaning import MISSING
-from tandem.moments import Form, Residual
+from tandem.moments import Residual, RowVector
 from tandem.records import Advance, Array, Plan
 from tandem.results import Design, ErrorSums, LinearModel
 from tandem.settings import GridPoint
@@ -31,7 +31,7 @@ def cross_validate(
     that are so small against the target that the moments have lost their digits. `advance` is
     told of every fold's fits.
     """
-    form, n_test = folding.form, folding.rows
+    vector, n_test = folding.vector, folding.rows
     sse = np.empty((len(n_test), len(grid)))
     sst, share = np.empty(len(n_test)), np.empty_like(sse)
     residuals: list[Residual] = []
@@ -44,7 +44,7 @@ def cross_validate(
         sst[fold] = split.sst
         unsolved += int(np.count_nonzero(fitted.solution.kkt > KKT_TOLERANCE))
         designs.append(fitted.design)
-        residuals.append(residual(split, fitted.slopes, form.of_fold(fold)))
+        residuals.append(residual(split, fitted.slopes, vector.of_fold(fold)))
         advance(len(grid))
     sae = None
     if mae or np.any(share < LOST):
@@ -56,16 +56,16 @@ def cross_validate(
 
 
 def refit(
-    folding: Folding, plan: Plan, point: GridPoint, products: Callable[[Form, Residual], Array]
+    folding: Folding, plan: Plan, point: GridPoint, products: Callable[[RowVector, Residual], Array]
 ) -> LinearModel:
     """The model of `point` on all rows, settled against them where the moments leave it open.
 
     `products(form, model)`: one scan, the sums of every number of a row times its residual, about
-    `form`; shape (width + categories,).
+    `vector`; shape (width + categories,).
     """
     split = folding.whole()
-    form = folding.form.about(split.shift)  # one model of all rows
-    slopes = settled(split, form, point, lambda model: products(form, model))[0]
+    vector = folding.vector.about(split.shift)  # one model of all rows
+    slopes = settled(split, vector, point, lambda model: products(vector, model))[0]
     levels = (
         tuple(None if names[i] == MISSING else names[i] for i in order.tolist())
         for names, order in zip(folding.levels, split.orders, strict=True)

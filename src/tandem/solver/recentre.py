@@ -10,28 +10,28 @@ from dataclasses import replace
 
 import numpy as np
 
-from tandem.moments import Category, Form, Integers, Moments
+from tandem.moments import Category, Integers, Moments, RowVector
 from tandem.records import Array, Mask
 from tandem.solver.double_double import DoubleDouble
 
 EXACT = 2.0**53  # above it float64 rounds whole numbers
 
 
-def recentred(moments: Moments, form: Form) -> tuple[Moments, Form]:
+def recentred(moments: Moments, vector: RowVector) -> tuple[Moments, RowVector]:
     """The same moments about the rounded mean, in every column whose sums are exact.
 
     With u' = u - d o: sum u'v' = sum uv - d_u sum o_u v - d_v (sum u o_v - d_u sum o_u o_v).
     """
-    value, there = form.value, form.there
+    value, there = vector.value, vector.there
     move = np.zeros(len(value))
-    exact = exact_columns(moments.gram, form)
-    form = replace(form, exact=bool(exact.all()))
-    if form.centres is not None:  # every fold is about its mean already
-        return moments, form
+    exact = exact_columns(moments.gram, vector)
+    vector = replace(vector, exact=bool(exact.all()))
+    if vector.centres is not None:  # every fold is about its mean already
+        return moments, vector
     move[exact] = _mean(moments.gram, value[exact], there[exact])
     moved = np.flatnonzero(move)
     if len(moved) == 0:
-        return moments, form
+        return moments, vector
     value, there, step = value[moved], there[moved], move[moved]
     gram = moments.gram.copy()
     gram[:, value, :] = _less(gram[:, value, :], gram[:, there, :], step[:, None])
@@ -44,19 +44,19 @@ def recentred(moments: Moments, form: Form) -> tuple[Moments, Form]:
         sums = category.sums.copy()
         sums[:, value] = _less(sums[:, value], sums[:, there], step)
         categories.append(Category(category.levels, category.keys, sums))
-    shifted = replace(form, shift=form.shift + move)
+    shifted = replace(vector, shift=vector.shift + move)
     return Moments(gram, tuple(categories), moments.pairs), shifted
 
 
-def exact_columns(gram: Array, form: Form) -> Mask:
+def exact_columns(gram: Array, vector: RowVector) -> Mask:
     """Whether a column's shift and sums are whole and its sum of squares is below EXACT.
 
     The sum of squares bounds every other sum that the column is in, and all on the way there.
     """
-    value = form.value
+    value = vector.value
     sums, squares = gram[:, 0, value], gram[:, value, value]
     whole = (sums == np.rint(sums)) & (squares == np.rint(squares))
-    shift = np.atleast_2d(form.shift if form.centres is None else form.centres)
+    shift = np.atleast_2d(vector.shift if vector.centres is None else vector.centres)
     whole_shift = (shift == np.rint(shift)).all(axis=0)
     exact: Mask = whole.all(axis=0) & whole_shift & (squares.sum(axis=0) < EXACT)
     return exact

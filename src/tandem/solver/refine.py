@@ -9,7 +9,7 @@ the rows themselves would (iterative refinement of the normal equations: Bjorck 
 import math
 from collections.abc import Callable
 
-from tandem.moments import Form, Residual
+from tandem.moments import Residual, RowVector
 from tandem.records import Array
 from tandem.settings import GridPoint
 from tandem.solver.double_double import DoubleDouble
@@ -27,7 +27,7 @@ _FEW_ROWS = 20_000
 
 
 def settled(
-    split: Split, form: Form, point: GridPoint, products: Callable[[Residual], Array]
+    split: Split, vector: RowVector, point: GridPoint, products: Callable[[Residual], Array]
 ) -> Array:
     """Slopes of `point` in raw units, shape (1, p), after as many scans as it takes, mostly none.
 
@@ -37,16 +37,16 @@ def settled(
     """
     fitted = fit(split.train, [point])
     slopes = fitted.slopes
-    if form.exact or point.reg_param * point.elastic_net_param > 0.0:
+    if vector.exact or point.reg_param * point.elastic_net_param > 0.0:
         return slopes
-    for _ in range(scans(float(fitted.solution.open[0]), split.train.rows)):
-        sums = products(residual(split, slopes, form))
-        slopes = _moved(split, point, slopes, pull(split, form, sums))
+    for _ in range(scans(float(fitted.solution.rounding[0]), split.train.rows)):
+        sums = products(residual(split, slopes, vector))
+        slopes = _moved(split, point, slopes, pull(split, vector, sums))
     return slopes
 
 
 def scans(lost: float, rows: int) -> int:
-    """Scans until lost**(1 + scans) no longer shows; `lost` is `Solution.open`."""
+    """Scans until lost**(1 + scans) no longer shows; `lost` is `Solution.rounding`."""
     wanted = EPSILON if rows <= _FEW_ROWS else _WANTED
     return math.ceil(math.log(wanted) / math.log(lost)) - 1 if lost > wanted else 0
 

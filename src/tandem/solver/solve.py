@@ -43,15 +43,15 @@ class Solution:
 
     `kkt[g]`: largest violation of the optimality conditions, relative to the largest number that
     cancels in them, max |c| or max |G| |w|, apart from what lies along eigenvectors that are taken
-    as collinear; `open[g]`: share of the weights that rounding in G and c may move, the condition
-    number of G + l2 times eps; `rank`: of G; `condition`: ratio of the largest to the smallest
-    singular value of Z that is not taken as 0; `groups`: features that follow from one another, or
-    nearly so.
+    as collinear; `rounding[g]`: share of the weights that rounding in G and c may move, the
+    condition number of G + l2 times eps; `rank`: of G; `condition`: ratio of the largest to the
+    smallest singular value of Z that is not taken as 0; `groups`: features that follow from one
+    another, or nearly so.
     """
 
     weights: Array
     kkt: Array
-    open: Array
+    rounding: Array
     rank: int
     condition: float
     groups: Groups = ()

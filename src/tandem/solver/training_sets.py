@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from tandem.cleaning import frequency_order
 from tandem.moments import (
-    Form,
     Indices,
     Integers,
     Moments,
+    RowVector,
     fit_indices,
     index_sums,
     ordered,
@@ -89,12 +89,12 @@ class Folding:
     def __init__(
         self,
         moments: Moments,
-        form: Form,
+        vector: RowVector,
         *,
         fit_on_all: bool,
         second_scan: SecondScan | None = None,
     ) -> None:
-        self._moments, self.form = moments, form
+        self._moments, self.vector = moments, vector
         self._folds = len(moments.gram)
         self._indices = fit_indices(moments, on_all=fit_on_all)
         self._index_sums = index_sums(moments, self._indices)
@@ -136,9 +136,9 @@ class Folding:
         fitted = whole if fit == fold else self._bordered(fit_gram, everything, fit, shift)
         means = self._means(whole)
         if self._on_all is not None:
-            imputed = list(self.form.imputed)
+            imputed = list(self.vector.imputed)
             on_all = self._means(fitted)
-            places = [j for j, at in enumerate(self.form.design) if at in imputed]
+            places = [j for j, at in enumerate(self.vector.design) if at in imputed]
             means.hi[places], means.lo[places] = on_all.hi[places], on_all.lo[places]
         rest = self._sums(whole, means) / whole.hi[0, 0]
         return Split(
@@ -156,15 +156,15 @@ class Folding:
 
     def _shift(self, train: Mask) -> Array:
         """What the sums of a training set are taken about: its mean where folds have centres."""
-        form = self.form
-        if form.centres is None:
-            return form.shift
-        rows = self._moments.gram[:, 0, form.there]
-        sums = DoubleDouble.of(self._moments.gram[:, 0, form.value])
-        sums = sums + DoubleDouble.of(form.centres) * rows
+        vector = self.vector
+        if vector.centres is None:
+            return vector.shift
+        rows = self._moments.gram[:, 0, vector.there]
+        sums = DoubleDouble.of(self._moments.gram[:, 0, vector.value])
+        sums = sums + DoubleDouble.of(vector.centres) * rows
         total = np.maximum(rows[train].sum(axis=0), 1.0)
         mean = (sums[train].sum(axis=0) / total).rounded()
-        shift: Array = np.where(np.ptp(form.centres, axis=0) == 0.0, form.centres[0], mean)
+        shift: Array = np.where(np.ptp(vector.centres, axis=0) == 0.0, vector.centres[0], mean)
         return shift
 
     def _bordered(self, gram: Array, members: Mask, fit: int, shift: Array) -> DoubleDouble:
@@ -173,44 +173,44 @@ class Folding:
         B: sums of index times row vector, C: of index times index.
         """
         rows, corner = self._borders(fit)
-        form = self.form
-        if form.centres is None:
+        vector = self.vector
+        if vector.centres is None:
             rows, corner = rows[members].sum(axis=0), corner[members].sum(axis=0)
             return DoubleDouble.of(np.block([[gram, rows.T], [rows, corner]]))
-        total = DoubleDouble.of(np.zeros((form.width + len(self._indices),) * 2))
+        total = DoubleDouble.of(np.zeros((vector.width + len(self._indices),) * 2))
         for f in np.flatnonzero(members):
             part = np.block([[self._moments.gram[f], rows[f].T], [rows[f], corner[f]]])
-            step = DoubleDouble.of(form.centres[f]) - shift
-            total = total + moved(DoubleDouble.of(part), form.value, form.there, step)
+            step = DoubleDouble.of(vector.centres[f]) - shift
+            total = total + moved(DoubleDouble.of(part), vector.value, vector.there, step)
         return total
 
     @property
     def _value(self) -> Integers:
         """Row of the bordered matrix that holds every feature, then the target."""
-        form, numeric = self.form, self.form.numeric
-        at = [1 + j if j < numeric else form.width + j - numeric for j in form.design]
-        return np.array([*at, form.width - 1], dtype=np.int64)
+        vector, numeric = self.vector, self.vector.numeric
+        at = [1 + j if j < numeric else vector.width + j - numeric for j in vector.design]
+        return np.array([*at, vector.width - 1], dtype=np.int64)
 
     @property
     def _there(self) -> Integers:
         """Row that tells where it is observed: the constant 1 unless it is imputed."""
-        return np.array([*self.form.observed(self.form.design), 0], dtype=np.int64)
+        return np.array([*self.vector.observed(self.vector.design), 0], dtype=np.int64)
 
     def _of_design(self, values: Array, of_category: float) -> Array:
         """What `values` says of the numeric features, for every feature, then the target."""
-        form = self.form
-        found = [values[j] if j < form.numeric else of_category for j in form.design]
+        vector = self.vector
+        found = [values[j] if j < vector.numeric else of_category for j in vector.design]
         return np.array([*found, values[-1]])
 
     @property
     def _per_unit(self) -> Array:
-        return self._of_design(self.form.per_unit, 1.0)
+        return self._of_design(self.vector.per_unit, 1.0)
 
     def _numeric_means(self, matrix: DoubleDouble, shift: Array) -> DoubleDouble:
         """Mean of every numeric feature where it is there, in raw units."""
-        form = self.form
-        sums, rows = matrix[0, form.value[:-1]], matrix[0, form.there[:-1]]
-        return (sums / rows + shift[:-1]) / form.per_unit[:-1]
+        vector = self.vector
+        sums, rows = matrix[0, vector.value[:-1]], matrix[0, vector.there[:-1]]
+        return (sums / rows + shift[:-1]) / vector.per_unit[:-1]
 
     def _means(self, matrix: DoubleDouble) -> DoubleDouble:
         return matrix[0, self._value] / matrix[0, self._there]
@@ -234,16 +234,16 @@ class Folding:
             gram = gram - sums[:, None] * rest[None, :] - rest[:, None] * sums[None, :]
             gram = gram + rest[:, None] * rest[None, :] * rows
         unit = self._per_unit
-        if self.form.decimals:
+        if self.vector.decimals:
             gram = gram / unit[:, None] / unit[None, :]
-        numeric = value < self.form.width
+        numeric = value < self.vector.width
         squares = square.hi.diagonal().copy()
         squares[numeric] = summed.diagonal()[value[numeric]]
         return Normal(int(rows), gram, squares / unit**2)
 
     def _variation(self, gram: Array) -> float:
         """Sum of squares of the target of one fold about its mean; 0 where its range is 0."""
-        at = self.form.width - 1
+        at = self.vector.width - 1
         total = DoubleDouble.of(gram[0, at])
         found = (DoubleDouble.of(gram[at, at]) - total * total / gram[0, 0]).rounded()
         if gram[0, 0] < 2 or found <= CONSTANT * gram[at, at]:
@@ -253,6 +253,6 @@ class Folding:
     def _borders(self, fit: int) -> tuple[Array, Array]:
         """Per fold: sums of index times row vector (k, c, d), of index times index (k, c, c)."""
         if not self._indices:
-            return np.zeros((self._folds, 0, self.form.width)), np.zeros((self._folds, 0, 0))
+            return np.zeros((self._folds, 0, self.vector.width)), np.zeros((self._folds, 0, 0))
         sums = self._index_sums[fit]
-        return sums[..., : self.form.width], sums[..., self.form.width :]
+        return sums[..., : self.vector.width], sums[..., self.vector.width :]
