@@ -7,7 +7,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
 from tandem import redaction
-from tandem.config.composed import config_hash, configuration_folder, flatten, hide_secrets, to_yaml
+from tandem.config.composed import config_hash, flatten, hide_secrets, to_yaml
+from tandem.manual import configuration_folder
 from tandem.redaction import REDACTED, shown, shown_word
 
 

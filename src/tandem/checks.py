@@ -114,6 +114,18 @@ def _leaks(result: Result, rows: pd.DataFrame) -> Iterator[str]:
             )
 
 
+def weights(result: Result, rows: pd.DataFrame) -> dict[str, float]:
+    """b_j s_j / s_y by feature: the standardised coefficients, with deviations of the raw `rows`.
+
+    0 where the target is constant in them.
+    """
+    deviation = float(rows[result.task.dataset.target.name].to_numpy(dtype=np.float64).std())
+    return {
+        name: slope * float(feature(result.model, rows[name], name).std()) / (deviation or np.inf)
+        for name, slope in result.model.coefficients.items()
+    }
+
+
 def _explained(
     x: "np.ndarray[tuple[int], np.dtype[np.float64]]",
     y: "np.ndarray[tuple[int], np.dtype[np.float64]]",

@@ -3,14 +3,18 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from tandem.settings import Cleaning, Folds, GridPoint, Solver, SparkSettings
 
-Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+    Mask = NDArray[np.bool_]
+else:  # help and errors of the configuration need no numpy, which takes a tenth of their time
+    Array = Mask = Any
 
 # What a run is timed by.
 STAGES = ("session", "convert", "load", "clean", "train", "refit")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from math import inf
+from pathlib import PurePath
 from typing import Annotated, Any
 
 
@@ -104,10 +105,15 @@ PLAIN = Spelling()
 class Files(Spelling):
     """A table of one's own: a path, a folder or a pattern of Parquet or CSV files."""
 
-    name: str
+    name: str | None = None
     path: str | None
     target: str | None
     exclude: Words = ()
+
+    @property
+    def title(self) -> str:
+        """The name, or that of the file, folder or pattern."""
+        return self.name or PurePath(self.path or "").stem.strip("*?.") or "files"
 
     @property
     def spelling(self) -> Spelling:
@@ -124,6 +130,11 @@ class Flights:
     exclude: Words = ()
     rows: Annotated[int, _at_least(1, "dataset.rows=100000, or leave it out for all rows")] | None
     seed: Seed
+
+    @property
+    def title(self) -> str:
+        """The name."""
+        return self.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from hydra import compose, initialize_config_dir
 
 from tandem.commands import study
 from tandem.commands.study import Case, Row
-from tandem.config.composed import configuration_folder, settings
+from tandem.config.composed import settings
 from tandem.errors import IncompleteError
+from tandem.manual import configuration_folder
 from tandem.scaling.amdahl import amdahl
 from tests.shell import SMALL, runs
 

@@ -11,13 +11,13 @@ from tandem.config.checked import keys
 from tandem.config.composed import (
     VOLATILE,
     config_hash,
-    configuration_folder,
     flatten,
     settings,
     task,
 )
 from tandem.engines.registry import ENGINES
 from tandem.errors import ConfigurationError
+from tandem.manual import configuration_folder
 from tandem.records import Column, Dataset, File, Kind
 from tandem.settings import (
     Cleaning,

@@ -4,6 +4,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from tandem.config.typed import words
+from tandem.errors import ConfigurationError
 
 
 def read(*arguments: str) -> list[str]:
@@ -111,3 +112,22 @@ def test_flags_of_hydra_are_untouched(flags: tuple[str, ...]) -> None:
 def test_a_value_beyond_hydras_grammar_arrives_as_it_was_typed(value: str) -> None:
     (word,) = read("--dataset.target", value)
     assert OverridesParser.create().parse_override(word).value() == value
+
+
+@pytest.mark.parametrize("path", ["houses.csv", "data/", "my data/*.parquet", "A.CSV"])
+def test_a_path_and_a_target_are_short_for_the_keys(path: str) -> None:
+    words = ["dataset=files", f"dataset.path={path}", "dataset.target=price"]
+    assert read("compare", path, "--target", "price") == ["command=compare", *words]
+    assert read(path, "--target=price") == words
+    assert read("folds.k=3", "folds.seed=1", "a.csv")[2] == "a.csv"
+
+
+def test_several_values_are_a_list_where_nothing_is_swept() -> None:
+    assert read("dataset.exclude=a,b") == ["dataset.exclude=[a,b]"]
+    assert read("compare", "engine=scan,sequential")[1] == "compare.engines=[scan,sequential]"
+    assert read("sweep", "engine=scan,sequential")[1] == "engine=scan,sequential"
+    assert read("dataset.path='a,b.csv'", "model.reg_param=[1,2]", "a={b:1,c:2}") == [
+        *("dataset.path='a,b.csv'", "model.reg_param=[1,2]", "a={b:1,c:2}")
+    ]
+    with pytest.raises(ConfigurationError, match="engine: scan,sequential: a run has one engine"):
+        read("run", "engine=scan,sequential")

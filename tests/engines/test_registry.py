@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import tandem
-from tandem.config import configuration_folder
 from tandem.engines import ENGINES, without_spark
+from tandem.manual import configuration_folder
 from tests.shell import SMALL, runs
 
 ROW = '    "toy": Entry("tandem.engines.toy", "#123456", bits="sums", left=nothing),\n'

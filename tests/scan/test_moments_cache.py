@@ -17,7 +17,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import tandem
-from tandem.config.composed import configuration_folder
+from tandem.manual import configuration_folder
 from tandem.records import Task
 from tandem.results import Result
 from tandem.scan import cache_entries, moments_cache, row_groups

@@ -18,7 +18,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 import tandem as package
-from tandem.config.composed import configuration_folder
+from tandem.manual import configuration_folder
 from tandem.sweep import outcomes
 from tandem.sweep.jobs import Job, code_version, make_jobs, sweep_key
 from tandem.sweep.outcomes import Outcome, Status

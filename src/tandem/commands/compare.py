@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,12 +18,13 @@ from tandem.commands.child import run_measured
 from tandem.comparison import Answer, Certificate, Comparison, certify, differences
 from tandem.config import Configuration
 from tandem.dataset import open_dataset, sample
+from tandem.engines import solved, without_spark
 from tandem.errors import IncompleteError
 from tandem.machine import machine_facts, write_atomically
 from tandem.progress import Display
 from tandem.records import Dataset
 from tandem.redaction import shown_word
-from tandem.reporting import draw, page_html, page_markdown, page_note, table, verdict
+from tandem.reporting import draw, five_digits, page_html, page_markdown, page_note, table, verdict
 from tandem.tracking import (
     WARM_UP_TAG,
     Record,
@@ -65,7 +67,7 @@ def compare(config: Configuration) -> str:
     """
     settings = config.settings
     tags = {"kind": "comparison", "config.hash": config.hash}
-    with tracked(settings.tracking, f"compare-{settings.dataset.name}", tags) as run_id:
+    with tracked(settings.tracking, f"compare-{settings.dataset.title}", tags) as run_id:
         with Display("tandem").stage("preparing the data"):
             dataset = open_dataset(settings.dataset)  # once, before any engine is timed
         with tempfile.TemporaryDirectory() as place:
@@ -92,7 +94,9 @@ def schedule(engines: Sequence[str], warm_up: int, repeats: int, place: Path) ->
 def _run_all(config: Configuration, run_id: str, place: Path) -> _Ended:
     """Every turn in order; an engine that failed gets no further turn, the others go on."""
     keys, ended = config.settings.compare, _Ended()
-    turns = [*schedule(keys.engines, keys.warm_up, keys.repeats, place)]
+    # The fast ones first: the first figure stands after seconds.
+    engines = sorted(keys.engines, key=lambda name: (name in without_spark(), not solved(name)))
+    turns = [*schedule(engines, keys.warm_up, keys.repeats, place)]
     for position, turn in enumerate(turns, 1):
         if turn.engine in ended.failed:
             continue
@@ -103,7 +107,16 @@ def _run_all(config: Configuration, run_id: str, place: Path) -> _Ended:
             ended.failed[turn.engine] = f"it ended with status {status}, see its message"
         elif turn.number:
             ended.done.append(turn)
+            _tell(turn)
     return ended
+
+
+def _tell(turn: Turn) -> None:
+    """What a turn came to, as soon as it has ended."""
+    values = read_record(turn.folder).values()
+    rmse = five_digits(values["cv/rmse_mean"])
+    sys.stdout.write(f"{turn.engine:16} {values['time/total_s']:9.2f} s   RMSE {rmse}\n")
+    sys.stdout.flush()
 
 
 def _run_child(turn: Turn, parent: str, config: Configuration) -> int:

@@ -1,5 +1,6 @@
 """One run: prepare the dataset, drive the engine through its stages, judge, record."""
 
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from tandem.checks import remarks
+from tandem.checks import remarks, weights
 from tandem.cleaning import decide
 from tandem.config import Configuration, task
 from tandem.dataset import open_dataset, sample
@@ -17,6 +18,8 @@ from tandem.errors import ConfigurationError
 from tandem.machine import MemorySampler, Stopwatch
 from tandem.progress import Display
 from tandem.records import Task
+from tandem.redaction import shown
+from tandem.reporting import headline
 from tandem.results import Result
 from tandem.scores import judge
 from tandem.settings import Settings
@@ -31,19 +34,28 @@ def run(config: Configuration) -> str:
     settings = config.settings
     engine = settings.engine.name
     tags = {"engine": engine, "kind": "run", "config.hash": config.hash}
-    with tracked(settings.tracking, f"{engine}-{settings.dataset.name}", tags) as run_id:
+    with tracked(settings.tracking, f"{engine}-{settings.dataset.title}", tags) as run_id:
         watch, display = Stopwatch(), Display(engine)
         with display.stage("preparing the data"), watch.stage("convert"):
             dataset = open_dataset(settings.dataset)
         quiet = settings.tracking.parent_run_id is not None
         display.warn_each(() if quiet else dataset.notes)
         result = execute(task(settings, dataset), engine, watch, display)
-        result = _checked(result, display, quiet=quiet)
+        with display.stage("checking"):
+            rows = sample(dataset, [dataset.target.name, *result.model.coefficients])
+            found = remarks(result, rows)
+        result = replace(result, remarks=(*dataset.notes, *found))
+        if not quiet:  # a parent tells what its children found
+            display.warn_each(found)
+            sys.stdout.write(shown(headline(result, weights(result, rows))))
+            sys.stdout.flush()
         with display.stage("tracking"), _folder(settings.tracking.record_dir) as folder:
             begin = time.perf_counter()
             record = describe(result, config.flat, config.hash)
             write_record(folder, result, record, config.yaml)
             send(run_id, folder, dataset, result.plan, begin)
+        if not quiet:
+            sys.stdout.write(f"model      mlflow.pyfunc.load_model('runs:/{run_id}/model')\n")
     return run_id
 
 
@@ -94,16 +106,6 @@ def execute(task: Task, name: str, watch: Stopwatch, display: Display) -> Result
         )
     times = watch.metrics()
     return Result(name, task, plan, ledger, sums, scores, model, facts, times, memory.peak_mb)
-
-
-def _checked(result: Result, display: Display, *, quiet: bool) -> Result:
-    """`result` with its remarks, after they are told; a parent tells those of its children."""
-    dataset = result.task.dataset
-    with display.stage("checking"):
-        names = [dataset.target.name, *(column.name for column in result.plan.used)]
-        found = remarks(result, sample(dataset, names))
-    display.warn_each(() if quiet else found)
-    return replace(result, remarks=(*dataset.notes, *found))
 
 
 @contextmanager

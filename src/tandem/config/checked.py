@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
-from typing import Any
-
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from typing import TYPE_CHECKING, Any
 
 from tandem.engines import ENGINES
 from tandem.errors import ConfigurationError, nearest
 from tandem.settings import Files, Flights, Settings
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel, ValidationError
 
 # What pydantic found of a value, by the beginning of its word for it, and what we say.
 _TYPES = {
@@ -39,6 +40,8 @@ def checked(values: Mapping[str, Any]) -> Settings:
 
 def checked_group(name: str, values: Mapping[str, Any]) -> Any:
     """The group (or key) `name` of `values` alone. Raises ConfigurationError as `checked`."""
+    from pydantic import ValidationError  # noqa: PLC0415 - slow to import; help needs none of it
+
     kind, given = _type(name, values), values[name]
     if is_dataclass(kind) and isinstance(given, Mapping):
         refuse_unknown(given, [key.name for key in fields(kind)], f"{name}.")
@@ -77,12 +80,14 @@ def _type(name: str, values: Mapping[str, Any]) -> Any:
 
 
 @cache
-def _reader(kind: type) -> type[BaseModel]:
+def _reader(kind: type) -> "type[BaseModel]":
+    from pydantic import ConfigDict, create_model  # noqa: PLC0415
+
     config = ConfigDict(coerce_numbers_to_str=True, arbitrary_types_allowed=True)
     return create_model("Group", __config__=config, value=(kind, ...))
 
 
-def _told(name: str, error: ValidationError) -> ConfigurationError:
+def _told(name: str, error: "ValidationError") -> ConfigurationError:
     """The first complaint, in our words."""
     one = error.errors(include_url=False)[0]
     path = [str(part) for part in one["loc"][1:] if not isinstance(part, int)]

@@ -7,7 +7,6 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from hydra import compose as hydra_compose
@@ -15,22 +14,15 @@ from hydra import initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-import tandem
 from tandem.config.checked import checked, checked_group
 from tandem.errors import ConfigurationError
+from tandem.manual import configuration_folder
 from tandem.records import Dataset, Task
-from tandem.redaction import redacted, remember
+from tandem.redaction import redacted, remember, shown
 from tandem.settings import Settings, SweepKeys
 
 # Keys that change where or how a run is recorded, or what it may look up, not what it computes.
 VOLATILE = ("cache", "tracking", "compare", "sweep", "command", "debug")
-
-
-def configuration_folder() -> Path:
-    """The folder conf/: beside the sources in a checkout, inside the package when installed."""
-    package = Path(tandem.__file__).parent
-    inside = package / "conf"
-    return inside if inside.is_dir() else package.parents[1] / "conf"
 
 
 @dataclass(frozen=True)
@@ -55,7 +47,8 @@ def configuration(config: DictConfig, words: Sequence[str] = ()) -> Configuratio
     """
     hide_secrets(config)
     chosen = settings(config)
-    return Configuration(chosen, flatten(config), to_yaml(config), config_hash(config), (*words,))
+    flat = {**flatten(config), "dataset.name": shown(chosen.dataset.title)}
+    return Configuration(chosen, flat, to_yaml(config), config_hash(config), (*words,))
 
 
 def compose(*overrides: str) -> Configuration:

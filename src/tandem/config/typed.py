@@ -33,15 +33,19 @@ MULTIRUN = ("-m", "--multirun")
 _SWEEP = "sweep"  # the command that is Hydra's multirun
 
 
-def words(arguments: Sequence[str]) -> Iterator[str]:
+def words(arguments: Sequence[str]) -> list[str]:
     """The command line as Hydra reads it.
 
-    A leading command becomes `command=...`, a leading `sweep` Hydra's `--multirun`. What
+    A leading command becomes `command=...`, a leading `sweep` Hydra's `--multirun`, a path after it
+    (or first) the files of that path, `--target` the target. What
     `mlflow run -P` makes of its parameters is undone: `--key value` becomes `key=value`, and the
     value of `--overrides` is split as a shell splits words (it is never evaluated). A value that
-    Hydra's grammar would not take as it stands gets quotes.
+    Hydra's grammar would not take as it stands gets quotes; several values, where nothing is
+    swept, are a list, and several engines of a comparison those that it compares.
     """
-    return map(_readable, _undone(arguments))
+    found = [*map(_readable, _undone(arguments))]
+    sweep, compare = {*MULTIRUN} & {*found}, f"command={Command.COMPARE}" in found
+    return found if sweep else [_one_value(word, compare=compare) for word in found]
 
 
 def _undone(arguments: Sequence[str]) -> Iterator[str]:
@@ -57,11 +61,22 @@ def _undone(arguments: Sequence[str]) -> Iterator[str]:
                 yield from shlex.split(given)
             except ValueError as error:
                 raise ConfigurationError(f"overrides: {given}: {error} -> close it") from error
+        elif position < 2 and _is_path(word):
+            yield from ("dataset=files", f"dataset.path={word}")
+        elif word.split("=")[0] == "--target":
+            value = word.partition("=")[2] if "=" in word else next(rest, "")
+            yield f"dataset.target={value}"
         elif word.startswith("--") and word.split("=")[0] not in _HYDRA_FLAGS:
             key = word.removeprefix("--")
             yield key if "=" in key else f"{key}={next(rest, '')}"
         else:
             yield word
+
+
+def _is_path(word: str) -> bool:
+    """Whether a bare word names a table: houses.csv, data/, 'data/*.parquet'."""
+    ends = (".csv", ".parquet", "/")
+    return "=" not in word and word[:1] not in "-+~" and word.lower().endswith(ends)
 
 
 def _readable(word: str) -> str:
@@ -73,6 +88,21 @@ def _readable(word: str) -> str:
     escaped = re.sub(r"(\\*)('|$)", lambda m: m[1] * 2 + m[2].replace("'", "\\'"), value)
     quoted = f"{key}='{escaped}'"
     return quoted if _parses(quoted) else word
+
+
+def _one_value(word: str, *, compare: bool) -> str:
+    key, _, value = word.partition("=")
+    if word.startswith("-") or not (_parses(word) and "," in value):
+        return word
+    if not OverridesParser.create().parse_override(word).is_sweep_override():
+        return word
+    if key == "engine":
+        if not compare:
+            raise ConfigurationError(
+                f"engine: {value}: a run has one engine -> tandem compare, or tandem sweep"
+            )
+        key = "compare.engines"
+    return f"{key}=[{value}]"
 
 
 def _parses(word: str) -> bool:

@@ -57,7 +57,7 @@ def open_dataset(source: Files | Flights) -> Dataset:
         raise DataError(f"{path}: the files hold no row -> check the data")
     notes = (*notes, *left_out(saved, source.exclude), *named_index(schema, named[1:]))
     return Dataset(
-        shown(source.name), tuple(records), columns[0], tuple(columns[1:]), digest, notes
+        shown(source.title), tuple(records), columns[0], tuple(columns[1:]), digest, notes
     )
 
 

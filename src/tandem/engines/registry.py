@@ -80,6 +80,11 @@ ENGINES: Mapping[str, Entry] = {
 }
 
 
+def solved(engine: str) -> bool:
+    """Whether it solves every fit from sums, without a pass over the rows for each."""
+    return ENGINES[engine].bits == "sums"
+
+
 def without_spark() -> dict[str, str]:
     """Every engine on Spark, and the one that does the same on one machine."""
     return {name: one.without_spark for name, one in ENGINES.items() if one.without_spark}

@@ -65,11 +65,8 @@ def _agreement(found: Comparison) -> str:
     if worst.share == 0:
         return "Every engine gives the same answer, bit for bit."
     rmse = max(d.relative for p in certificate.pairs for d in p.largest if d.what == "rmse")
-    return (
-        f"Every engine gives the same answer: RMSEs differ by at most {rmse:.1e} of themselves, "
-        f"and nothing by more than {max(worst.share, 0.001):.1%} of what the solvers' tolerances "
-        "allow."
-    )
+    percent = f"{100 * rmse:.1g}" if rmse >= 1e-6 else f"{100 * rmse:.0e}"
+    return f"Every engine gives the same answer: RMSE agrees to {percent} %."
 
 
 def _rows(found: Comparison) -> str:

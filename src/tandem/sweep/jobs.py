@@ -24,7 +24,7 @@ _LABEL = 60  # characters
 class Job:
     """One job: its Hydra overrides, those that tell it from the others, the key of its work.
 
-    `options` are of the command line, the same for all jobs.
+    `options` are of the command line, the same for all jobs; `swept`: the overrides that are not.
     """
 
     number: int
@@ -32,6 +32,7 @@ class Job:
     label: str
     key: str
     options: tuple[str, ...] = ()
+    swept: tuple[str, ...] = ()
 
 
 def make_jobs(
@@ -48,9 +49,10 @@ def make_jobs(
     jobs = []
     for number, (words, config) in enumerate(zip(overrides, configs, strict=True)):
         work = _hash(_work(config), _fingerprint(config, fingerprints), code_version())
-        label = " ".join(shown_word(word) for word in words if word not in shared)
+        swept = tuple(shown_word(word) for word in words if word not in shared)
+        label = " ".join(swept)
         key = _hash(work, str(seen[work]))
-        jobs.append(Job(number, tuple(words), _short(label), key, tuple(options)))
+        jobs.append(Job(number, tuple(words), _short(label), key, tuple(options), swept))
         seen[work] += 1
     return jobs
 

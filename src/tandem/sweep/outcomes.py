@@ -5,11 +5,12 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 from operator import attrgetter
 from signal import Signals
 
 from tandem.redaction import shown_word
-from tandem.reporting import markdown
+from tandem.reporting import five_digits, markdown
 from tandem.sweep.jobs import Job
 
 _NOTE = 7000  # characters; MLflow takes 8000 in a tag
@@ -64,6 +65,31 @@ def by_number(outcomes: Sequence[Outcome]) -> list[Outcome]:
 def counts(outcomes: Sequence[Outcome]) -> dict[Status, int]:
     """How many jobs ended how."""
     return {status: sum(o.status is status for o in outcomes) for status in Status}
+
+
+def best(outcomes: Sequence[Outcome]) -> Outcome | None:
+    """The job with the smallest mean RMSE; the first of equals."""
+    known = [one for one in by_number(outcomes) if one.rmse is not None]
+    return min(known, key=lambda one: one.rmse or 0.0, default=None)
+
+
+def for_terminal(outcomes: Sequence[Outcome]) -> str:
+    """A line per job, the smallest RMSE first, with the swept keys as columns."""
+    swept = [dict(word.partition("=")[::2] for word in one.job.swept) for one in outcomes]
+    keys = [*dict.fromkeys(key for words in swept for key in words)]
+    rows = [["RMSE", "seconds", "status", *keys]]
+    ranked = sorted(zip(outcomes, swept, strict=True), key=lambda pair: _rank(pair[0]))
+    for one, words in ranked:
+        rmse = "-" if one.rmse is None else five_digits(one.rmse)
+        told = [rmse, f"{one.seconds:.1f}", one.status, *(words.get(key, "") for key in keys)]
+        rows.append(told)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(map(str.rjust, row, widths)) for row in rows)
+    return "\n".join(lines) + "\n"
+
+
+def _rank(one: Outcome) -> tuple[float, int]:
+    return (inf if one.rmse is None else one.rmse, one.job.number)
 
 
 def to_csv(outcomes: Sequence[Outcome]) -> str:

@@ -40,7 +40,7 @@ class Runner:
         """How the job ended: done where its run is FINISHED, whatever its process returned."""
         with locked(self._parent, job.key, wait=self._go_on) as lock:
             if self._resume and (done := self._finished_before(job)):
-                return Outcome(job, Status.SKIPPED, run_id=done.run_id, rmse=done.rmse)
+                return Outcome(job, Status.SKIPPED, done.seconds, 0, done.run_id, done.rmse)
             begin = time.perf_counter()
             process = self._start(job, lock)
         message = self._follow(job, process)

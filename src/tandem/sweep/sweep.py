@@ -27,6 +27,8 @@ from tandem.tracking import (
     tracking_uri,
 )
 
+_NAMED = 4  # keys in the name of a parent
+
 
 def sweep(jobs: Sequence[Job], keys: SweepKeys, store: Tracking, folder: Path) -> None:
     """Run every job; keep the parent run, and `results.csv` in `folder`, up to date as they end.
@@ -37,7 +39,7 @@ def sweep(jobs: Sequence[Job], keys: SweepKeys, store: Tracking, folder: Path) -
     """
     experiment = open_store(store.uri, store.experiment, store.parent_run_id)
     display = Display("sweep")
-    with _parent(store, experiment, sweep_key(jobs), resume=keys.resume) as parent:
+    with _parent(store, experiment, jobs, resume=keys.resume) as parent:
         runner = Runner(parent, experiment, resume=keys.resume, say=display.line)
         ended: list[Outcome] = []
         with display.stage("running"):
@@ -54,8 +56,11 @@ def sweep(jobs: Sequence[Job], keys: SweepKeys, store: Tracking, folder: Path) -
 
 
 @contextmanager
-def _parent(store: Tracking, experiment: str, key: str, *, resume: bool) -> Iterator[str]:
+def _parent(
+    store: Tracking, experiment: str, jobs: Sequence[Job], *, resume: bool
+) -> Iterator[str]:
     """The parent run, RUNNING and claimed by this process to its end."""
+    key, name = sweep_key(jobs), _name(jobs)
     tags = {"kind": "sweep", SWEEP_TAG: key}
     with ExitStack() as claim, ExitStack() as run:
         # Two that resume at the same moment find, or make, one after the other.
@@ -67,10 +72,16 @@ def _parent(store: Tracking, experiment: str, key: str, *, resume: bool) -> Iter
                 raise IncompleteError(
                     f"sweep.resume: the sweep {old} is running -> wait for its end, or end it"
                 )
-            parent = run.enter_context(tracked(store, "sweep", tags, old))
+            parent = run.enter_context(tracked(store, name, tags, old))
             if not old:
                 claim.enter_context(held(parent, SWEEP_LOCK))
         yield parent
+
+
+def _name(jobs: Sequence[Job]) -> str:
+    """`sweep` and the keys that are swept."""
+    keys = dict.fromkeys(word.partition("=")[0] for job in jobs for word in job.swept)
+    return "-".join(("sweep", *keys)) if len(keys) <= _NAMED else "sweep"
 
 
 def _in_parallel(
@@ -98,8 +109,11 @@ def _record(parent: str, ended: Sequence[Outcome], folder: Path, *, resumed: boo
 
 def _conclude(parent: str, ended: Sequence[Outcome], display: Display) -> None:
     """The table on the parent, a line per failure. Raises IncompleteError where there is one."""
-    note = {"mlflow.note.content": outcomes.table(ended)}
-    log_batch(parent, Record(tags=note))
+    tags = {"mlflow.note.content": outcomes.table(ended)}
+    if winner := outcomes.best(ended):
+        tags["sweep.best_run_id"] = winner.run_id
+    log_batch(parent, Record(tags=tags))
+    sys.stdout.write(outcomes.for_terminal(ended))
     sys.stdout.write(f"{links(parent)}\n")
     failures = [one for one in outcomes.by_number(ended) if one.status is Status.FAILED]
     for one in failures:

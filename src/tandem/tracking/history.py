@@ -16,12 +16,16 @@ RUNNING, FINISHED = "RUNNING", "FINISHED"
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A run of one job: `status` is MLflow's, `rmse` None where it is not known."""
+    """A run of one job: `status` is MLflow's, `rmse` None where it is not known.
+
+    `seconds`: from its start to its end, 0 while it runs.
+    """
 
     run_id: str
     parent: str
     status: str
     rmse: float | None
+    seconds: float = 0.0
 
 
 def latest_sweep(experiment: str, key: str) -> str | None:
@@ -38,6 +42,7 @@ def attempts(experiment: str, key: str) -> list[Attempt]:
             run.data.tags.get("mlflow.parentRunId", ""),
             run.info.status,
             run.data.metrics.get("cv/rmse_mean"),
+            max((run.info.end_time or 0) - run.info.start_time, 0) / 1000,
         )
         for run in _search(experiment, JOB_TAG, key)
     ]

@@ -1,0 +1,123 @@
+"""A call of tandem, from the words to the exit status; Hydra composes what they mean."""
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from functools import partial
+from secrets import token_hex
+from types import FrameType
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from tandem.config import MULTIRUN, configuration, in_our_words, words
+from tandem.errors import TandemError, Terminated
+from tandem.machine import end_with_starter, handed_over
+from tandem.manual import configuration_folder
+from tandem.progress import Display
+from tandem.redaction import shown
+from tandem.settings import Command, Settings
+
+
+def call() -> int:
+    """Run the command line, `sys.argv`; the exit status, as the README lists it."""
+    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGHUP, _terminate)
+    end_with_starter()
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, not to the screen over many lines
+    os.environ.setdefault(
+        "MLFLOW_LOGGING_LEVEL", "WARNING"
+    )  # its notes are not about the user's run
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nothing is sent unasked
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # we print our own
+    debug = "debug=true" in sys.argv
+    try:
+        sys.argv += handed_over()
+        given = [*words(sys.argv[1:]), *_search_path(sys.argv)]
+        # Hydra's parser takes no flag between two overrides.
+        sys.argv[1:] = sorted(given, key=lambda word: word not in MULTIRUN)
+        status = _run_hydra()
+    except (HydraException, OmegaConfBaseException) as error:
+        told = in_our_words(error, sys.argv[1:])
+        status = _report(told, told.status, debug=debug)
+    except TandemError as error:
+        status = _report(error, error.status, debug=debug)
+    except Terminated as error:
+        status = error.status
+    except KeyboardInterrupt:
+        status = 128 + signal.SIGINT
+    return status
+
+
+def _search_path(arguments: Sequence[str]) -> list[str]:
+    """Let Hydra find experiments/ (an absolute entry is the only kind found from any folder)."""
+    if any(word.startswith("hydra.searchpath=") for word in arguments):
+        return []
+    return [f"hydra.searchpath=['file://{configuration_folder().parent}']"]
+
+
+def _run_hydra() -> int:
+    statuses: list[int] = []
+    OmegaConf.register_new_resolver("unique", partial(token_hex, 4), use_cache=True, replace=True)
+
+    @hydra.main(version_base="1.3", config_path=str(configuration_folder()), config_name="config")
+    def job(config: DictConfig) -> int:
+        statuses.append(_job(config))
+        return statuses[-1]
+
+    job()
+    return max(statuses, default=0)
+
+
+def _job(config: DictConfig) -> int:
+    """One job; its exit status."""
+    debug = bool(OmegaConf.select(config, "debug"))
+    try:
+        # As typed: what the environment holds is for each process to look up.
+        typed = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False)
+        assert isinstance(typed, list)  # noqa: S101 - for the type checker
+        whole = configuration(config, [*map(str, typed)])
+        chosen = whole.settings
+        if chosen.command == Command.ADVISE:
+            _advise(chosen)
+            return 0
+        with Display("tandem").stage("starting"):
+            # Heavy imports: after the configuration is known to be good.
+            from tandem.commands.compare import compare  # noqa: PLC0415
+            from tandem.commands.run import run  # noqa: PLC0415
+            from tandem.tracking import links  # noqa: PLC0415
+
+        run_id = compare(whole) if chosen.command == Command.COMPARE else run(whole)
+        if not chosen.tracking.parent_run_id:
+            sys.stdout.write(f"{links(run_id)}\n")
+    except TandemError as error:
+        return _report(error, error.status, debug=debug)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the edge: what is left is our bug
+        return _report(error, TandemError.status, debug=debug)
+    return 0
+
+
+def _advise(chosen: Settings) -> None:
+    with Display("tandem").stage("starting"):
+        from tandem.commands.advise import advise  # noqa: PLC0415 - heavy
+    advise(chosen)
+
+
+def _report(error: Exception | SystemExit, status: int, *, debug: bool) -> int:
+    if debug:
+        sys.stderr.write(shown("".join(traceback.format_exception(error))))
+    text = " ".join(str(error).split("Config search path:")[0].split())
+    if status == TandemError.status:
+        text = f"internal error: {type(error).__name__}: {text} -> debug=true shows where"
+    sys.stderr.write(f"tandem: {shown(text)}\n")
+    return status
+
+
+def _terminate(signum: int, _frame: FrameType | None) -> None:
+    signal.signal(signum, signal.SIG_IGN)  # a second one would cut off what the first one ends
+    raise Terminated(signum)
