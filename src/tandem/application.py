@@ -92,8 +92,9 @@ def _job(config: DictConfig) -> int:
             from tandem.commands.run import run  # noqa: PLC0415
             from tandem.tracking import links  # noqa: PLC0415
 
-        run_id = compare(whole) if chosen.command == Command.COMPARE else run(whole)
-        if not chosen.tracking.parent_run_id:
+        comparing = chosen.command == Command.COMPARE
+        run_id = compare(whole)[0] if comparing else run(whole).run_id
+        if run_id and not chosen.tracking.parent_run_id:
             sys.stdout.write(f"{links(run_id)}\n")
     except TandemError as error:
         return _report(error, error.status, debug=debug)

@@ -59,10 +59,10 @@ class _Ended:
     failed: dict[str, str] = field(default_factory=dict)
 
 
-def compare(config: Configuration) -> str:
-    """Run the engines of `compare.engines`, print and log the comparison; the parent's run id.
+def compare(config: Configuration, *, say: bool = True) -> tuple[str, Comparison]:
+    """Run the engines of `compare.engines`, log the comparison; the parent's run id, and it.
 
-    Every child gets those of `config.words` that make the task.
+    Every child gets those of `config.words` that make the task. `say`: print figures and verdict.
     Raises IncompleteError where an engine failed, or two do not agree; what there is, is logged.
     """
     settings = config.settings
@@ -71,7 +71,7 @@ def compare(config: Configuration) -> str:
         with Display("tandem").stage("preparing the data"):
             dataset = open_dataset(settings.dataset)  # once, before any engine is timed
         with tempfile.TemporaryDirectory() as place:
-            ended = _run_all(config, run_id, Path(place))
+            ended = _run_all(config, run_id, Path(place), say=say)
             with Display("tandem").stage("comparing"):
                 found = _compared(config, dataset, ended)
                 found = replace(found, crossings=[*_crossings(run_id)])
@@ -79,9 +79,10 @@ def compare(config: Configuration) -> str:
                 log_files(run_id, Path(place, "parent"))
                 log_batch(run_id, _record(found, dataset))
                 _mark_children(found, run_id, settings.compare.warm_up)
-        _show(found)
+        if say:
+            _show(found)
         _judge(found)
-    return run_id
+    return run_id, found
 
 
 def schedule(engines: Sequence[str], warm_up: int, repeats: int, place: Path) -> Iterator[Turn]:
@@ -91,7 +92,7 @@ def schedule(engines: Sequence[str], warm_up: int, repeats: int, place: Path) ->
             yield Turn(engine, number, place / f"{engine}-{number}")
 
 
-def _run_all(config: Configuration, run_id: str, place: Path) -> _Ended:
+def _run_all(config: Configuration, run_id: str, place: Path, *, say: bool) -> _Ended:
     """Every turn in order; an engine that failed gets no further turn, the others go on."""
     keys, ended = config.settings.compare, _Ended()
     # The fast ones first: the first figure stands after seconds.
@@ -107,7 +108,8 @@ def _run_all(config: Configuration, run_id: str, place: Path) -> _Ended:
             ended.failed[turn.engine] = f"it ended with status {status}, see its message"
         elif turn.number:
             ended.done.append(turn)
-            _tell(turn)
+            if say:
+                _tell(turn)
     return ended
 
 

@@ -3,9 +3,9 @@
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -26,37 +26,56 @@ from tandem.settings import Settings
 from tandem.tracking import describe, send, tracked, write_record
 
 
-def run(config: Configuration) -> str:
-    """Run the configured engine as one MLflow run and send its record; the run's id.
+@dataclass(frozen=True)
+class Answered:
+    """What a run found; `weights`: standardised coefficients; `run_id`: None if not tracked."""
+
+    result: Result
+    weights: Mapping[str, float]
+    run_id: str | None = None
+
+    def text(self) -> str:
+        """The answer for a terminal."""
+        found = headline(self.result, self.weights)
+        where = f"model      mlflow.pyfunc.load_model('runs:/{self.run_id}/model')\n"
+        return shown(found + where if self.run_id else found)
+
+
+def run(config: Configuration, *, say: bool = True) -> Answered:
+    """Run the configured engine as one MLflow run and send its record.
 
     The total time is the pipeline's; opening the run before and sending after are outside it.
+    `say`: print the answer as soon as it is there, unless the run is part of another.
     """
     settings = config.settings
-    engine = settings.engine.name
+    engine, say = settings.engine.name, say and settings.tracking.parent_run_id is None
     tags = {"engine": engine, "kind": "run", "config.hash": config.hash}
     with tracked(settings.tracking, f"{engine}-{settings.dataset.title}", tags) as run_id:
-        watch, display = Stopwatch(), Display(engine)
-        with display.stage("preparing the data"), watch.stage("convert"):
-            dataset = open_dataset(settings.dataset)
-        quiet = settings.tracking.parent_run_id is not None
-        display.warn_each(() if quiet else dataset.notes)
-        result = execute(task(settings, dataset), engine, watch, display)
-        with display.stage("checking"):
-            rows = sample(dataset, [dataset.target.name, *result.model.coefficients])
-            found = remarks(result, rows)
-        result = replace(result, remarks=(*dataset.notes, *found))
-        if not quiet:  # a parent tells what its children found
-            display.warn_each(found)
-            sys.stdout.write(shown(headline(result, weights(result, rows))))
+        found = replace(measure(settings, say=say), run_id=run_id)
+        if say:
+            sys.stdout.write(found.text())
             sys.stdout.flush()
-        with display.stage("tracking"), _folder(settings.tracking.record_dir) as folder:
-            begin = time.perf_counter()
+        with Display(engine).stage("tracking"), _folder(settings.tracking.record_dir) as folder:
+            begin, result = time.perf_counter(), found.result
             record = describe(result, config.flat, config.hash)
             write_record(folder, result, record, config.yaml)
-            send(run_id, folder, dataset, result.plan, begin)
-        if not quiet:
-            sys.stdout.write(f"model      mlflow.pyfunc.load_model('runs:/{run_id}/model')\n")
-    return run_id
+            send(run_id, folder, result.task.dataset, result.plan, begin)
+    return found
+
+
+def measure(settings: Settings, *, say: bool) -> Answered:
+    """What the configured engine finds, untracked; remarks are told where `say`."""
+    engine = settings.engine.name
+    watch, display = Stopwatch(), Display(engine)
+    with display.stage("preparing the data"), watch.stage("convert"):
+        dataset = open_dataset(settings.dataset)
+    display.warn_each(dataset.notes if say else ())
+    result = execute(task(settings, dataset), engine, watch, display)
+    with display.stage("checking"):
+        rows = sample(dataset, [dataset.target.name, *result.model.coefficients])
+        found = remarks(result, rows)
+    display.warn_each(found if say else ())
+    return Answered(replace(result, remarks=(*dataset.notes, *found)), weights(result, rows))
 
 
 def answer(settings: Settings, engine: str) -> Result:

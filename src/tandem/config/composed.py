@@ -11,10 +11,12 @@ from typing import Any
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from tandem.config.checked import checked, checked_group
+from tandem.config.typed import in_our_words
 from tandem.errors import ConfigurationError
 from tandem.manual import configuration_folder
 from tandem.records import Dataset, Task
@@ -54,10 +56,14 @@ def configuration(config: DictConfig, words: Sequence[str] = ()) -> Configuratio
 def compose(*overrides: str) -> Configuration:
     """The shipped configuration with `overrides`, as the command line makes it.
 
-    Raises ConfigurationError as `configuration`, and Hydra's errors for words that it cannot read.
+    Raises ConfigurationError as `configuration`, and where Hydra cannot read the words.
     """
     with initialize_config_dir(str(configuration_folder()), version_base="1.3"):
-        return configuration(hydra_compose("config", [*overrides]), overrides)
+        try:
+            composed = hydra_compose("config", [*overrides])
+        except HydraException as error:
+            raise in_our_words(error, overrides) from error
+    return configuration(composed, overrides)
 
 
 def settings(config: DictConfig) -> Settings:

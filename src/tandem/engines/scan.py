@@ -41,6 +41,7 @@ class Engine:
         self._scanner = Scanner(task.dataset, task.folds, run or self._run, kept=task.cache_moments)
         self._scanned: Scanned | None = None
         self._folding: Folding
+        self._limits: threadpool_limits | None = None
 
     @property
     def stretches(self) -> tuple[Stretch, ...]:
@@ -53,7 +54,7 @@ class Engine:
         return None
 
     def start(self) -> None:
-        threadpool_limits(1)  # the threads are ours
+        self._limits = threadpool_limits(1)  # the threads are ours
 
     def load(self) -> None:
         self._scanner.load()
@@ -100,6 +101,9 @@ class Engine:
 
     def close(self) -> None:
         self._scanned = None
+        if self._limits:
+            self._limits.restore_original_limits()
+            self._limits = None
 
     def _scan(self, plan: Plan, profile: Profile) -> Scanned:
         """The moments, summed about centres that are near every training set."""

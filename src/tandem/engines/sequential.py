@@ -45,13 +45,15 @@ class Engine:
         self._folds: np.ndarray[Any, np.dtype[np.int64]]
         self._on_all: Fitted | None = None
         self._unconverged = 0
+        self._limits: threadpool_limits | None = None
 
     def unsupported(self) -> str | None:
         return None
 
     def start(self) -> None:
+        self._cpus = pa.cpu_count()
         pa.set_cpu_count(1)
-        threadpool_limits(1)
+        self._limits = threadpool_limits(1)
 
     def load(self) -> None:
         columns = self.task.dataset.columns
@@ -131,6 +133,10 @@ class Engine:
 
     def close(self) -> None:
         self._frame = pd.DataFrame()
+        if self._limits:
+            pa.set_cpu_count(self._cpus)
+            self._limits.restore_original_limits()
+            self._limits = None
 
     def _design(self, frame: pd.DataFrame, fitted: Fitted) -> Array:
         return design_matrix(frame, self._plan, fitted)

@@ -15,7 +15,9 @@ from tandem.tracking.history import (
     latest_sweep,
     measured,
     members,
+    runs_frame,
 )
+from tandem.tracking.logged_model import load_model
 from tandem.tracking.record import Record, describe
 from tandem.tracking.runs import log_batch, log_file, log_files, send, tracked, tracking_uri
 from tandem.tracking.store import open_store
@@ -34,6 +36,7 @@ __all__ = [
     "finished_under",
     "latest_sweep",
     "links",
+    "load_model",
     "log_batch",
     "log_file",
     "log_files",
@@ -43,6 +46,7 @@ __all__ = [
     "read_answer",
     "read_record",
     "read_remarks",
+    "runs_frame",
     "send",
     "tracked",
     "tracking_uri",

@@ -2,16 +2,32 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import mlflow
 from mlflow.entities import Run
 
 from tandem.tracking.store import answering
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 JOB_TAG = "job.key"
 SWEEP_TAG = "sweep.key"
 WARM_UP_TAG = "warm_up"
 RUNNING, FINISHED = "RUNNING", "FINISHED"
+
+# Columns of a frame of runs, and where MLflow has them.
+_PARAMS = {"dataset": "dataset.name", "target": "dataset.target", "folds": "folds.k"}
+_METRICS = {
+    "rows": "data/rows",
+    "seconds": "time/total_s",
+    "rmse": "cv/rmse_mean",
+    "rmse_std": "cv/rmse_std",
+    "r2": "cv/r2_mean",
+    "memory_mb": "memory/peak_mb",
+}
+_FRAME = ["run_id", "kind", "engine", "status", *_PARAMS, *_METRICS, "parent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +92,28 @@ def members(run_id: str) -> tuple[Measured | None, list[Measured]]:
     """One of the finished runs under a parent, if there is one, and all of its experiment."""
     found = _measured(_experiment_of(run_id))
     return next((run for parent, run in found if parent == run_id), None), [r for _, r in found]
+
+
+def runs_frame(experiment: str, kind: str | None) -> "pd.DataFrame":
+    """A row per run of `kind` (None: of any), the newest first."""
+    import pandas as pd  # noqa: PLC0415 - slow to import; commands need none of it
+
+    with answering():
+        found = mlflow.MlflowClient().search_runs([experiment], max_results=5000)
+    rows = [
+        {
+            "run_id": run.info.run_id,
+            "kind": run.data.tags.get("kind", ""),
+            "engine": run.data.tags.get("engine", ""),
+            "status": run.info.status,
+            **{name: run.data.params.get(key) for name, key in _PARAMS.items()},
+            **{name: run.data.metrics.get(key) for name, key in _METRICS.items()},
+            "parent": run.data.tags.get("mlflow.parentRunId", ""),
+        }
+        for run in found
+    ]
+    frame = pd.DataFrame(rows, columns=_FRAME)
+    return frame if kind is None else frame[frame["kind"] == kind].reset_index(drop=True)
 
 
 def finished_under(run_id: str) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 import json
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import mlflow
 from mlflow.entities import Dataset as DatasetEntity
@@ -14,6 +15,9 @@ import tandem
 from tandem.dataset import example
 from tandem.records import Dataset, Plan
 from tandem.redaction import shown
+
+if TYPE_CHECKING:
+    from mlflow.pyfunc import PyFuncModel
 
 
 def dataset_input(dataset: Dataset) -> DatasetInput:
@@ -38,6 +42,12 @@ def log_model(run_id: str, model_json: Path, dataset: Dataset, plan: Plan) -> No
         input_example=example(dataset, plan),
         pip_requirements=[f"{name}=={version(name)}" for name in ("numpy", "pandas")],
     )
+
+
+def load_model(run_id: str) -> "PyFuncModel":
+    """The model of a run, as MLflow loads it: `predict(frame)` takes raw rows."""
+    found: PyFuncModel = mlflow.pyfunc.load_model(f"runs:/{run_id}/model")
+    return found
 
 
 def _signature(dataset: Dataset, plan: Plan) -> ModelSignature:

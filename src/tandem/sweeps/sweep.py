@@ -11,10 +11,10 @@ from tandem.errors import IncompleteError
 from tandem.machine import forget_locks, held, lock_name, locked, write_atomically
 from tandem.progress import Display
 from tandem.settings import SweepKeys, Tracking
-from tandem.sweep import outcomes
-from tandem.sweep.jobs import Job, sweep_key
-from tandem.sweep.outcomes import Outcome, Status
-from tandem.sweep.runner import SWEEP_LOCK, Runner
+from tandem.sweeps import outcomes
+from tandem.sweeps.jobs import Job, sweep_key
+from tandem.sweeps.outcomes import Outcome, Status
+from tandem.sweeps.runner import SWEEP_LOCK, Runner
 from tandem.tracking import (
     SWEEP_TAG,
     Record,

@@ -17,7 +17,7 @@ from tandem.settings import Tracking
 
 
 class ProcessLauncher(Launcher):
-    """Composes the configuration of every job and hands all of them to `tandem.sweep`."""
+    """Composes the configuration of every job and hands all of them to `tandem.sweeps`."""
 
     __module__ = "hydra_plugins.tandem"  # Hydra takes no plugin from elsewhere
 
@@ -41,8 +41,8 @@ class ProcessLauncher(Launcher):
         keys = sweep_keys(self._config)
         with Display("sweep").stage("preparing the data"):
             # Heavy imports: after the configuration is known to be good.
-            from tandem.sweep.jobs import make_jobs  # noqa: PLC0415
-            from tandem.sweep.sweep import sweep  # noqa: PLC0415
+            from tandem.sweeps.jobs import make_jobs  # noqa: PLC0415
+            from tandem.sweeps.sweep import sweep  # noqa: PLC0415
 
             configs = [self._composed(words) for words in job_overrides]
             jobs = make_jobs(job_overrides, configs, [*_options(self._config.hydra)])

@@ -19,9 +19,9 @@ from hydra import compose, initialize_config_dir
 
 import tandem as package
 from tandem.manual import configuration_folder
-from tandem.sweep import outcomes
-from tandem.sweep.jobs import Job, code_version, make_jobs, sweep_key
-from tandem.sweep.outcomes import Outcome, Status
+from tandem.sweeps import outcomes
+from tandem.sweeps.jobs import Job, code_version, make_jobs, sweep_key
+from tandem.sweeps.outcomes import Outcome, Status
 from tests.shell import runs, tandem
 
 TINY = ("engine=scan", "dataset.rows=300", "model.reg_param=[0.1]", "folds.k=2")

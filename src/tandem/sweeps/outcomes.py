@@ -11,7 +11,7 @@ from signal import Signals
 
 from tandem.redaction import shown_word
 from tandem.reporting import five_digits, markdown
-from tandem.sweep.jobs import Job
+from tandem.sweeps.jobs import Job
 
 _NOTE = 7000  # characters; MLflow takes 8000 in a tag
 _COLUMNS = ("job", "status", "exit", "seconds", "rmse_mean", "run_id", "overrides", "message")

@@ -11,8 +11,8 @@ from typing import IO
 
 from tandem.errors import IncompleteError
 from tandem.machine import Place, held, locked, start_child, stop_children
-from tandem.sweep.jobs import Job
-from tandem.sweep.outcomes import Outcome, Status
+from tandem.sweeps.jobs import Job
+from tandem.sweeps.outcomes import Outcome, Status
 from tandem.tracking import FINISHED, RUNNING, Attempt, attempts, end_unfinished, tracking_uri
 
 SWEEP_LOCK = "sweep"  # beside the locks of a parent's jobs: held while the sweep lives

@@ -1,0 +1,254 @@
+"""tandem from Python: the commands as functions, with the same keys, checks and messages.
+
+`data` is a path (Parquet or CSV, a folder, a pattern) or a pandas, polars or Arrow frame; without
+it, the flights that come with tandem. Any key of the configuration is a keyword: a group as a
+mapping, `folds={"k": 5}`, or a choice by name, `engine="scan"`. Errors are those of
+`tandem.errors`: one line that names key, value, rule and next step.
+"""
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from html import escape
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tandem.commands.advise import advise as _advise
+from tandem.commands.compare import compare as _compare
+from tandem.commands.run import Answered, measure
+from tandem.commands.run import run as _run
+from tandem.comparison import Comparison
+from tandem.config import Configuration, compose, words
+from tandem.errors import DataError, IncompleteError
+from tandem.machine import published
+from tandem.reporting import markdown, table, verdict
+from tandem.tracking import load_model, open_store, runs_frame
+
+
+@dataclass(frozen=True, repr=False)
+class RunResult:
+    """What one engine found. Errors are of held-out rows, in units of the target."""
+
+    answered: Answered
+
+    @property
+    def rmse(self) -> float:
+        """Mean over folds of the RMSE at the best grid point."""
+        scores = self.answered.result.scores
+        return float(scores.rmse_mean[scores.best])
+
+    @property
+    def r2(self) -> float:
+        """Mean over folds of R2 at the best grid point."""
+        scores = self.answered.result.scores
+        return float(scores.r2[:, scores.best].mean())
+
+    @property
+    def best(self) -> dict[str, float]:
+        """The chosen penalty: `reg_param` and `elastic_net_param`."""
+        return asdict(self.answered.result.best)
+
+    @property
+    def folds(self) -> pd.DataFrame:
+        """A row per fold and grid point: rmse, r2 and, where asked for, mae."""
+        result = self.answered.result
+        scores, grid = result.scores, [asdict(point) for point in result.task.grid]
+        named = {"rmse": scores.rmse, "r2": scores.r2, "mae": scores.mae}
+        values = {name: found for name, found in named.items() if found is not None}
+        return pd.DataFrame(
+            {"fold": fold, **point, **{name: found[fold, g] for name, found in values.items()}}
+            for fold in range(result.task.folds.k)
+            for g, point in enumerate(grid)
+        )
+
+    @property
+    def coefficients(self) -> pd.Series:
+        """Slopes in raw units by feature; the intercept is `intercept`."""
+        return pd.Series(dict(self.answered.result.model.coefficients), name="coefficient")
+
+    @property
+    def intercept(self) -> float:
+        """Of the model on all rows, in units of the target."""
+        return self.answered.result.model.intercept
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What a careful reader would ask, a line each."""
+        return self.answered.result.remarks
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """By stage, and in all (`total`)."""
+        times = self.answered.result.times
+        return {key.removeprefix("time/").removesuffix("_s"): t for key, t in times.items()}
+
+    @property
+    def run_id(self) -> str | None:
+        """Of the MLflow run; None where it was not tracked."""
+        return self.answered.run_id
+
+    def __repr__(self) -> str:
+        return self.answered.text()
+
+    def _repr_html_(self) -> str:
+        told = "".join(f"<li>{escape(line)}" for line in self.findings)
+        folds = self.folds.to_html(index=False, max_rows=12)
+        return f"<pre>{escape(self.answered.text())}</pre><ul>{told}</ul>{folds}"
+
+
+@dataclass(frozen=True, repr=False)
+class ComparisonResult:
+    """What several engines found on one task."""
+
+    run_id: str
+    found: Comparison
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row per figure, a column per engine; medians over the measured runs."""
+        header, *rows = table(self.found)
+        return pd.DataFrame(rows, columns=["figure", *header[1:]]).set_index("figure")
+
+    @property
+    def parity(self) -> bool:
+        """Whether all engines gave the same answer, within what their solvers leave."""
+        return self.found.certificate.passed
+
+    @property
+    def report(self) -> str:
+        """Verdict and table in Markdown."""
+        return "\n\n".join((*verdict(self.found), markdown(table(self.found))))
+
+    def __repr__(self) -> str:
+        return "\n".join((self.table.to_string(), *verdict(self.found)))
+
+    def _repr_html_(self) -> str:
+        lines = "".join(f"<p>{escape(line)}" for line in verdict(self.found))
+        return f"{lines}{self.table.to_html()}"
+
+
+def run(
+    data: Any = None,
+    target: str | None = None,
+    *,
+    engine: str = "scan",
+    track: bool = True,
+    **keys: Any,
+) -> RunResult:
+    """The cross-validated regression of `target` by one engine.
+
+    `track`: as one MLflow run. Raises ConfigurationError, DataError, MachineError, TrackingError.
+    """
+    config = _configuration(data, target, {"engine": engine, **keys})
+    return RunResult(_run(config, say=False) if track else measure(config.settings, say=False))
+
+
+def compare(
+    data: Any = None, target: str | None = None, *, engines: Sequence[str] = (), **keys: Any
+) -> ComparisonResult:
+    """The same task by several engines (by default all), each in a process of its own.
+
+    Raises IncompleteError where one fails or two do not agree, and the errors of `run`.
+    """
+    chosen = {"compare": {"engines": [*engines]}} if engines else {}
+    config = _configuration(data, target, {"command": "compare", **chosen, **keys})
+    return ComparisonResult(*_compare(config, say=False))
+
+
+def advise(data: Any = None, target: str | None = None, **keys: Any) -> None:
+    """Print which engine to take, in how many seconds and how much memory.
+
+    Raises DataError where the experiment holds too few runs to judge by.
+    """
+    _advise(_configuration(data, target, {"command": "advise", **keys}).settings)
+
+
+def sweep(
+    data: Any = None, target: str | None = None, *, over: Mapping[str, Sequence[Any]], **keys: Any
+) -> pd.DataFrame:
+    """Every combination of `over`, key -> values, each job a process; its runs, best first.
+
+    Raises IncompleteError where a job failed.
+    """
+    swept = [f"{key}={','.join(map(_value, values))}" for key, values in over.items()]
+    given = [*words([*_words(data, target, keys)]), *swept]
+    command = [sys.executable, "-m", "tandem", "sweep", *given]
+    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    if done.returncode:
+        raise IncompleteError(f"sweep: ended with status {done.returncode} -> see its messages")
+    experiment = _configuration(data, target, keys).settings.tracking.experiment
+    found = runs(experiment, kind=None)
+    parent = found[found["kind"] == "sweep"].iloc[0]["run_id"]
+    jobs: pd.DataFrame = found[found["parent"] == parent].sort_values("rmse", ignore_index=True)
+    return jobs
+
+
+def runs(experiment: str = "tandem", kind: str | None = "run") -> pd.DataFrame:
+    """The runs of an experiment, the newest first: engine, dataset, rows, seconds, rmse, r2, ...
+
+    Raises TrackingError where the store does not answer.
+    """
+    return runs_frame(open_store(None, experiment, None), kind)
+
+
+def load(run_id: str) -> Any:
+    """The model of a run: `load(run_id).predict(frame)` takes raw rows."""
+    return load_model(run_id)
+
+
+def _configuration(data: Any, target: str | None, keys: Mapping[str, Any]) -> Configuration:
+    return compose(*words([*_words(data, target, keys)]))
+
+
+def _words(data: Any, target: str | None, keys: Mapping[str, Any]) -> Iterator[str]:
+    """The command line that says the same."""
+    if data is not None:
+        path = data if isinstance(data, (str, Path)) else _kept(data)
+        yield from ("dataset=files", f"dataset.path={_value(str(path))}")
+    if target is not None:
+        yield f"dataset.target={_value(target)}"
+    for key, value in keys.items():
+        if isinstance(value, Mapping):
+            yield from (f"{key}.{name}={_value(inner)}" for name, inner in value.items())
+        else:
+            yield f"{key}={value if isinstance(value, str) else _value(value)}"
+
+
+def _value(value: Any) -> str:
+    """`value` as Hydra's grammar has it."""
+    if isinstance(value, str):
+        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'" if value else "''"
+    if isinstance(value, (list, tuple)):
+        return f"[{','.join(map(_value, value))}]"
+    return json.dumps(value)
+
+
+def _kept(frame: Any) -> Path:
+    """The Parquet file of a frame, in the cache under the digest of its content."""
+    if isinstance(frame, pd.DataFrame):
+        content = pa.Table.from_pandas(frame)
+    elif hasattr(frame, "__arrow_c_stream__"):
+        content = pa.table(frame)
+    else:
+        raise DataError(
+            f"data: {type(frame).__name__}: no path and no frame -> a path, or a pandas, polars "
+            "or Arrow frame"
+        )
+    buffer = BytesIO()
+    pq.write_table(content, buffer)
+    written = buffer.getvalue()
+    key = f"frames/{hashlib.sha256(written).hexdigest()[:16]}"
+
+    def build(folder: Path) -> dict[str, Any]:
+        (folder / "frame.parquet").write_bytes(written)
+        return {"rows": content.num_rows}
+
+    return published(key, len(written), build) / "frame.parquet"

@@ -1,0 +1,88 @@
+"""tandem from Python: the answers and messages of the commands, on paths and frames."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+import tandem
+from tandem.errors import ConfigurationError, DataError
+from tests.shell import runs
+from tests.tasks import drive, make_task
+
+
+@pytest.fixture(scope="module")
+def houses() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    area, rooms = rng.integers(40, 200, 90), rng.integers(1, 6, 90)
+    city = rng.choice(["Bern", "Basel", None], 90)
+    price = 3000 * area + 10_000 * rooms + 50_000 * (city == "Bern") + rng.normal(0, 2e4, 90)
+    return pd.DataFrame({"price": price, "area": area, "rooms": rooms, "city": city})
+
+
+@pytest.mark.engines("scan", "sequential")
+def test_a_run_is_the_answer_of_the_command(engine: str, place: Path, houses: pd.DataFrame) -> None:
+    houses.to_csv("houses.csv", index=False)
+    found = tandem.run("houses.csv", target="price", engine=engine, folds={"k": 4})
+    words = ("dataset=files", f"dataset.path={place}/houses.csv", "dataset.target=price")
+    known = drive(engine, make_task(*words, "folds.k=4"))
+    assert found.rmse == known.scores.rmse_mean[known.scores.best]
+    assert found.r2 == known.scores.r2[:, known.scores.best].mean()
+    assert found.coefficients.to_dict() == known.model.coefficients
+    assert len(found.folds) == 4 * 6
+    assert found.folds.groupby(["reg_param", "elastic_net_param"])["rmse"].mean().min() == (
+        pytest.approx(found.rmse)
+    )
+    (run,) = runs("run")
+    assert run.info.run_id == found.run_id
+    assert repr(found).splitlines()[0] == f"price of houses, by {engine}"
+    assert f"runs:/{found.run_id}/model" in repr(found)
+    assert "<pre>" in found._repr_html_()
+    predicted = tandem.load(found.run_id or "").predict(houses[["area", "rooms", "city"]])
+    assert np.corrcoef(predicted, houses["price"])[0, 1] > 0.9
+    (row,) = tandem.runs().to_dict("records")
+    assert (row["engine"], row["dataset"], row["rows"]) == (engine, "houses", 90)
+    assert row["rmse"] == found.rmse
+
+
+def test_a_frame_is_as_good_as_a_file_and_nothing_is_tracked_unasked(
+    place: Path, houses: pd.DataFrame
+) -> None:
+    frames = (houses, pa.Table.from_pandas(houses))
+    found = [tandem.run(frame, target="price", track=False) for frame in frames]
+    assert found[0].rmse == found[1].rmse
+    assert found[0].run_id is None
+    assert runs("run") == []
+    assert not (place / "houses.csv").exists()
+    with pytest.raises(DataError, match="data: dict: no path and no frame"):
+        tandem.run({"price": [1]}, target="price")
+
+
+def test_a_bad_key_gets_the_message_of_the_command(houses: pd.DataFrame) -> None:
+    with pytest.raises(ConfigurationError, match=r"folds\.kk: there is no such key; did you mean"):
+        tandem.run(houses, target="price", folds={"kk": 3})
+    with pytest.raises(ConfigurationError, match=r"folds\.k: 1: must be at least 2"):
+        tandem.run(houses, target="price", folds={"k": 1})
+    with pytest.raises(ConfigurationError, match=r"engine=scann: .* did you mean 'scan'"):
+        tandem.run(houses, target="price", engine="scann")
+    with pytest.raises(DataError, match="there is no column 'Price \\(USD\\)'"):
+        tandem.run(houses, target="Price (USD)")
+
+
+@pytest.mark.slow
+def test_a_comparison_and_a_sweep(place: Path, houses: pd.DataFrame) -> None:
+    houses.to_csv("houses.csv", index=False)
+    found = tandem.compare("houses.csv", target="price", engines=["scan", "sequential"])
+    assert found.parity
+    assert [*found.table.columns] == ["scan", "sequential"]
+    assert "Every engine gives the same answer: RMSE agrees to" in found.report
+    over = {"folds.k": [2, 3], "cleaning.fit_on": ["train", "all"]}
+    jobs = tandem.sweep("houses.csv", target="price", over=over, engine="scan")
+    assert sorted(jobs["folds"]) == ["2", "2", "3", "3"]
+    assert jobs["rmse"].is_monotonic_increasing
+    (parent,) = runs("sweep")
+    assert parent.info.run_name == "sweep-folds.k-cleaning.fit_on"
+    assert parent.data.tags["sweep.best_run_id"] == jobs["run_id"][0]
+    assert place.exists()
