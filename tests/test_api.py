@@ -38,7 +38,6 @@ def test_a_run_is_the_answer_of_the_command(engine: str, place: Path, houses: pd
     (run,) = runs("run")
     assert run.info.run_id == found.run_id
     assert repr(found).splitlines()[0] == f"price of houses, by {engine}"
-    assert f"runs:/{found.run_id}/model" in repr(found)
     assert "<pre>" in found._repr_html_()
     predicted = tandem.load(found.run_id or "").predict(houses[["area", "rooms", "city"]])
     assert np.corrcoef(predicted, houses["price"])[0, 1] > 0.9

@@ -1,5 +1,6 @@
 """A call of tandem, from the words to the exit status; Hydra composes what they mean."""
 
+import gc
 import os
 import signal
 import sys
@@ -15,7 +16,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from tandem.config import MULTIRUN, configuration, in_our_words, words
+from tandem.config import MULTIRUN, Configuration, configuration, in_our_words, words
 from tandem.errors import TandemError, Terminated
 from tandem.machine import end_with_starter, handed_over
 from tandem.manual import configuration_folder
@@ -51,6 +52,7 @@ def call() -> int:
         status = error.status
     except KeyboardInterrupt:
         status = 128 + signal.SIGINT
+    gc.freeze()  # or the collector goes through all that was imported, at the end: a second
     return status
 
 
@@ -86,15 +88,10 @@ def _job(config: DictConfig) -> int:
         if chosen.command == Command.ADVISE:
             _advise(chosen)
             return 0
-        with Display("tandem").stage("starting"):
-            # Heavy imports: after the configuration is known to be good.
-            from tandem.commands.compare import compare  # noqa: PLC0415
-            from tandem.commands.run import run  # noqa: PLC0415
-            from tandem.tracking import links  # noqa: PLC0415
-
-        comparing = chosen.command == Command.COMPARE
-        run_id = compare(whole)[0] if comparing else run(whole).run_id
+        run_id = _compare(whole) if chosen.command == Command.COMPARE else _run(whole)
         if run_id and not chosen.tracking.parent_run_id:
+            from tandem.tracking import links  # noqa: PLC0415 - heavy, imported by now
+
             sys.stdout.write(f"{links(run_id)}\n")
     except TandemError as error:
         return _report(error, error.status, debug=debug)
@@ -103,9 +100,24 @@ def _job(config: DictConfig) -> int:
     return 0
 
 
+# Heavy imports: after the configuration is known to be good, and only what the command takes.
+
+
+def _run(whole: Configuration) -> str | None:
+    with Display("tandem").stage("starting"):
+        from tandem.commands.run import run  # noqa: PLC0415
+    return run(whole).run_id
+
+
+def _compare(whole: Configuration) -> str:
+    with Display("tandem").stage("starting"):
+        from tandem.commands.compare import compare  # noqa: PLC0415
+    return compare(whole)[0]
+
+
 def _advise(chosen: Settings) -> None:
     with Display("tandem").stage("starting"):
-        from tandem.commands.advise import advise  # noqa: PLC0415 - heavy
+        from tandem.commands.advise import advise  # noqa: PLC0415
     advise(chosen)
 
 

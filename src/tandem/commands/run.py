@@ -36,9 +36,7 @@ class Answered:
 
     def text(self) -> str:
         """The answer for a terminal."""
-        found = headline(self.result, self.weights)
-        where = f"model      mlflow.pyfunc.load_model('runs:/{self.run_id}/model')\n"
-        return shown(found + where if self.run_id else found)
+        return shown(headline(self.result, self.weights))
 
 
 def run(config: Configuration, *, say: bool = True) -> Answered:
@@ -60,6 +58,8 @@ def run(config: Configuration, *, say: bool = True) -> Answered:
             record = describe(result, config.flat, config.hash)
             write_record(folder, result, record, config.yaml)
             send(run_id, folder, result.task.dataset, result.plan, begin)
+    if say:
+        sys.stdout.write(f"model      mlflow.pyfunc.load_model('runs:/{run_id}/model')\n")
     return found
 
 

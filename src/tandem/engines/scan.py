@@ -24,7 +24,15 @@ from tandem.records import Ledger, Plan, Profile, Task
 from tandem.results import ErrorSums, Facts, LinearModel
 from tandem.scan import NotFiniteError, Run, Scanned, Scanner, Stretch, Work, in_order
 from tandem.settings import FitOn, GridPoint
-from tandem.solver import Folding, canonical, centres_for, cross_validate, recentred, refit
+from tandem.solver import (
+    Folding,
+    canonical,
+    centres_for,
+    cross_validate,
+    make_ready,
+    recentred,
+    refit,
+)
 
 T = TypeVar("T")
 
@@ -55,6 +63,7 @@ class Engine:
 
     def start(self) -> None:
         self._limits = threadpool_limits(1)  # the threads are ours
+        make_ready(self.task.grid)
 
     def load(self) -> None:
         self._scanner.load()

@@ -5,6 +5,7 @@ from tandem.solver.collinear import NEARLY, groups
 from tandem.solver.cross_validation import cross_validate, refit
 from tandem.solver.objective import sklearn_estimator
 from tandem.solver.recentre import recentred
+from tandem.solver.solve import make_ready
 from tandem.solver.training_sets import Folding, canonical
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "centres_for",
     "cross_validate",
     "groups",
+    "make_ready",
     "recentred",
     "refit",
     "sklearn_estimator",

@@ -10,12 +10,14 @@ This is Spark ML's LinearRegression with standardization=True, and glmnet's. The
 the ridge term is theirs: both standardise the target too, and scale only the l1 term back.
 """
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from sklearn.linear_model import ElasticNet, LinearRegression, Ridge
 
 from tandem.settings import GridPoint, Solver
+
+if TYPE_CHECKING:
+    from sklearn.linear_model import ElasticNet, LinearRegression, Ridge
 
 
 class Penalty(NamedTuple):
@@ -37,7 +39,7 @@ def penalty(point: GridPoint, target_deviation: float) -> Penalty:
 
 def sklearn_estimator(
     point: GridPoint, shape: tuple[int, int], target_deviation: float, solver: Solver
-) -> ElasticNet | Ridge | LinearRegression:
+) -> "ElasticNet | Ridge | LinearRegression":
     """The unfitted scikit-learn estimator of the objective, for standardised features of `shape`.
 
     Without a penalty: ordinary least squares, of smallest norm where features are collinear. Its
@@ -46,6 +48,8 @@ def sklearn_estimator(
     is the rounding of a matrix of that shape, as in numpy. With l2 alone: Ridge, whose loss is not
     divided by 2n. Else ElasticNet.
     """
+    from sklearn.linear_model import ElasticNet, LinearRegression, Ridge  # noqa: PLC0415 - slow
+
     l1, l2 = penalty(point, target_deviation)
     if l1 == 0.0 and l2 == 0.0:
         return LinearRegression(tol=max(shape) * float(np.finfo(np.float64).eps))

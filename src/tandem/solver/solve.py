@@ -17,10 +17,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import enet_path
 
 from tandem.records import Array
+from tandem.settings import GridPoint
 from tandem.solver.collinear import NEARLY, Groups, groups
 from tandem.solver.double_double import DoubleDouble
 from tandem.solver.objective import Penalty
@@ -160,8 +159,17 @@ class _Spectrum:
         return beyond / (scale or 1.0)
 
 
+def make_ready(grid: Sequence[GridPoint]) -> None:
+    """Import what the points of `grid` take, before anything is timed."""
+    if any(point.reg_param * point.elastic_net_param > 0.0 for point in grid):
+        import sklearn.linear_model  # noqa: F401, PLC0415 - ridge needs none of it
+
+
 def _descend(gram: Array, xy: Array, yy: float, grid: Sequence[Penalty]) -> Iterator[Array]:
     """Coordinate descent's answer at every point, by warm starts along each l1 ratio."""
+    from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415 - ridge needs none of it
+    from sklearn.linear_model import enet_path  # noqa: PLC0415
+
     found: dict[Penalty, Array] = {}
     root = _root(gram, xy, yy)
     rows = len(root)
