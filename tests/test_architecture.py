@@ -189,3 +189,11 @@ def test_what_crosses_a_border_names_shapes_and_errors(module: str, name: str) -
             for method in filter(public, node.body):
                 text = said + (ast.get_docstring(method) or "")
                 assert not has_arrays(method) or "shape" in text.lower(), method.name
+
+
+def test_the_layout_of_the_readme_is_the_tree() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8").split("src/tandem/")[-1]
+    lines = [line for line in text.splitlines()[1:] if line.startswith("  ")]
+    listed = {line.split()[0].rstrip("/") for line in lines}
+    tree = {path.name for path in SOURCES.iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert listed == tree - {"__init__.py", "__pycache__"}

@@ -46,7 +46,8 @@ def composed(*overrides: str) -> DictConfig:
 
 def test_every_file_is_a_choice_of_a_group() -> None:
     files = {path.relative_to(FOLDER) for path in FOLDER.rglob("*") if path.is_file()}
-    assert files == {Path("config.yaml"), *(Path(g, f"{name}.yaml") for g, name in CHOICES)}
+    choices = {Path(group, f"{name}.yaml") for group, name in CHOICES}
+    assert files == {Path("config.yaml"), Path("README.md"), *choices}
 
 
 @pytest.mark.parametrize(("group", "choice"), CHOICES, ids="=".join)
