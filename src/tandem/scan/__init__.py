@@ -9,8 +9,8 @@ from tandem.scan.arrow import NotFiniteError
 from tandem.scan.first_rows import cardinalities
 from tandem.scan.pieces import Stretch
 from tandem.scan.row_groups import Reader
-from tandem.scan.scanner import Run, Scanned, Scanner
-from tandem.scan.threads import Work, in_order
+from tandem.scan.scanner import Scanned, Scanner
+from tandem.scan.threads import Run, Work, in_order
 from tandem.scan.work import each, versions
 
 __all__ = [

@@ -14,7 +14,7 @@ from functools import cache
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from tandem.records import Column, File
 from tandem.scan import cache_entries as store
 from tandem.scan.first_rows import expected_levels
 from tandem.scan.pieces import Stretch
-from tandem.scan.threads import Work
+from tandem.scan.threads import Run, Work
 from tandem.scan.work import Counts, GroupCounts, GroupMoments
 
 T = TypeVar("T")
@@ -39,12 +39,6 @@ _CODE = (
     *("moments/*.py", "scan/*.py", "cleaning/*.py", "dataset/*.py"),
     *("folds.py", "records.py", "settings.py"),
 )
-
-
-class Scan(Protocol):
-    """work(stretch) for every one of the stretches, in their order."""
-
-    def __call__(self, work: Work[T], stretches: Sequence[Stretch], /) -> Iterator[T]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +65,7 @@ class SecondLook:
         self._marks = dict(zip(files, read, strict=kept))
         self.rows_from_cache = 0  # of the last `moments`
 
-    def moments(self, work: GroupMoments, stretches: Sequence[Stretch], scan: Scan) -> Moments:
+    def moments(self, work: GroupMoments, stretches: Sequence[Stretch], scan: Run) -> Moments:
         """The moments of all rows of `stretches`, by the folds that `work` has."""
         folds, how = work.rows.folds, _how(work)
         made = _micro_folds(work, stretches[0]) if self._marks else folds.k
@@ -89,7 +83,7 @@ class SecondLook:
         return total(parts())
 
     def counts(
-        self, work: GroupCounts, stretches: Sequence[Stretch], scan: Scan
+        self, work: GroupCounts, stretches: Sequence[Stretch], scan: Run
     ) -> Iterator[Counts]:
         """The counts of every file."""
         how = _described(work.columns)
@@ -115,7 +109,7 @@ class SecondLook:
         self,
         work: Work[T],
         stretches: Sequence[Stretch],
-        scan: Scan,
+        scan: Run,
         kind: _Sum[T],
         keys: Callable[[File], Sequence[str]],
     ) -> Iterator[_Found[T]]:
@@ -154,7 +148,7 @@ def _held(keys: Sequence[str]) -> str | None:
     return next((key for key in keys if store.path_of(key).exists()), None)
 
 
-def _scanned(work: Work[T], stretches: Sequence[Stretch], scan: Scan, kind: _Sum[T]) -> Iterator[T]:
+def _scanned(work: Work[T], stretches: Sequence[Stretch], scan: Run, kind: _Sum[T]) -> Iterator[T]:
     """The sum of every file of `stretches`; nothing is scanned before the first is asked for."""
     if stretches:
         parts = zip(stretches, scan(work, stretches), strict=True)

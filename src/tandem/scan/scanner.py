@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from tandem.scan.index_sums import Lookup
 from tandem.scan.moments_cache import SecondLook
 from tandem.scan.pieces import Stretch
 from tandem.scan.row_groups import Footers, Reader
-from tandem.scan.threads import Work
+from tandem.scan.threads import Run, Work
 from tandem.scan.work import (
     GroupCounts,
     GroupErrors,
@@ -27,12 +27,6 @@ from tandem.scan.work import (
 from tandem.settings import Folds
 
 T = TypeVar("T")
-
-
-class Run(Protocol):
-    """work(stretch) for every one of the stretches, in their order: by threads, or by Spark."""
-
-    def __call__(self, work: Work[T], stretches: Sequence[Stretch], /) -> Iterator[T]: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from tandem.scan.pieces import Stretch
 
 A_co = TypeVar("A_co", covariant=True)
 T_co = TypeVar("T_co", covariant=True)
+T = TypeVar("T")
 
 # Parts for every thread that may wait for being added.
 _AHEAD = 3
@@ -44,6 +45,12 @@ class Work(Protocol[T_co]):
 
     def total(self, parts: Iterable[Any], /) -> T_co:
         """What the parts of a stretch come to, in their order."""
+
+
+class Run(Protocol):
+    """work(stretch) for every one of the stretches, in their order: by threads, or by Spark."""
+
+    def __call__(self, work: Work[T], stretches: Sequence[Stretch], /) -> Iterator[T]: ...
 
 
 def in_order(work: Work[T_co], stretches: Sequence[Stretch], threads: int = 1) -> Iterator[T_co]:

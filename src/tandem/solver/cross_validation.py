@@ -60,7 +60,7 @@ def refit(
 ) -> LinearModel:
     """The model of `point` on all rows, settled against them where the moments leave it open.
 
-    `products(form, model)`: one scan, the sums of every number of a row times its residual, about
+    `products(vector, model)`: one scan, the sums of every number of a row times its residual, about
     `vector`; shape (width + categories,).
     """
     split = folding.whole()
