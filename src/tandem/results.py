@@ -65,9 +65,9 @@ class LinearModel:
 
 @dataclass(frozen=True, slots=True)
 class SparkFacts:
-    """What Spark really used and did."""
+    """What Spark really used and did; `log`: what its JVM wrote."""
 
-    version: str
+    log: str
     conf: Mapping[str, str]
     settings: Mapping[str, str]
     jobs: int

@@ -35,6 +35,7 @@ def test_the_lines_on_a_table_of_ones_own(place: Path) -> None:
     assert re.match(r"[\d,]+ \+- [\d,]+ over 3 folds; [\d,]+ by predicting the mean", told["RMSE"])
     done = tandem(*compare)
     assert done.returncode == 0, done.stderr
+    assert "netlib" not in done.stderr
     begun = [line.split()[0] for line in done.stdout.splitlines() if "   RMSE " in line][:4]
     assert begun == ["scan", "sequential", "distributed_scan", "distributed"]
     assert "Every engine gives the same answer: RMSE agrees to" in done.stdout

@@ -11,6 +11,7 @@ from tandem.reporting.run_texts import (
     folds_table,
     run_note,
     spark_json,
+    spark_log,
 )
 from tandem.reporting.tables import markdown, table
 from tandem.reporting.verdicts import verdict
@@ -33,6 +34,7 @@ __all__ = [
     "png",
     "run_note",
     "spark_json",
+    "spark_log",
     "table",
     "verdict",
 ]

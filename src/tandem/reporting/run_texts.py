@@ -83,6 +83,11 @@ def spark_json(result: Result) -> str:
     return json.dumps(redacted(conf, conf), indent=1)
 
 
+def spark_log(result: Result) -> str:
+    """What Spark's JVM wrote of itself; nothing for an engine without Spark."""
+    return result.facts.spark.log if result.facts.spark else ""
+
+
 def run_note(result: Result) -> str:
     """The run's description in the MLflow UI, in Markdown."""
     scores, best = result.scores, result.best

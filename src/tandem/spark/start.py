@@ -1,23 +1,28 @@
 """A Spark session on a Java that is really there."""
 
+import atexit
 import os
 import re
 import sys
+import tempfile
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tandem.errors import MachineError
 from tandem.redaction import redacted
 from tandem.results import SparkFacts
 from tandem.settings import SparkSettings
 from tandem.spark.java import java_home
 
 if TYPE_CHECKING:
-    from pyspark import SparkContext
+    from py4j.java_gateway import JavaGateway
+    from pyspark import SparkConf, SparkContext
     from pyspark.sql import SparkSession
 
 
 _LOGGING = Path(__file__).with_name("log4j2.properties")
+_LOGGED = 200_000  # characters of what the JVM writes
 
 
 def start_session(settings: SparkSettings, name: str) -> "SparkSession":
@@ -39,11 +44,42 @@ def start_session(settings: SparkSettings, name: str) -> "SparkSession":
     # The JVM's command line shows what it is launched with; it gets the rest when it is there.
     visible = {key: value for key, value in conf.items() if redacted(None, value, key) == value}
     launch = SparkConf(loadDefaults=False).setAll([*visible.items()])
-    SparkContext._ensure_initialized(conf=launch)  # noqa: SLF001 - no public way to do it in two
+    if SparkContext._gateway is None:  # noqa: SLF001 - no public way to do it in two
+        SparkContext._ensure_initialized(gateway=_gateway(launch))  # noqa: SLF001
     builder = SparkSession.builder
     for key, value in conf.items():
         builder = builder.config(key, value)
     return builder.getOrCreate()
+
+
+def _gateway(conf: "SparkConf") -> "JavaGateway":
+    """A JVM whose own words go to a file: they are about its start, and help no user.
+
+    Raises MachineError where it does not start.
+    """
+    from pyspark.errors import PySparkRuntimeError  # noqa: PLC0415 - heavy, as all of Spark
+    from pyspark.java_gateway import launch_gateway  # noqa: PLC0415
+
+    atexit.register(_log_file().unlink, missing_ok=True)
+    with _log_file().open("wb") as log:
+        try:
+            found: JavaGateway = launch_gateway(conf, {"stdout": log, "stderr": log})  # type: ignore[no-untyped-call]  # Spark's
+        except PySparkRuntimeError as error:
+            said = " ".join(_said().split())[-300:]
+            raise MachineError(f"spark: the JVM did not start: {said} -> see JAVA_HOME") from error
+    return found
+
+
+def _log_file() -> Path:
+    return Path(tempfile.gettempdir(), f"tandem-spark-{os.getpid()}.log")
+
+
+def _said() -> str:
+    """What the JVM of this process has written so far, the end of it where it is much."""
+    try:
+        return _log_file().read_text(encoding="utf-8", errors="replace")[-_LOGGED:]
+    except FileNotFoundError:
+        return ""
 
 
 def configuration(settings: SparkSettings) -> dict[str, str]:
@@ -112,7 +148,7 @@ def session_facts(session: "SparkSession", settings: SparkSettings) -> SparkFact
         "sql.adaptive.enabled": conf["spark.sql.adaptive.enabled"],
     }
     return SparkFacts(
-        version=session.version,
+        log=_said(),
         conf=conf,
         settings={f"spark.{key}": str(value) for key, value in shown.items()},
         jobs=jobs,

@@ -21,6 +21,7 @@ from tandem.reporting import (
     grid,
     png,
     spark_json,
+    spark_log,
 )
 from tandem.results import Result
 from tandem.settings import GridPoint
@@ -29,6 +30,7 @@ from tandem.tracking.record import Record
 _FOLD_METRICS, _FOLDS, _CHECKS = "cv/fold_metrics.csv", "cv/folds.csv", "cv/checks.json"
 _CLEANING, _CLEANING_PAGE = "data/cleaning.json", "data/cleaning.html"
 _CONFIG, _SPARK, _GRID = "config/resolved.yaml", "spark/conf.json", "plots/grid_rmse.png"
+_SPARK_LOG = "spark/log.txt"
 _MODEL, _RECORD = "model.json", "record.json"
 
 _TEXTS: Mapping[str, Callable[[Result], str]] = {
@@ -38,6 +40,7 @@ _TEXTS: Mapping[str, Callable[[Result], str]] = {
     _CLEANING_PAGE: cleaning_html,
     _CHECKS: checks_json,
     _SPARK: spark_json,
+    _SPARK_LOG: spark_log,
 }
 
 
