@@ -16,7 +16,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from tandem.config import MULTIRUN, Configuration, configuration, in_our_words, words
+from tandem.config import MULTIRUN, Configuration, configuration, in_our_words, refuse_unread, words
 from tandem.errors import TandemError, Terminated
 from tandem.machine import end_with_starter, handed_over
 from tandem.manual import configuration_folder
@@ -84,6 +84,7 @@ def _job(config: DictConfig) -> int:
         typed = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False)
         assert isinstance(typed, list)  # noqa: S101 - for the type checker
         whole = configuration(config, [*map(str, typed)])
+        refuse_unread(whole)
         chosen = whole.settings
         if chosen.command == Command.ADVISE:
             _advise(chosen)

@@ -15,6 +15,8 @@ from tandem.config.composed import (
     settings,
     task,
 )
+from tandem.config.composed import compose as compose_ours
+from tandem.config.unread import refuse_unread
 from tandem.engines.registry import ENGINES
 from tandem.errors import ConfigurationError
 from tandem.manual import configuration_folder
@@ -230,3 +232,33 @@ def test_flatten_writes_every_leaf_as_text() -> None:
     assert leaves["model.precompute"] == "true"
     assert leaves["spark.conf"] == "{}"
     assert all(isinstance(value, str) for value in leaves.values())
+
+
+UNREAD = {
+    "engine=scan spark.partitions=4": "spark.partitions: 4: engine=scan does not use Spark -> ",
+    "engine=sequential engine.threads=2": "engine.threads: 2: engine=sequential has no threads",
+    "engine=scan model.precompute=true": "model.precompute: true: engine=scan has no use for it",
+    "engine=scan compare.repeats=2": "compare.repeats: 2: only a comparison reads it -> tandem com",
+    "engine=scan sweep.jobs=2": "sweep.jobs: 2: only a sweep reads it -> tandem sweep",
+    "engine=scan +spark.conf={a:1}": "spark.conf: {a:1}: engine=scan does not use Spark",
+}
+
+
+@pytest.mark.parametrize(("words", "message"), UNREAD.items(), ids=UNREAD)
+def test_a_key_that_nothing_reads_is_refused(words: str, message: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        refuse_unread(compose_ours(*words.split()))
+    assert str(caught.value).startswith(message)
+    child = (*words.split(), "tracking.parent_run_id=1")
+    refuse_unread(compose_ours(*child))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("engine=distributed spark.partitions=4", "engine=scan engine.threads=2", "engine=scan"),
+        *("command=compare compare.repeats=2 spark.partitions=3", "model.precompute=true"),
+    ],
+)
+def test_a_key_that_is_read_is_taken(words: str) -> None:
+    refuse_unread(compose_ours(*words.split()))

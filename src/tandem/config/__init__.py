@@ -11,6 +11,7 @@ from tandem.config.composed import (
     task,
 )
 from tandem.config.typed import MULTIRUN, in_our_words, words
+from tandem.config.unread import refuse_unread
 
 __all__ = [
     "MULTIRUN",
@@ -20,6 +21,7 @@ __all__ = [
     "configuration",
     "hide_secrets",
     "in_our_words",
+    "refuse_unread",
     "settings",
     "sweep_keys",
     "task",
