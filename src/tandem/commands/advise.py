@@ -60,7 +60,7 @@ def advise(settings: Settings) -> None:
         raise DataError(
             f"tracking.experiment: {settings.tracking.experiment}: {len(here)} runs of this "
             f"machine, of no engine {_ENOUGH} of different sizes: nothing to judge by -> tandem "
-            "sweep engine=scan,sequential dataset.rows=1e4,3e4,1e5,3e5"
+            "sweep engine=scan,sequential cache.moments=false dataset.rows=1e4,3e4,1e5,3e5"
         )
     free = psutil.virtual_memory().available / 1e6
     _show(asked, forecasts, free, levels)
@@ -156,8 +156,9 @@ def advice(forecasts: Sequence[Forecast], free_mb: float) -> Iterator[str]:
         yield f"No engine fits into {free_mb:,.0f} MB -> a machine with more memory"
         return
     seconds, memory = best.seconds, best.memory_mb
+    use = "Use" if len(forecasts) > 1 else "Only one engine can be judged by runs so far,"
     yield (
-        f"Use engine={best.engine}: about {seconds.value:.3g} s ({seconds.low:.3g} to "
+        f"{use} engine={best.engine}: about {seconds.value:.3g} s ({seconds.low:.3g} to "
         f"{seconds.high:.3g}) and {memory.value:,.0f} MB ({memory.low:,.0f} to {memory.high:,.0f})."
     )
     by = {one.engine: one for one in forecasts}
@@ -178,7 +179,10 @@ def advice(forecasts: Sequence[Forecast], free_mb: float) -> Iterator[str]:
         )
     for engine in ENGINES:
         if engine not in by:
-            yield f"Of {engine} there are too few runs to say -> tandem sweep engine={engine} ..."
+            yield (
+                f"Of {engine} there are too few runs to say -> tandem sweep engine={engine} "
+                "cache.moments=false dataset.rows=1e4,3e4,1e5,3e5"
+            )
 
 
 def _show(
