@@ -25,7 +25,11 @@ def main() -> None:
 def _at_once(arguments: Sequence[str]) -> str:
     """What can be said without reading a configuration; nothing where one is asked for."""
     match arguments:
-        case [] | ["--help" | "-h" | "help"]:
+        case []:
+            from tandem.machine import is_child  # noqa: PLC0415 - only where it matters
+
+            return "" if is_child() else manual()
+        case ["--help" | "-h" | "help"]:
             return manual()
         case ["--help" | "-h" | "help", group]:
             return manual(group)

@@ -102,7 +102,7 @@ def with_canaries(*folders: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("command", "kind"),
     [
-        (("run",), "run"),
+        (("run", "engine=distributed_scan"), "run"),
         (("compare", "compare.engines=[scan,sequential]"), "comparison"),
         (("sweep", "folds.seed=1,2"), "sweep"),
     ],
@@ -113,7 +113,7 @@ def test_no_secret_is_printed_recorded_or_listed(
 ) -> None:
     where = (f"tracking.uri={server.uri}", f"tracking.experiment={kind}")
     own = ("tracking.record_dir=record",) if kind == "run" else ()
-    printed, processes = watched(place, *command, *TASK, SECRET, *where, *own)
+    printed, processes = watched(place, command[0], *TASK, SECRET, *where, *own, *command[1:])
     assert not [word for word in (LOGIN, KEY, NAME, PLACE) if word in printed], printed
     assert f"{server.address}/#/experiments/" in printed
     assert kind == "run" or [line for line in processes if "-m tandem" in line]

@@ -242,7 +242,7 @@ def test_the_code_of_a_job_is_all_of_the_package(
     shutil.copytree(Path(package.__file__).parent, copy)
     monkeypatch.setattr(package, "__file__", str(copy / "__init__.py"))
     before = code_version.__wrapped__()
-    for name in ("solver/solve.py", "records.py", "sweep/jobs.py"):
+    for name in ("solver/solve.py", "records.py", "sweeps/jobs.py"):
         (copy / name).write_text((copy / name).read_text("utf-8") + "# changed\n", "utf-8")
         assert code_version.__wrapped__() != before
         before = code_version.__wrapped__()

@@ -64,6 +64,11 @@ def start_child(
     )
 
 
+def is_child() -> bool:
+    """Whether this process has words that came by the environment."""
+    return _WORDS in os.environ
+
+
 def handed_over() -> list[str]:
     """In a child: the words of its command line that came by the environment."""
     words: list[str] = json.loads(os.environ.pop(_WORDS, "[]"))
