@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from tandem.config.checked import keys
 from tandem.config.composed import (
@@ -127,6 +127,15 @@ REFUSED = {
     "sweep.jobs=0": "sweep.jobs: 0",
     "sweep.resume=perhaps": "sweep.resume:",
     "scores.mae=perhaps": "scores.mae:",
+    "spark.conf=3": "spark.conf: 3: must be keys with values",
+    "~folds": "folds: no value is given",
+    "~dataset": "dataset: no value is given",
+    "~command": "command: no value is given",
+    "folds.k=${oc.env:NOT_THERE}": "folds.k: KeyError raised while resolving interpolation",
+    "+dataset.path=a": "dataset.path: a: only dataset=files reads it",
+    "+dataset.missing=[-]": "dataset.missing: ['-']: only dataset=files reads it",
+    "dataset=files dataset.path=a dataset.target=y +dataset.rows=9": "dataset.rows: 9: only data",
+    "dataset=files dataset.path=a dataset.target=y +dataset.seed=9": "dataset.seed: 9: only data",
 }
 
 
@@ -136,6 +145,32 @@ def test_a_bad_value_is_refused_by_its_key(overrides: str, message: str) -> None
     with pytest.raises(ConfigurationError) as caught:
         settings(config)
     assert str(caught.value).startswith(message)
+
+
+OF_THE_OTHER = {
+    "dataset.path=houses.csv": "dataset.path: houses.csv: only dataset=files reads it",
+    "dataset.missing=[-]": "dataset.missing: [-]: only dataset=files reads it",
+    "dataset.text=[zip]": "dataset.text: [zip]: only dataset=files reads it",
+    "dataset=files dataset.path=a dataset.target=y dataset.rows=9": "dataset.rows: 9: only data",
+    "dataset=files dataset.path=a dataset.target=y dataset.seed=9": "dataset.seed: 9: only data",
+}
+
+
+@pytest.mark.parametrize(("words", "message"), OF_THE_OTHER.items(), ids=OF_THE_OTHER.keys())
+def test_a_key_of_the_other_dataset_is_refused_as_it_was_typed(words: str, message: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        compose_ours(*words.split())
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize("group", ["folds", "spark", "dataset"])
+@pytest.mark.parametrize("value", [3, [1], None])
+def test_a_group_that_a_file_makes_a_value_is_refused(group: str, value: object) -> None:
+    config = composed()
+    OmegaConf.set_struct(config, value=False)
+    config[group] = value
+    with pytest.raises(ConfigurationError, match=f"^{group}: .*: must be keys with values"):
+        settings(config)
 
 
 ACCEPTED = (

@@ -1,6 +1,6 @@
 """From plain values to typed settings; what no run could use is refused by its key."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ _TYPES = {
     "tuple": "must be a list, as in [a,b]",
     "mapping": "must be keys with values, as in {a:1}",
     "dict": "must be keys with values, as in {a:1}",
+    "dataclass": "must be keys with values, as in {a:1}",
 }
 
 
@@ -30,7 +31,7 @@ def checked(values: Mapping[str, Any]) -> Settings:
 
     Raises ConfigurationError, which names the key, its value, the rule and the next step.
     """
-    names = [group.name for group in fields(Settings)]
+    names = _names(Settings)
     refuse_unknown(values, names, "")
     found = Settings(**{name: checked_group(name, values) for name in names})
     _one_of("engine.name", [found.engine.name])
@@ -42,24 +43,34 @@ def checked_group(name: str, values: Mapping[str, Any]) -> Any:
     """The group (or key) `name` of `values` alone. Raises ConfigurationError as `checked`."""
     from pydantic import ValidationError  # noqa: PLC0415 - slow to import; help needs none of it
 
-    kind, given = _type(name, values), values[name]
-    if is_dataclass(kind) and isinstance(given, Mapping):
-        refuse_unknown(given, [key.name for key in fields(kind)], f"{name}.")
+    kind, given = _type(name, values), {"value": values[name]} if name in values else {}
+    if is_dataclass(kind) and isinstance(values.get(name), Mapping):
+        refuse_unknown(values[name], _names(kind), f"{name}.")
     try:
-        return _reader(kind).model_validate({"value": given}).value  # type: ignore[attr-defined]
+        return _reader(kind).model_validate(given).value  # type: ignore[attr-defined]
     except ValidationError as error:
         raise _told(name, error) from error
 
 
-def refuse_unknown(given: Iterable[str], known: Iterable[str], prefix: str) -> None:
+def refuse_unknown(given: Mapping[str, Any], known: Sequence[str], prefix: str) -> None:
     """Raise ConfigurationError for the first key of `given` that is not among `known`."""
-    known = [*known]
-    for key in given:
+    for key, value in given.items():
         if key not in known:
+            if f"{prefix}{key}" in keys():
+                raise of_other_dataset(f"{prefix}{key}", value)
             raise ConfigurationError(
                 f"{prefix}{key}: there is no such key{nearest(key, known)} -> "
                 f"{', '.join(prefix + one for one in known)}"
             )
+
+
+def of_other_dataset(key: str, value: object) -> ConfigurationError:
+    """What to say of a `key` of one dataset that is given to the other."""
+    says = "only dataset=flights draws rows -> leave it out"
+    if key.removeprefix("dataset.") in _names(Files):
+        step = "dataset=files dataset.path=... dataset.target=..."
+        says = f"only dataset=files reads it -> {step}"
+    return ConfigurationError(f"{key}: {value}: {says}")
 
 
 def keys() -> Iterator[str]:
@@ -68,15 +79,21 @@ def keys() -> Iterator[str]:
         kinds = (Flights, Files) if group.name == "dataset" else (group.type,)
         for kind in kinds:
             if is_dataclass(kind):
-                yield from (f"{group.name}.{key.name}" for key in fields(kind))
+                yield from (f"{group.name}.{key}" for key in _names(kind))
             else:
                 yield group.name
 
 
 def _type(name: str, values: Mapping[str, Any]) -> Any:
-    if name == "dataset":
-        return Files if "path" in values[name] else Flights
+    if name == "dataset":  # the one that has more of the keys: others may have been added
+        given = values.get(name)
+        given = {*given} if isinstance(given, Mapping) else set()
+        return max(Flights, Files, key=lambda kind: len(given & {*_names(kind)}))
     return next(group.type for group in fields(Settings) if group.name == name)
+
+
+def _names(kind: Any) -> list[str]:
+    return [key.name for key in fields(kind)]
 
 
 @cache

@@ -68,9 +68,10 @@ def compose(*overrides: str) -> Configuration:
 
 def settings(config: DictConfig) -> Settings:
     """`config` as frozen settings. Raises ConfigurationError as `configuration`."""
+    values = _plain_values(config)
     for key in sorted(OmegaConf.missing_keys(config)):
         raise ConfigurationError(f"{key}: no value is given -> add {key}=...")
-    return checked(_plain_values(config))
+    return checked(values)
 
 
 def sweep_keys(config: DictConfig) -> SweepKeys:
@@ -104,8 +105,9 @@ def _plain_values(config: DictConfig) -> dict[str, Any]:
     except OmegaConfBaseException as error:
         text = str(error.msg or error).splitlines()[0]
         raise ConfigurationError(f"{error.full_key}: {text} -> correct this key") from error
-    if conf := values.get("spark", {}).get("conf"):
-        values["spark"]["conf"] = {key: _text(value) for key, value in _leaves("", conf) if key}
+    match values:
+        case {"spark": {"conf": dict() as conf}}:
+            values["spark"]["conf"] = {key: _text(value) for key, value in _leaves("", conf) if key}
     return values
 
 

@@ -3,14 +3,13 @@
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
-from tandem.config.checked import keys
+from tandem.config.checked import keys, of_other_dataset
 from tandem.errors import ConfigurationError, nearest
-from tandem.settings import Command, Files
+from tandem.settings import Command
 
 _HYDRA_FLAGS = (
     "--help",
@@ -140,11 +139,7 @@ def _unknown_key(key: str, arguments: Sequence[str]) -> ConfigurationError:
     value = next((value for name, _, value in given if name.lstrip("+~") == key), "")
     group, _, name = key.partition(".")
     if group == "dataset" and key in keys():
-        if name in {field.name for field in fields(Files)}:
-            step = "dataset=files dataset.path=... dataset.target=..."
-            return ConfigurationError(f"{key}: {value}: only dataset=files reads it -> {step}")
-        step = "only dataset=flights draws rows -> leave it out"
-        return ConfigurationError(f"{key}: {value}: {step}")
+        return of_other_dataset(key, value)
     groups = {one.split(".")[0] for one in keys()}
     hint = nearest(key, keys()) if name else nearest(key, groups)
     return ConfigurationError(f"{key}: there is no such key{hint} -> tandem --help lists every key")
