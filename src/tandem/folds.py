@@ -80,7 +80,10 @@ def _fold(row: T, folds: Folds) -> T:
 
 
 def check_folds(n_test: Sequence[int], folds: Folds) -> None:
-    """Raise DataError where a fold got no row, so that no metric is taken of nothing."""
+    """Raise DataError where a fold got no row, so that no metric is taken of nothing.
+
+    `n_test[f]`: used rows of fold f.
+    """
     used = sum(n_test)
     if folds.k > used:
         raise DataError(

@@ -20,7 +20,7 @@ FORMAT = 1
 
 
 def to_json(model: LinearModel) -> str:
-    """The model as JSON text; floats keep all their digits."""
+    """The model as JSON text; floats keep all their digits. Raises ValueError where one is NaN."""
     return json.dumps({"format": FORMAT, **asdict(model)}, indent=1, allow_nan=False)
 
 
@@ -50,7 +50,10 @@ def predict(model: LinearModel, frame: pd.DataFrame) -> Array:
 
 
 def feature(model: LinearModel, cells: "pd.Series[Any]", name: str) -> Array:
-    """The raw `cells` of column `name` as the numbers that the model multiplies, shape (rows,)."""
+    """x_j of column `name`: its raw `cells` as the model multiplies them, shape (rows,).
+
+    Raises ValueError where a column of numbers holds text.
+    """
     levels = model.levels.get(name)
     return _numbers(cells, model.means[name]) if levels is None else _indices(cells, levels)
 

@@ -52,7 +52,7 @@ class ErrorSums:
 class LinearModel:
     """y = intercept + sum_j coefficients[j] * x_j in raw units, after the fitted cleaning.
 
-    `means` fills missing cells of the imputed columns; `levels` holds each categorical column's
+    `means` fills missing cells of numeric columns; `levels` holds each categorical column's
     categories by index (descending frequency; None stands for missing). An unseen category gets
     the index after the last. All keys are column names.
     """
@@ -104,13 +104,13 @@ class Scores:
 
     @property
     def rmse_mean(self) -> Array:
-        """Mean RMSE over folds for every grid point."""
+        """Mean RMSE over folds for every grid point, shape (points,)."""
         mean: Array = self.rmse.mean(axis=0)
         return mean
 
     @property
     def rmse_std(self) -> Array:
-        """Population standard deviation of the RMSE over folds for every grid point."""
+        """Population standard deviation of the RMSE over folds, by grid point, shape (points,)."""
         deviation: Array = self.rmse.std(axis=0)
         return deviation
 

@@ -7,10 +7,11 @@ from tandem.results import ErrorSums, Scores
 
 
 def judge(sums: ErrorSums) -> Scores:
-    """RMSE = sqrt(sse / n_test), R2 = 1 - sse / sst, MAE = sae / n_test, per fold and grid point.
+    """RMSE = sqrt(sse / n_test), R2 = 1 - sse / sst, MAE = sae / n_test, each of shape (k, points).
 
-    R2 is NaN on a fold whose target is constant. The best point has the smallest mean RMSE;
-    the first of equals wins, as in Spark's CrossValidator.
+    RMSE and MAE are in units of the target; no fold may be empty (`folds.check_folds`). R2 is NaN
+    on a fold whose target is constant. The best point has the smallest mean RMSE; the first of
+    equals wins, as in Spark's CrossValidator.
     """
     n_test = np.asarray(sums.n_test, dtype=np.float64)[:, None]
     rmse = np.sqrt(sums.sse / n_test)

@@ -10,7 +10,10 @@ from tandem.records import Ledger, Plan
 
 
 def valid_row(plan: Plan) -> nw.Expr:
-    """Whether a row is used: its target and every required feature are there."""
+    """Whether a row is used: its target and every required feature are there.
+
+    An expression over any frame whose columns are named by id.
+    """
     return ~nw.any_horizontal(
         *(missing(column) for column in (plan.target, *plan.required)), ignore_nulls=False
     )

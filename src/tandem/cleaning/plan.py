@@ -12,6 +12,7 @@ def decide(
 ) -> Plan:
     """The plan: one decision per feature, from its share of missing cells and the thresholds.
 
+    `features`: in the order of the coefficients; `profile` counts their missing cells by id.
     Raises DataError where no feature is left.
     """
     decisions = tuple(

@@ -32,7 +32,7 @@ def evaluate(frame: nw.LazyFrame[Any], counts: Mapping[str, nw.Expr]) -> dict[st
 
 
 def measure(frame: nw.LazyFrame[Any], dataset: Dataset) -> Profile:
-    """The profile of `frame`, which holds every row of `dataset`.
+    """The profile of `frame`, which holds every row of `dataset`, its columns named by id.
 
     Raises DataError where a numeric column holds an infinite value, and where the number of rows
     is not the dataset's (a file changed, or a reader lost rows).

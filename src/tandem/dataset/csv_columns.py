@@ -69,7 +69,11 @@ class Remark:
 def column_types(
     files: Sequence[Path], spelling: Spelling
 ) -> tuple[dict[str, pa.DataType], list[Remark]]:
-    """float64 or text for every column of the header, in its order; remarks on those of text."""
+    """float64 or text for every column of the header, in its order; remarks on those of text.
+
+    Raises DataError where the header lacks a name of `spelling.text`, has one twice, or an empty
+    one.
+    """
     names = names_of(files[0], open_csv(files[0], spelling, None))
     _check_header(files[0], names)
     for name in spelling.text:

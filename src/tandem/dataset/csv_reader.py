@@ -22,7 +22,7 @@ _NO_UTF8 = "not UTF-8 -> write it as UTF-8, as by: iconv -f LATIN1 -t UTF-8"
 
 
 def names_of(file: Path, reader: pv.CSVStreamingReader) -> list[str]:
-    """The names in the header."""
+    """The names in the header. Raises DataError where it is not UTF-8."""
     try:
         return [*reader.schema.names]
     except UnicodeDecodeError as error:
@@ -35,7 +35,10 @@ def open_csv(
     types: dict[str, pa.DataType] | None,
     only: Sequence[str] | None = None,
 ) -> pv.CSVStreamingReader:
-    """A reader of all columns, or `only` some; what `types` leaves out is guessed by the parser."""
+    """A reader of all columns, or `only` some; what `types` leaves out is guessed by the parser.
+
+    Raises DataError where the first block does not fit.
+    """
     try:
         return pv.open_csv(
             file,
@@ -57,7 +60,10 @@ def open_csv(
 def typed_batches(
     file: Path, types: dict[str, pa.DataType], spelling: Spelling
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of a file that has the columns of `types`, in their order. Raises DataError."""
+    """The rows of a file, which has the columns of `types` in their order.
+
+    Raises DataError where it has others, or at the first cell that does not fit.
+    """
     reader = open_csv(file, spelling, types)
     names = names_of(file, reader)
     if names != [*types]:

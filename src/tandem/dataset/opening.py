@@ -28,7 +28,9 @@ from tandem.settings import PLAIN, Files, Flights, Spelling
 def open_dataset(source: Files | Flights) -> Dataset:
     """The dataset of the files that `source` names; CSV is first converted to Parquet, once.
 
-    Raises DataError or ConfigurationError where files, target or excluded columns are not there.
+    Raises ConfigurationError where path or target are not given, or a key is about other files;
+    DataError where files or columns are not there, cannot be read, or hold what no regression
+    takes; MachineError where the cache has no room for what is converted.
     """
     path = source.path or "" if isinstance(source, Files) else _drawn(source)
     files = find_files(path)

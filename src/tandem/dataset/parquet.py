@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def read_footer(path: "str | Path") -> pq.FileMetaData:
-    """What the file says of itself. Raises DataError where it is no whole Parquet file."""
+    """What the file says of itself. Raises DataError where it is no readable Parquet file."""
     try:
         return pq.read_metadata(path)
     except (pa.ArrowException, OSError) as error:
@@ -36,7 +36,7 @@ def open_file(path: "str | Path", **options: Any) -> pq.ParquetFile:
 
 
 def places(footer: pq.FileMetaData) -> Mapping[str, int]:
-    """Where every column that is not nested stands among those of the file, by its name."""
+    """Position among the columns of the file, by name, of every column that is not nested."""
     # The column x of a struct s has the path s.x, as a column that is called so.
     return {leaf.name: at for at, leaf in enumerate(footer.schema) if leaf.name == leaf.path}
 
@@ -85,7 +85,10 @@ def is_text(kind: pa.DataType) -> bool:
 
 
 def first_rows(path: str, group: int, names: Sequence[str], rows: int) -> pa.Table:
-    """The columns `names` of the first `rows` rows of a row group, of all if it has fewer."""
+    """The columns `names` of the first `rows` rows of a row group, of all if it has fewer.
+
+    Raises DataError as `reading` does.
+    """
     with reading(path, group):
         file = open_file(path)
         some = min(rows, file.metadata.row_group(group).num_rows)

@@ -16,7 +16,11 @@ _SAMPLE_PLACES = 8
 
 
 def sample(dataset: Dataset, columns: list[str], rows: int = SAMPLE_ROWS) -> "pd.DataFrame":
-    """Up to `rows` raw rows with a target, from row groups that are spread over the dataset."""
+    """About `rows` raw rows, less those without a target, from all over the dataset.
+
+    The same ones every time: the first of up to 8 row groups. `columns`: names, with the target's.
+    Raises DataError where a row group cannot be read.
+    """
     groups = [*groups_with_rows(file.path for file in dataset.files)]
     places = {int(p) for p in np.linspace(0, len(groups) - 1, min(_SAMPLE_PLACES, len(groups)))}
     each = -(-rows // len(places))
@@ -26,7 +30,10 @@ def sample(dataset: Dataset, columns: list[str], rows: int = SAMPLE_ROWS) -> "pd
 
 
 def example(dataset: Dataset, plan: Plan, rows: int = 5) -> "pd.DataFrame":
-    """The first rows as they stand in the file, features of the model only."""
+    """The first `rows` rows as they stand in the file, features of the model only.
+
+    Raises DataError where they cannot be read.
+    """
     names = [column.name for column in plan.used]
     path, group = next(groups_with_rows(file.path for file in dataset.files))
     return as_pandas(first_rows(path, group, names, rows))

@@ -54,7 +54,7 @@ def named_index(schema: pa.Schema, features: Sequence[str]) -> Iterator[str]:
 
 
 def one_schema(schemas: dict[Path, pa.Schema]) -> pa.Schema:
-    """The schema of the first file, which every other must share by name and type."""
+    """The schema of the first file. Raises DataError where another has other names or types."""
     for file, found in schemas.items():
         twice = [name for name in found.names if found.names.count(name) > 1]
         if twice:
@@ -75,7 +75,11 @@ def one_schema(schemas: dict[Path, pa.Schema]) -> pa.Schema:
 
 
 def check_names(schema: pa.Schema, target: str | None, exclude: Sequence[str]) -> list[str]:
-    """The target, then the features, in their order. Raises DataError where one is not there."""
+    """The target, then the features, in their order.
+
+    Raises ConfigurationError where no target is given, DataError where a name is not there or no
+    feature is left.
+    """
     names = schema.names
     if not target:
         raise ConfigurationError(f"dataset.target: no target is given -> one of {', '.join(names)}")
@@ -120,7 +124,7 @@ def kind_of(field: pa.Field) -> Kind:
 
 
 def check_integers(file: Path, footer: pq.FileMetaData, names: Iterable[str]) -> None:
-    """Refuse integers and decimals that float64 would round, by the footer or else the values."""
+    """Raise DataError where float64 would round integers or decimals, by footer or else values."""
     schema = footer.schema.to_arrow_schema()
     for name in names:
         kind = schema.field(name).type

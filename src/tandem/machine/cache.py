@@ -9,7 +9,10 @@ from tandem.errors import MachineError
 
 
 def cache_folder() -> Path:
-    """TANDEM_CACHE, else the user's cache folder, else `.cache/tandem` in the working directory."""
+    """TANDEM_CACHE, else the user's cache folder, else `.cache/tandem` in the working directory.
+
+    An absolute path; the folder need not be there yet.
+    """
     named = os.environ.get("TANDEM_CACHE")
     if named:
         folder = Path(named)
@@ -25,9 +28,10 @@ def cache_folder() -> Path:
 def write_atomically(
     path: Path, content: str | memoryview, mode: int = 0o644, *, flush: bool = True
 ) -> None:
-    """Write `content` beside `path`, flush it to disk, rename it into place.
+    """Write `content` (text as UTF-8) beside `path`, flush it to disk, rename it into place.
 
-    Without `flush` a crash of the machine can leave a torn file: for readers who would notice.
+    `mode`: the permissions of the file. Without `flush` a crash of the machine can leave a torn
+    file: for readers who would notice. Raises OSError where it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

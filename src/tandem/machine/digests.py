@@ -27,7 +27,7 @@ class Mark:
 
 
 def marks(files: Iterable[Path]) -> list[Mark]:
-    """The mark of every file, files side by side. Raises DataError where one cannot be read."""
+    """The mark of every file, in their order. Raises DataError where one cannot be read."""
     with ThreadPoolExecutor(os.cpu_count(), "digest") as pool:
         return [*pool.map(_mark, files)]
 
@@ -39,7 +39,11 @@ def digest_of(file: Path) -> str:
 
 
 def state(file: Path) -> tuple[int, ...]:
-    """What changes with the content: size, times, identity. No program can set the second time."""
+    """Size in bytes, times of change and modification in ns, inode and device of a file.
+
+    What changes with the content: no program can set the time of change. Raises OSError where
+    there is no such file.
+    """
     found = file.stat()
     return (found.st_size, found.st_ctime_ns, found.st_mtime_ns, found.st_ino, found.st_dev)
 

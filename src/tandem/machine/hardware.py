@@ -9,7 +9,7 @@ _LIBRARIES = ("scikit-learn", "pandas", "numpy", "pyarrow", "pyspark", "mlflow",
 
 
 def machine_facts() -> dict[str, str]:
-    """Processor, cores, memory and system, then the version of everything that matters."""
+    """Processor, cores, memory and system, then every version that matters: texts by name."""
     import psutil  # noqa: PLC0415 - Spark's workers need not have it
 
     return {

@@ -29,6 +29,7 @@ def locked(*names: str, wait: Callable[[], None] = lambda: None) -> Iterator[int
     """Wait for the lock called `names` (folders and a name); yields its file descriptor.
 
     `wait` is called at every look at a lock that is held; what it raises ends the waiting.
+    Raises MachineError where the cache folder cannot be written.
     """
     handle = _open(names)
     try:
@@ -42,7 +43,10 @@ def locked(*names: str, wait: Callable[[], None] = lambda: None) -> Iterator[int
 
 @contextmanager
 def held(*names: str) -> Iterator[bool]:
-    """Take the lock if it is free; yields whether it was."""
+    """Take the lock called `names` if it is free; yields whether it was.
+
+    Raises MachineError where the cache folder cannot be written.
+    """
     handle = _open(names)
     try:
         yield _taken(handle)
@@ -51,7 +55,7 @@ def held(*names: str) -> Iterator[bool]:
 
 
 def forget_locks(name: str) -> None:
-    """Remove the locks in the folder `name`."""
+    """Remove the locks in the folder `name`, of which none may be in use."""
     rmtree(_place(name), ignore_errors=True)
 
 

@@ -38,6 +38,7 @@ def start_child(
 ) -> subprocess.Popen[str]:
     """Start `tandem` with `overrides` at `place`; it inherits the file descriptors `keep`.
 
+    `stdout`, `stderr`: as of subprocess.Popen, None for this process's own.
     The address of the store, and all overrides where one must not be shown, are handed over in the
     environment: everybody may read a command line. A signal of the terminal reaches the child
     through its starter only, so that it never gets two.
@@ -70,13 +71,16 @@ def is_child() -> bool:
 
 
 def handed_over() -> list[str]:
-    """In a child: the words of its command line that came by the environment."""
+    """In a child, once: the words of its command line that came by the environment."""
     words: list[str] = json.loads(os.environ.pop(_WORDS, "[]"))
     return words
 
 
 def run_child(overrides: Sequence[str], place: Place) -> int:
-    """Run a child to its end; its exit status. It is ended where waiting is interrupted."""
+    """Run a child to its end; its exit status, -n after signal n.
+
+    It is ended where waiting is interrupted.
+    """
     with start_child(overrides, place) as process:
         try:
             return process.wait()

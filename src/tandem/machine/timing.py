@@ -10,7 +10,10 @@ from tandem.records import STAGES
 
 
 class Stopwatch:
-    """Seconds per stage and in all, on a monotonic clock. Tracking calls stand outside."""
+    """Seconds per stage and in all, on a monotonic clock. Tracking calls stand outside.
+
+    The total begins where this is made. `seconds`: so far, by the names in `records.STAGES`.
+    """
 
     def __init__(self) -> None:
         self._begin = time.perf_counter()
@@ -31,7 +34,7 @@ class Stopwatch:
         self._end = time.perf_counter()
 
     def metrics(self) -> dict[str, float]:
-        """`time/<stage>_s`, `time/total_s`, and `time/unaccounted_s` = total minus the stages."""
+        """In s: `time/<stage>_s`, `time/total_s`, `time/unaccounted_s` = total minus the stages."""
         total = (self._end or time.perf_counter()) - self._begin
         times = {f"time/{name}_s": value for name, value in self.seconds.items()}
         unaccounted = total - sum(self.seconds.values())
@@ -39,7 +42,10 @@ class Stopwatch:
 
 
 class MemorySampler:
-    """Peak resident memory in MB of this process and its children, sampled in a thread."""
+    """Peak resident memory of this process and its children, sampled in a thread in a `with` block.
+
+    `peak_mb`: the most so far, in units of 10^6 bytes.
+    """
 
     def __init__(self, interval_s: float = 0.2) -> None:
         self._interval = interval_s

@@ -22,7 +22,10 @@ FIRST_ROWS = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What the sums of a part may take: `limit` bytes, and nothing for the categories `counted`."""
+    """What the sums of a part may take: `limit` bytes, and nothing for the categories `counted`.
+
+    A category is called by its position among the categorical features.
+    """
 
     counted: frozenset[int] = frozenset()
     limit: int = LIMIT
@@ -49,7 +52,7 @@ def given_up(
 
 
 def allowed(sizes: Mapping[int, int]) -> Allowance:
-    """What the sums of categories may take, whose tables have `sizes` bytes."""
+    """What the sums of categories may take, whose tables have `sizes` bytes each, by position."""
     return Allowance(given_up(sizes, {}, LIMIT), LIMIT)
 
 

@@ -14,17 +14,18 @@ _PIECE = 65_536  # keys whose indices are looked up at once
 
 @dataclass(frozen=True, slots=True)
 class Indices:
-    """Indices of one category's levels under every fit of the cleaning.
+    """kappa: the indices of one category's levels under every fit of the cleaning.
 
     The fits are to the rows outside of each fold, then to all rows; or only the last. `ranks`:
-    shape (levels, fits); `seen`: levels in the rows of every fit, which is the index of others.
+    shape (levels, fits), the index of every level; `seen`: shape (fits,), how many levels occur in
+    the rows of a fit, which is the index of all others.
     """
 
     ranks: NDArray[np.int32]
     seen: Integers
 
     def order(self, fit: int) -> Integers:
-        """Positions of the levels that are seen, by index."""
+        """order[kappa[level]] = level for the levels that are seen, shape (seen[fit],)."""
         ranks, seen = self.ranks[:, fit], int(self.seen[fit])
         places = np.flatnonzero(ranks < seen)
         order = np.empty(seen, dtype=np.int64)
@@ -33,7 +34,10 @@ class Indices:
 
 
 def fit_indices(moments: Moments, *, on_all: bool) -> tuple[Indices, ...]:
-    """The indices of every category of `moments` (canonical); `on_all`: of one fit, to all rows."""
+    """kappa of every category: levels by descending count; ties in the order of `moments`.
+
+    That order must be canonical. The fits are k + 1, or, `on_all`, one, to all rows.
+    """
     folds = len(moments.gram)
     return tuple(_fit(category, folds, on_all=on_all) for category in moments.categories)
 

@@ -14,7 +14,10 @@ from tandem.records import Array
 
 
 class LevelSums:
-    """Sums by the fold and code of `joints`, from which those of their parts follow."""
+    """Sums by the fold and code of `joints`, from which those of their parts follow.
+
+    `folds`: shape (rows,), below `k`; `width`: length of a row vector.
+    """
 
     def __init__(self, joints: Sequence[Joint], folds: Integers, k: int, width: int) -> None:
         self._joints, self._k = joints, k
@@ -32,7 +35,7 @@ class LevelSums:
         self._short = np.empty(count, dtype=np.int32)
 
     def add(self, tile: Array, order: Integers | slice) -> None:
-        """Add the row vectors of `tile`, which are the rows `order` of the batch."""
+        """Add row vectors, shape (width, rows), which are the rows `order` of the batch."""
         places = self._places[order]
         vectors = np.ascontiguousarray(tile.T)
         if len(self._sums) <= places.size:
@@ -45,7 +48,7 @@ class LevelSums:
         self._sums[here] += _summed(self._short[places], len(here), vectors)
 
     def categories(self) -> Iterator[tuple[int, Integers, Array]]:
-        """The number of every category, and its keys and sums as a Category holds them."""
+        """The number of every category, and its keys and sums, of the shapes in `Category`."""
         for c, joint in enumerate(self._joints):
             sums = self._sums[self._ends[c] : self._ends[c + 1]]
             yield from _parted(joint, self._cells[c], sums, self._k)

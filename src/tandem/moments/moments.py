@@ -94,7 +94,7 @@ class Moments:
 
     @property
     def rows(self) -> Integers:
-        """Number of rows of every fold."""
+        """Number of used rows of every fold, shape (k,)."""
         counts: Integers = np.rint(self.gram[:, 0, 0]).astype(np.int64)
         return counts
 

@@ -14,12 +14,12 @@ from tandem.records import Array, Plan
 class RowVector:
     """What the row vector [1, u, o, y] of the moments holds.
 
-    `shift`: of every numeric feature, then of the target; `imputed`: which numeric features have
-    an indicator, by position; `design[j]`: feature j of the regression as its position among
-    [numeric features, categorical features]; `decimals`: of every numeric feature, then of the
-    target: u and `shift` are in units of 10**-decimals, in which decimals are whole; empty: all 0;
-    `exact`: the moments are known to hold no rounding; `centres`: shape (k, columns), what the
-    rows of each fold are summed about in place of `shift`.
+    The columns are the numeric features, then the target. `shift`: shape (columns,), what they are
+    summed about; `imputed`: which numeric features have an indicator, by position; `design[j]`:
+    feature j of the regression as its position among [numeric features, categorical features];
+    `decimals`: of every column: u and `shift` are in units of 10**-decimals, in which decimals are
+    whole; empty: all 0; `exact`: the moments are known to hold no rounding; `centres`: shape
+    (k, columns), what the rows of each fold are summed about in place of `shift`.
     """
 
     shift: Array
@@ -50,7 +50,7 @@ class RowVector:
 
     @property
     def per_unit(self) -> Array:
-        """10**decimals of every numeric feature, then of the target: what u is divided by."""
+        """10**decimals of every column, shape (columns,): u / per_unit is in raw units."""
         return 10.0 ** np.array(self.decimals or np.zeros(len(self.shift)))
 
     def observed(self, features: Iterable[int]) -> list[int]:
@@ -86,10 +86,10 @@ class RowVector:
 
 @dataclass(frozen=True, slots=True)
 class Residual:
-    """y - prediction of one fold's models, linear in [1, u, o, y] and in the categories' indices.
+    """y - prediction = row' [1, u, o, y] + sum_c by_index_c kappa_c, of one fold's models.
 
-    `row`: shape (points, width); `by_index`: shape (points, categories); `indices[c]`: index of
-    every level of category c.
+    `row`: shape (points, width); `by_index`: shape (points, C); `indices`: of each of the C
+    categories, shape (levels,): kappa_c of every level. The residual is in units of the target.
     """
 
     row: Array

@@ -27,7 +27,7 @@ _LONG_RUN = 64  # rows in a run of one fold, on average, from which runs stay in
 
 
 class Workplace:
-    """The buffers of one thread."""
+    """The buffers of one thread, for row vectors of length `width`, `tile` of them at a time."""
 
     def __init__(self, width: int, tile: int = TILE) -> None:
         self.rows = tile
@@ -40,7 +40,11 @@ class Workplace:
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """Row vectors [width, rows], the rows of the batch that they are, and (fold, first, last)."""
+    """Some rows as row vectors, in runs that share a fold.
+
+    `vectors`: shape (width, rows); `rows`: shape (rows,), the rows of the batch that they are, or
+    a slice; `slices`: (fold, first, last) of every run.
+    """
 
     vectors: Array
     rows: Integers | slice

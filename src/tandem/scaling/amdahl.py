@@ -11,7 +11,8 @@ MOST = 4  # workers that the law is drawn on to
 def amdahl(workers: Sequence[float], seconds: Sequence[float]) -> Growth:
     """t(w) = a + b / w: `a` is not shared out, `b` is (Amdahl, AFIPS 1967).
 
-    Raises ValueError where there are fewer than two runs.
+    `workers`, `seconds`: of every run. The coefficients are [a, b], in seconds. Raises
+    ValueError where there are fewer than two runs.
     """
     return fit([(1.0, 1.0 / count) for count in workers], seconds)
 
@@ -19,8 +20,9 @@ def amdahl(workers: Sequence[float], seconds: Sequence[float]) -> Growth:
 def verdict(
     runs: Mapping[tuple[str, str], Sequence[tuple[float, float]]], unit: str, cores: int
 ) -> tuple[str, dict[str, float]]:
-    """A table of (workers, seconds) by (engine, size), and the metrics of a study's parent.
+    """A Markdown table of (workers, seconds) by (engine, size), and metrics of a study's parent.
 
+    `unit`: what a worker is called, in head and metrics.
     The law is fitted to the counts of workers up to `cores`, which have a core each.
     """
     counts = sorted({int(count) for points in runs.values() for count, _ in points})

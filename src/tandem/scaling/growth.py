@@ -17,7 +17,7 @@ _OUTER = (5.0, 95.0)  # percentiles of an interval
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A value, and the 5th and 95th percentile of what else it might be."""
+    """A value, and the 5th and 95th percentile of what else it might be, in one unit."""
 
     value: float
     low: float
@@ -28,7 +28,9 @@ class Interval:
 class Growth:
     """cost(x) = sum_j c_j x_j with all c_j >= 0, for terms x (1, rows, ...).
 
-    `draws`: c of every bootstrap draw, shape (draws, terms); `ratios`: measured / fitted.
+    `coefficients`: shape (terms,), c in units of the cost by unit of each term; `draws`: shape
+    (draws, terms), c of every bootstrap draw; `ratios`: shape (runs,), measured / fitted, spread
+    to what new runs show.
     """
 
     coefficients: Array
@@ -36,7 +38,7 @@ class Growth:
     ratios: Array
 
     def at(self, terms: Sequence[float]) -> Interval:
-        """The cost of one more run of this size, with the scatter that the runs had."""
+        """The cost of one more run of size x = `terms`, with the scatter that the runs had."""
         x = np.asarray(terms, dtype=np.float64)
         rng = np.random.default_rng(0)
         scatter = rng.choice(self.ratios, len(self.draws))
@@ -44,7 +46,7 @@ class Growth:
         return Interval(float(self.coefficients @ x), float(low), float(high))
 
     def interval(self, term: int) -> Interval:
-        """Coefficient c_j."""
+        """Coefficient c_j, j = `term`."""
         low, high = np.percentile(self.draws[:, term], _OUTER)
         return Interval(float(self.coefficients[term]), float(low), float(high))
 
@@ -66,6 +68,7 @@ class Crossover:
 def fit(terms: Sequence[Sequence[float]], costs: Sequence[float], seed: int = 0) -> Growth:
     """Least squares of relative errors: min sum_i ((cost_i - c'x_i) / cost_i)^2, c >= 0.
 
+    `terms[i]`: x_i of run i; `costs[i]`: what it took, above 0, in any unit; `seed`: of the draws.
     Costs scatter in proportion to their size. The intervals are of a residual bootstrap (Efron
     1979): ratios of measured to fitted cost are drawn with replacement, and the fit is repeated.
     Raises ValueError where there are fewer runs than terms.
@@ -86,7 +89,10 @@ def fit(terms: Sequence[Sequence[float]], costs: Sequence[float], seed: int = 0)
 
 
 def crossover(slow: Growth, fast: Growth) -> Crossover:
-    """Where fast(n) = a' + b'n falls below slow(n) = a + bn: n = (a' - a) / (b - b')."""
+    """Where fast(n) = a' + b'n falls below slow(n) = a + bn: n = (a' - a) / (b - b').
+
+    Both are fitted to terms (1, rows) and costs in one unit.
+    """
     point = _cross(slow.coefficients[None], fast.coefficients[None])[0]
     draws = _cross(slow.draws, fast.draws)
     low, high = np.percentile(draws, _OUTER, method="nearest")

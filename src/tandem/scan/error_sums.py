@@ -19,9 +19,10 @@ def error_sums(
     residuals: Sequence[Residual],
     places: Sequence[Mapping[str, int]],
 ) -> Array:
-    """Sums of squared, then of absolute errors of the used rows, shape (2, folds, points).
+    """sum e^2, then sum |e| over the used rows of every fold, shape (2, k, points).
 
-    `places[c]`: level of category c -> its position in `Residual.indices[c]`.
+    e is what `residuals[f]` says of a row of fold f, in units of the target, of row vectors in
+    `vector`. `places[c]`: level of category c -> its position in `Residual.indices[c]`.
     """
     sums = np.zeros((2, len(residuals), len(residuals[0].row)))
     levels, used = _levels(batch, places), _used(batch)

@@ -28,7 +28,7 @@ class Lookup:
 def counted_sums(batch: Batch, vector: RowVector, k: int, work: Workplace, lookup: Lookup) -> Array:
     """Sums of kappa_c [a, kappa_1, ..., kappa_C] over the used rows, for every counted category c.
 
-    Shape (fits, k, counted, width + C).
+    By fit and fold: shape (fits, k, counted, width + C), as `moments.with_counted` takes them.
     """
     fits, categories = len(lookup.indices[0].seen), len(lookup.indices)
     sums = np.zeros((fits, k, len(lookup.counted), vector.width + categories))

@@ -24,7 +24,7 @@ _SAMPLE_ROWS = 4096
 
 @dataclass(frozen=True, slots=True)
 class Footers:
-    """What the files say of themselves: row groups in order, and missing cells by column name.
+    """What the files say of themselves: row groups in order; missing cells and types by column.
 
     A column without complete statistics is absent from `nulls`.
     """
@@ -49,7 +49,7 @@ class Reader:
         return Reader, (self._dataset, self._text)
 
     def footers(self) -> Footers:
-        """Read the footers. Raises DataError where a file holds other rows than expected."""
+        """Read the footers. Raises DataError where one cannot be read, or counts other rows."""
         found: list[Stretch] = []
         names = {column.name for column in self._dataset.columns}
         nulls: dict[str, int] = dict.fromkeys(names, 0)
@@ -66,7 +66,10 @@ class Reader:
         return Footers(tuple(found), nulls, types)
 
     def pieces(self, stretches: Sequence[Stretch], columns: Sequence[Column]) -> Pieces:
-        """`columns` of the rows of `stretches`, piece by piece."""
+        """`columns` of the rows of `stretches`, piece by piece.
+
+        Where a piece is decoded, DataError is raised if its row group cannot be read.
+        """
         numeric = all(column.kind is Kind.NUMERIC for column in columns)
         cells = NUMERIC_CELLS if numeric else BATCH_CELLS
         rows = max(cells // max(len(columns), 1) // TILE, 1) * TILE
@@ -75,7 +78,10 @@ class Reader:
     def sample(
         self, stretch: Stretch, columns: Sequence[Column], rows: int = _SAMPLE_ROWS
     ) -> pa.Table:
-        """The first rows of `stretch`, one column after another: little memory at a time."""
+        """Up to `rows` first rows of `stretch`, of its first row group.
+
+        Read one column after another: little memory at a time. Raises DataError where it cannot be.
+        """
         first, some = {}, min(rows, stretch.sizes[0])
         with reading(stretch.file.path, stretch.first):
             file = self._open(stretch.file)

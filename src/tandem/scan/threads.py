@@ -54,7 +54,10 @@ class Run(Protocol):
 
 
 def in_order(work: Work[T_co], stretches: Sequence[Stretch], threads: int = 1) -> Iterator[T_co]:
-    """The result of every one of `stretches` in their order, by so many threads."""
+    """The result of every one of `stretches` in their order, by so many threads.
+
+    What is raised by the work on a piece is raised here, when its turn has come.
+    """
     pieces = work.pieces(stretches)
     if threads == 1:
         # map holds no piece while the next one is decoded, as a loop's variable would.

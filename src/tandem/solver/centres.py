@@ -73,6 +73,7 @@ def moved(
 ) -> DoubleDouble:
     """The sums of `matrix`, shape (d, d), with `step` added to each value that is there.
 
+    `value`, `there`: shape (columns,), the places of u and o; `step`: shape (columns,), s.
     With v = u + s o: sum v v' = sum u u' + s_v sum o_v u' + (...)' + s_v s_v' sum o_v o_v'.
     """
     hi, lo = matrix.hi.copy(), matrix.lo.copy()

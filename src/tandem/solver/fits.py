@@ -26,7 +26,7 @@ LOST = 3e-4
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """`slopes[g]`: coefficients of grid point g in raw units, shape (points, p); its solution."""
+    """`slopes`: shape (points, p), coefficients of every grid point in raw units; how they came."""
 
     slopes: Array
     solution: Solution
@@ -34,7 +34,7 @@ class Fitted:
 
 
 def fit(train: Normal, grid: Sequence[GridPoint]) -> Fitted:
-    """Every grid point fitted on one training set."""
+    """The minimiser of the objective (objective.py) at every grid point, on one training set."""
     standard = Standard.of(train)
     points = [penalty(point, standard.target_deviation) for point in grid]
     solution = solve(standard.xx, standard.xy, standard.yy, points)
@@ -44,10 +44,12 @@ def fit(train: Normal, grid: Sequence[GridPoint]) -> Fitted:
 
 
 def errors(test: Normal, slopes: Array) -> tuple[Array, Array]:
-    """Sum of squared errors of every row of `slopes`, and that sum's share of what cancels in it.
+    """SSE = r'M r with r = [-b, 1], for every row b of `slopes`, and its share of what cancels.
 
-    What cancels counts as much as it was when it was summed. A share below LOST says that the sum
-    holds fewer than twelve digits.
+    `test`: the held-out rows, M = `test.gram`; `slopes`: shape (points, p), raw units. Both
+    answers have shape (points,); SSE is in squared units of the target. What cancels counts as
+    much as it was when it was summed. A share below LOST says that the sum holds fewer than twelve
+    digits.
     """
     residual = np.column_stack([-slopes, np.ones(len(slopes))])
     gram = test.gram.hi
@@ -63,7 +65,10 @@ def errors(test: Normal, slopes: Array) -> tuple[Array, Array]:
 
 
 def intercepts(split: Split, slopes: Array) -> Array:
-    """b0 = mean of y - slopes' mean of x, over the training set, for every row of `slopes`."""
+    """b0 = mean of y - b' mean of x, over the training set, for every row b of `slopes`.
+
+    `slopes`: shape (points, p), raw units; the answer has shape (points,), units of the target.
+    """
     centre = split.centre
     products = (centre[None, :-1] * slopes).sum(axis=1)
     return (centre[-1:] - products).rounded()

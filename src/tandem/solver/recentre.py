@@ -51,7 +51,8 @@ def recentred(moments: Moments, vector: RowVector) -> tuple[Moments, RowVector]:
 def exact_columns(gram: Array, vector: RowVector) -> Mask:
     """Whether a column's shift and sums are whole and its sum of squares is below EXACT.
 
-    The sum of squares bounds every other sum that the column is in, and all on the way there.
+    `gram`: shape (k, d, d), of `vector`; the answer has shape (columns,). The sum of
+    squares bounds every other sum that the column is in, and all on the way there.
     """
     value = vector.value
     sums, squares = gram[:, 0, value], gram[:, value, value]

@@ -31,7 +31,8 @@ def settled(
 ) -> Array:
     """Slopes of `point` in raw units, shape (1, p), after as many scans as it takes, mostly none.
 
-    `products(model)`: one scan, the sums of `residuals.products`. Moments that hold no rounding
+    `products(model)`: one scan, the sums of `scan.error_sums.products` over all rows, shape
+    (width + C,), of rows in `vector`, which is about `split.shift`. Moments that hold no rounding
     leave nothing to settle; with l1 > 0, or a penalty that makes the system well conditioned,
     coefficients stay as they are.
     """

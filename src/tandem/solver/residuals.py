@@ -1,7 +1,6 @@
-"""Errors summed row by row, for all models of all folds at once: one more scan.
+"""The residual of a row as a function of its row vector, and what sums of residuals pull at.
 
-Where the residuals are so small against the target that the moments have lost their digits, this
-has them: the error of a row is computed before it is squared.
+With these, errors are summed row by row where the moments have lost the digits of them.
 """
 
 import numpy as np

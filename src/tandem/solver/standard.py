@@ -12,7 +12,12 @@ from tandem.solver.training_sets import CONSTANT, Normal
 
 @dataclass(frozen=True, slots=True)
 class Standard:
-    """G, c and y'y/n of the features that vary, divided by their deviations `scale`."""
+    """G = Z'Z/n, c = Z'y/n and y'y/n, Z being the centred features that vary over their deviations.
+
+    `features`: p; `varies`: shape (q,), positions of those that vary; `scale`: shape (q,), their
+    population deviations s_j, in raw units; `xx`: shape (q, q), G; `xy`: shape (q,), c, in units
+    of the target; `yy`: in squared ones. Of a constant target both are 0, and its deviation is 1.
+    """
 
     features: int
     varies: Integers
@@ -39,7 +44,7 @@ class Standard:
         return cls(len(constant) - 1, varies, scale, float(deviation[-1]), xx, xy, yy)
 
     def raw(self, weights: Array) -> Array:
-        """Slopes in raw units, 0 for what is constant."""
+        """b_j = w_j / s_j, 0 for what is constant: (points, q) `weights` to shape (points, p)."""
         slopes = np.zeros((len(weights), self.features))
         slopes[:, self.varies] = weights / self.scale
         return slopes

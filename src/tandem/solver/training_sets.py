@@ -4,6 +4,10 @@ A cleaned row is linear in the row vector of the moments, given the means mu and
 x_j - mu_j = u_j - mu_j o_j for a numeric column (0 where it is missing), kappa_c[level] for a
 categorical one. So the fitted cleaning of any set of folds, and what it does to the rows of any
 other set, follow from their moments. Centring is done in double-double: it is where digits go.
+
+In the formulas m = [1, u, o, y, kappa] is the row vector with the C indices after it, M = sum m m'
+over some rows. By feature, the target last, u is the number of m that holds the value (u_j, kappa_c
+or y), o the one that tells whether it is there (1 where it always is), v = u - mu o.
 """
 
 from collections.abc import Callable, Iterator
@@ -42,8 +46,9 @@ CONSTANT = 1e-28
 class Normal:
     """Sums over `rows` rows of (z - centre)(z - centre)', z = [features, target] after cleaning.
 
-    `gram`: shape (p + 1, p + 1), centred at the means of the training set; `squares`: of every z,
-    about what its rows were summed about, which is what rounding is a share of.
+    `gram`: shape (p + 1, p + 1), centred at the means of the training set, in raw units; `squares`:
+    shape (p + 1,), of every z, about what its rows were summed about, which is what rounding is a
+    share of.
     """
 
     rows: int
@@ -55,10 +60,11 @@ class Normal:
 class Split:
     """One training set with its fitted cleaning, and the rows that are held out of it (or None).
 
-    `centre`: means of [features, target] over the training set, in raw units and after cleaning;
-    `means`: of every numeric feature where it is there; `orders`: for every categorical feature
-    the positions of its levels by index. `sst`: of the target about its mean, held-out rows.
-    `shift`: what the sums are about, near the means, in units of the row vector.
+    `sst`: of the target about its mean, held-out rows, squared units; `shift`: shape (columns,),
+    what the sums are about, near the means, in units of the row vector; `centre`: shape (p + 1,),
+    means of [features, target] over the training set, after cleaning, raw units; `means`: shape
+    (numeric,), of every numeric feature where it is there, raw units; `indices`: of each category,
+    shape (levels,), kappa; `orders`: of each, shape (seen,), positions of its levels by index.
     """
 
     train: Normal
@@ -72,7 +78,7 @@ class Split:
 
 
 def canonical(moments: Moments) -> Moments:
-    """The same moments with every category's levels in the order that breaks ties of frequency."""
+    """The same moments with every category's levels by code point, which breaks ties of counts."""
     orders = [
         frequency_order(category.levels, np.ones(len(category.levels), dtype=np.int64))
         for category in moments.categories
@@ -83,7 +89,9 @@ def canonical(moments: Moments) -> Moments:
 class Folding:
     """The splits of `moments` (canonical) into training and held-out rows.
 
-    `second_scan` is called where they have categories that are only counted.
+    `fit_on_all`: mu of the imputed features, and kappa, are of all rows. `second_scan(indices)`:
+    what the categories that are only counted sum to, shape (fits, k, counted, width + C), called
+    where there are such. Raises ValueError where it is needed and None.
     """
 
     def __init__(
@@ -129,6 +137,7 @@ class Folding:
         return tuple(category.levels for category in self._moments.categories)
 
     def _split(self, fold: int, gram: Array, train: Mask, held_out: Array | None) -> Split:
+        """The folds `train`, with A = `gram`, against `fold`, with A = `held_out`; -1: no fold."""
         fit_gram, fit = (gram, fold) if self._on_all is None else (self._on_all, -1)
         shift = self._shift(train)
         everything = np.ones(self._folds, dtype=bool)
@@ -168,9 +177,9 @@ class Folding:
         return shift
 
     def _bordered(self, gram: Array, members: Mask, fit: int, shift: Array) -> DoubleDouble:
-        """[[A, B'], [B, C]] of the folds `members` about `shift`; A is `gram` about one shift.
+        """M = [[A, B'], [B, C]] of the folds `members` about `shift`; A is `gram` about one shift.
 
-        B: sums of index times row vector, C: of index times index.
+        A = sum a a', a = [1, u, o, y]; B = sum kappa a', C = sum kappa kappa'.
         """
         rows, corner = self._borders(fit)
         vector = self.vector
@@ -251,7 +260,7 @@ class Folding:
         return float(found / self._per_unit[-1] ** 2)
 
     def _borders(self, fit: int) -> tuple[Array, Array]:
-        """Per fold: sums of index times row vector (k, c, d), of index times index (k, c, c)."""
+        """B and C by fold: sum kappa a', shape (k, C, width); sum kappa kappa', shape (k, C, C)."""
         if not self._indices:
             return np.zeros((self._folds, 0, self.vector.width)), np.zeros((self._folds, 0, 0))
         sums = self._index_sums[fit]

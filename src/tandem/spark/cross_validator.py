@@ -13,10 +13,11 @@ class _Measured(Exception):  # noqa: N818 - carries a result, reports no error
 
 
 def fold_metrics(validator: CrossValidator, frame: DataFrame) -> list[list[list[float]]]:
-    """The metrics of every fold (outer) and grid point (inner) of Spark's own cross-validation.
+    """metrics[fold][point] = the evaluator's metrics, out of Spark's own cross-validation.
 
     CrossValidator averages them away and then refits. This takes them where it would average,
-    and leaves the refit to the stage that is timed as such.
+    and leaves the refit to the stage that is timed as such. Raises AssertionError where another
+    version of Spark averages elsewhere.
     """
 
     def take(metrics: list[list[list[float]]]) -> None:

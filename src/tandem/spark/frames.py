@@ -43,7 +43,7 @@ _TYPES: dict[pa.DataType, T.DataType] = {
 
 
 def unread_by_spark(dataset: Dataset) -> str | None:
-    """What Spark cannot read of `dataset`, or None."""
+    """What Spark cannot read of `dataset`, as half a line for the user, or None."""
     for name, kind in _arrow_types(dataset).items():
         if _spark_type(kind) is None:
             return f"column '{name}' holds {kind}, which Spark does not read"
@@ -51,7 +51,10 @@ def unread_by_spark(dataset: Dataset) -> str | None:
 
 
 def read_frame(session: "SparkSession", dataset: Dataset) -> "DataFrame":
-    """The row ids, and the columns by their ids: numbers as double, categories as text."""
+    """The row ids, and the columns by their ids: numbers as double, categories as text.
+
+    Nothing is read yet; `frame_errors` is for where it is.
+    """
     # Spark would also look at the columns that are left out, and end where it knows a type not.
     schema = T.StructType()
     for name, kind in _arrow_types(dataset).items():

@@ -26,7 +26,10 @@ _LOGGED = 200_000  # characters of what the JVM writes
 
 
 def start_session(settings: SparkSettings, name: str) -> "SparkSession":
-    """A new Spark session as `settings` say, bound to the loopback interface on a local master."""
+    """A new Spark session as `settings` say, bound to the loopback interface on a local master.
+
+    Raises MachineError where there is no Java 17 or later.
+    """
     if (home := java_home()) is not None:
         os.environ["JAVA_HOME"] = str(home)
     # Without this the workers start whatever python3 is first on PATH.

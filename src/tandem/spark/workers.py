@@ -27,7 +27,10 @@ _AT_ONCE_BYTES = 2**26  # results up to this come to the driver in one job
 
 
 def ship_package(session: "SparkSession") -> None:
-    """Make the workers import tandem from a copy of these sources, installed there or not."""
+    """Make the workers import tandem from a copy of these sources, installed there or not.
+
+    Raises MachineError where the copy cannot be written to the cache folder.
+    """
     package = Path(tandem.__file__).parent
     names = (path.relative_to(package) for path in sorted(package.rglob("*.py")))
     # The wheel carries conf/ and experiments/ along; no task needs them.
@@ -52,8 +55,9 @@ def start_workers(
 ) -> None:
     """Start `workers` Python workers, which import on the way what `versions` needs.
 
-    Raises MachineError where a worker cannot, or has another version of a library than this
-    process: with another version the answers would not be the same bits.
+    `versions`: yields the version of every library that results depend on, by name. Raises
+    MachineError where a worker cannot, or has another version of a library than this process: with
+    another version the answers would not be the same bits.
     """
     from py4j.protocol import Py4JError  # noqa: PLC0415 - comes with pyspark
     from pyspark.errors import PySparkException  # noqa: PLC0415 - heavy
@@ -84,6 +88,7 @@ def results_in_order(
 ) -> Iterator[T]:
     """The results of work([slice]) of every slice, in their order, one task each.
 
+    `advance` is called with the number of tasks that are newly done.
     All tasks run first and leave their results with the executors, on disk where memory is
     short; the driver then holds those of one task at a time, or all where they are small.
     """

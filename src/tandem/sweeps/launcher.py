@@ -33,7 +33,7 @@ class ProcessLauncher(Launcher):
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
-        """Run all jobs. Raises IncompleteError where one failed."""
+        """Run all jobs, each given by its overrides. Raises IncompleteError where one failed."""
         assert initial_job_idx == 0  # noqa: S101 - one batch
         setup_globals()
         folder = Path(self._config.hydra.sweep.dir)

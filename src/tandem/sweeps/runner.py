@@ -37,7 +37,10 @@ class Runner:
         self._processes: set[subprocess.Popen[str]] = set()
 
     def run(self, job: Job) -> Outcome:
-        """How the job ended: done where its run is FINISHED, whatever its process returned."""
+        """How the job ended: done where its run is FINISHED, whatever its process returned.
+
+        Raises IncompleteError where the runner is stopped before the job has begun.
+        """
         with locked(self._parent, job.key, wait=self._go_on) as lock:
             if self._resume and (done := self._finished_before(job)):
                 return Outcome(job, Status.SKIPPED, done.seconds, 0, done.run_id, done.rmse)
