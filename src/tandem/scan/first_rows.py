@@ -21,10 +21,11 @@ def expected_levels(first: pa.ChunkedArray, of: int) -> int:
 
 
 def common_shift(sample: pa.Table, columns: Sequence[Column], required: Sequence[Column]) -> Array:
-    """A constant near the mean of every column, for all parts of the data, in raw units.
+    """A constant near the mean of every column, for all parts of the data, shape (columns,).
 
-    By the rows of `sample` that have all columns `required`, which are among `columns`. Rounded to
-    a power of two near the deviation, and at least to 1 for integers: subtracting it is exact then.
+    In raw units, decimals in units of their last place, in which they are whole. By the rows of
+    `sample` that have all columns `required`, which are among `columns`. Rounded to a power of two
+    near the deviation, and at least to 1 for integers: subtracting it is exact then.
     A constant column is its own shift.
     """
     cells = {column.id: numbers(sample.column(column.name), nan=True) for column in columns}

@@ -57,7 +57,7 @@ class Rows:
         return self.reader.pieces(stretches, self.columns)
 
     def batch(self, decoded: Callable[[], Piece]) -> Batch:
-        """A piece as what is worked on. Raises NotFiniteError as `columns.batch` does."""
+        """A piece as what is worked on. Raises NotFiniteError as `arrow.batch` does."""
         return batch(decoded(), self.plan, self.folds, self.with_nan)
 
 

@@ -33,7 +33,7 @@ from tandem.solver.centres import moved
 from tandem.solver.double_double import DoubleDouble
 
 # Indices of every category -> what those that are only counted sum to, as
-# `index_rows.counted_sums` of all rows.
+# `scan.index_sums.counted_sums` of all rows.
 SecondScan = Callable[[tuple[Indices, ...]], Array]
 
 # A column is constant where its range is 0. About centres that are near, its sums are then exactly

@@ -59,7 +59,7 @@ def read_frame(session: "SparkSession", dataset: Dataset) -> "DataFrame":
     schema = T.StructType()
     for name, kind in _arrow_types(dataset).items():
         found = _spark_type(kind)
-        assert found is not None, "`unread` says so before"
+        assert found is not None, "`unread_by_spark` says so before"
         schema.add(name, found)
     paths = [_escape(file.path) for file in dataset.files]
     columns = (_typed(column) for column in dataset.columns)
