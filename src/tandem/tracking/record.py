@@ -1,8 +1,11 @@
 """Everything that is logged of a run but its files. Pure: what it holds is what is logged."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from math import isfinite
+from typing import Any
+
+import numpy as np
 
 from tandem.engines import color
 from tandem.machine import machine_name
@@ -45,7 +48,10 @@ def describe(result: Result, params: Mapping[str, str], config_hash: str) -> Rec
     if result.facts.counted:
         tags["data.counted_categories"] = ", ".join(result.facts.counted)
     metrics = tuple(
-        (key, float(value), step) for key, value, step in _metrics(result) if isfinite(value)
+        (key, float(value), step)
+        for key, values in _metrics(result).items()
+        for step, value in enumerate(np.atleast_1d(values))
+        if isfinite(value)
     )
     return Record({**params, **spark, **best}, metrics, tags)
 
@@ -55,44 +61,37 @@ def _run_name(result: Result) -> str:
     return f"{result.engine}-{dataset.name}-{dataset.rows}r-{result.task.folds.k}f"
 
 
-def _metrics(result: Result) -> Iterator[tuple[str, float, int]]:
-    scores, ledger, best = result.scores, result.ledger, result.scores.best
-    yield "cv/rmse_mean", scores.rmse_mean[best], 0
-    yield "cv/rmse_std", scores.rmse_std[best], 0
-    yield "cv/r2_mean", scores.r2[:, best].mean(), 0
-    for fold in range(result.task.folds.k):
-        yield "fold/rmse", scores.rmse[fold, best], fold
-        yield "fold/r2", scores.r2[fold, best], fold
+def _metrics(result: Result) -> dict[str, Any]:
+    """By key a number, or one for every step: by fold (`fold/`), by grid point (`grid/`)."""
+    scores, sums, facts, best = result.scores, result.sums, result.facts, result.scores.best
+    ledger = {name.removesuffix("_in"): count for name, count in asdict(result.ledger).items()}
+    found: dict[str, Any] = {
+        "cv/rmse_mean": scores.rmse_mean[best],
+        "cv/rmse_std": scores.rmse_std[best],
+        "cv/r2_mean": scores.r2[:, best].mean(),
+        "cv/fits": scores.rmse.size,
+        "cv/unconverged_fits": sums.unconverged,
+        "fold/rmse": scores.rmse[:, best],
+        "fold/r2": scores.r2[:, best],
+        "fold/rank": [design.rank for design in sums.designs],
+        "fold/condition": [design.condition for design in sums.designs],
+        "grid/rmse_mean": scores.rmse_mean,
+        "grid/rmse_std": scores.rmse_std,
+        **result.times,
+        **{f"data/{name}": count for name, count in ledger.items()},
+        "data/scans": facts.scans,
+        "data/features": len(result.plan.used),
+        "data/levels": sum(map(len, result.model.levels.values())),
+        "data/columns_dropped": len(result.plan.columns(Action.DROP_COLUMN)),
+        "memory/peak_mb": result.peak_mb,
+    }
     if scores.mae is not None:
-        yield "cv/mae_mean", scores.mae[:, best].mean(), 0
-        for fold, mae in enumerate(scores.mae[:, best]):
-            yield "fold/mae", mae, fold
-    for index in range(len(result.task.grid)):
-        yield "grid/rmse_mean", scores.rmse_mean[index], index
-        yield "grid/rmse_std", scores.rmse_std[index], index
-    yield from ((key, value, 0) for key, value in result.times.items())
-    yield "data/rows", ledger.rows_in, 0
-    yield "data/rows_used", ledger.rows_used, 0
-    yield "data/rows_dropped_target", ledger.rows_dropped_target, 0
-    yield "data/rows_dropped_missing", ledger.rows_dropped_missing, 0
-    yield "data/rows_rejected", ledger.rows_rejected, 0
-    yield "data/rows_from_cache", ledger.rows_from_cache, 0
-    yield "data/cells_imputed", ledger.cells_imputed, 0
-    yield "data/scans", result.facts.scans, 0
-    yield "data/features", len(result.plan.used), 0
-    yield "data/levels", sum(map(len, result.model.levels.values())), 0
-    yield "cv/fits", result.task.folds.k * len(result.task.grid), 0
-    yield "data/columns_dropped", len(result.plan.columns(Action.DROP_COLUMN)), 0
-    yield "cv/unconverged_fits", result.sums.unconverged, 0
-    if designs := result.sums.designs:
-        for fold, design in enumerate(designs):
-            yield "fold/rank", design.rank, fold
-            yield "fold/condition", design.condition, fold
-        yield "cv/rank_min", min(design.rank for design in designs), 0
-        yield "cv/condition_max", max(design.condition for design in designs), 0
-    yield "memory/peak_mb", result.peak_mb, 0
-    if result.facts.moments_mb is not None:
-        yield "memory/moments_mb", result.facts.moments_mb, 0
-    if spark := result.facts.spark:
-        yield "spark/jobs", spark.jobs, 0
-        yield "spark/tasks", spark.tasks, 0
+        found |= {"cv/mae_mean": scores.mae[:, best].mean(), "fold/mae": scores.mae[:, best]}
+    if sums.designs:
+        found["cv/rank_min"] = min(found["fold/rank"])
+        found["cv/condition_max"] = max(found["fold/condition"])
+    if facts.moments_mb is not None:
+        found["memory/moments_mb"] = facts.moments_mb
+    if spark := facts.spark:
+        found |= {"spark/jobs": spark.jobs, "spark/tasks": spark.tasks}
+    return found
