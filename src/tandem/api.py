@@ -29,7 +29,7 @@ from tandem.comparison import Comparison
 from tandem.config import Configuration, compose, words
 from tandem.errors import DataError, IncompleteError
 from tandem.machine import published
-from tandem.reporting import markdown, table, verdict
+from tandem.reporting import fold_metrics, markdown, table, verdict
 from tandem.tracking import load_model, open_store, runs_frame
 
 
@@ -59,15 +59,7 @@ class RunResult:
     @property
     def folds(self) -> pd.DataFrame:
         """A row per fold and grid point: rmse, r2 and, where asked for, mae."""
-        result = self.answered.result
-        scores, grid = result.scores, [asdict(point) for point in result.task.grid]
-        named = {"rmse": scores.rmse, "r2": scores.r2, "mae": scores.mae}
-        values = {name: found for name, found in named.items() if found is not None}
-        return pd.DataFrame(
-            {"fold": fold, **point, **{name: found[fold, g] for name, found in values.items()}}
-            for fold in range(result.task.folds.k)
-            for g, point in enumerate(grid)
-        )
+        return fold_metrics(self.answered.result).drop(columns=["n_train", "n_test"])
 
     @property
     def coefficients(self) -> pd.Series:

@@ -2,18 +2,14 @@
 
 from base64 import b64encode
 from collections.abc import Mapping
-from functools import cache
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tandem.comparison import Comparison
 from tandem.reporting.run_texts import ledger_line
 from tandem.reporting.tables import markdown as as_markdown
 from tandem.reporting.tables import parity_table, table
+from tandem.reporting.templates import template
 from tandem.reporting.verdicts import verdict
-
-if TYPE_CHECKING:
-    from jinja2 import Template
 
 _PLOTS = {
     "stages": "Seconds by stage",
@@ -30,7 +26,8 @@ def page_html(found: Comparison, command: str, pictures: Mapping[str, bytes]) ->
         for name, title in _PLOTS.items()
         if name in pictures
     }
-    return _template().render(**_content(found, command), plots=plots)
+    page = template("report.html.j2")
+    return page.render(**_content(found, command), plots=plots)
 
 
 def page_markdown(found: Comparison, command: str) -> str:
@@ -77,12 +74,3 @@ def _content(found: Comparison, command: str) -> dict[str, Any]:
         "task": found.task,
         "command": command,
     }
-
-
-@cache
-def _template() -> "Template":
-    from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - only where a page is written
-
-    text = files("tandem.reporting").joinpath("report.html.j2").read_text("utf-8")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    return environment.from_string(text)

@@ -1,43 +1,43 @@
 """A result as text and tables. Nothing here touches a tracking store."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 
 import numpy as np
+import pandas as pd
 
 from tandem.records import Action
 from tandem.redaction import redacted
+from tandem.reporting.templates import template
 from tandem.results import Result
 
 
-def fold_metrics(result: Result) -> str:
-    """CSV: fold, reg_param, elastic_net_param, n_train, n_test, rmse, r2 (, mae); all digits.
-
-    A row for every fold and grid point, folds first.
+def fold_metrics(result: Result) -> pd.DataFrame:
+    """fold, reg_param, elastic_net_param, n_train, n_test, rmse, r2 (, mae): a row for every fold
+    and grid point, folds first.
     """
-    scores, sums = result.scores, result.sums
-    metrics = {"rmse": scores.rmse, "r2": scores.r2}
-    if scores.mae is not None:
-        metrics["mae"] = scores.mae
-    rows = [
-        (fold, *asdict(point).values(), train, test, *(float(m[fold, g]) for m in metrics.values()))
-        for fold, (train, test) in enumerate(zip(sums.n_train, sums.n_test, strict=True))
-        for g, point in enumerate(result.task.grid)
-    ]
-    return _csv(("fold", "reg_param", "elastic_net_param", "n_train", "n_test", *metrics), rows)
+    scores, sums, grid = result.scores, result.sums, result.task.grid
+    folds, points = scores.rmse.shape
+    metrics = {"rmse": scores.rmse, "r2": scores.r2, "mae": scores.mae}
+    return pd.DataFrame(
+        {
+            "fold": np.arange(folds).repeat(points),
+            "reg_param": [point.reg_param for point in grid] * folds,
+            "elastic_net_param": [point.elastic_net_param for point in grid] * folds,
+            "n_train": np.repeat(sums.n_train, points),
+            "n_test": np.repeat(sums.n_test, points),
+            **{name: values.ravel() for name, values in metrics.items() if values is not None},
+        }
+    )
 
 
-def folds_table(result: Result) -> str:
-    """CSV: fold, n_train, n_test, target_std (population, in units of the target); all digits."""
+def folds_table(result: Result) -> pd.DataFrame:
+    """fold, n_train, n_test, target_std (population, in units of the target): a row per fold."""
     sums = result.sums
-    deviation = np.sqrt(sums.sst / np.asarray(sums.n_test)).tolist()
-    rows = zip(range(len(deviation)), sums.n_train, sums.n_test, deviation, strict=True)
-    return _csv(("fold", "n_train", "n_test", "target_std"), rows)
-
-
-def _csv(header: Sequence[str], rows: Iterable[Sequence[float]]) -> str:
-    return "".join(f"{','.join(map(str, row))}\n" for row in (header, *rows))
+    deviation = np.sqrt(sums.sst / np.asarray(sums.n_test))
+    rows = {"n_train": sums.n_train, "n_test": sums.n_test, "target_std": deviation}
+    return pd.DataFrame({"fold": range(len(deviation)), **rows})
 
 
 def cleaning_json(result: Result) -> str:
@@ -52,12 +52,8 @@ def cleaning_json(result: Result) -> str:
 
 def cleaning_html(result: Result) -> str:
     """The same as a page that MLflow shows inline."""
-    from jinja2 import Environment, PackageLoader  # noqa: PLC0415 - only where it is written
-
-    page = Environment(loader=PackageLoader("tandem.reporting", ""), autoescape=True)
-    template = page.get_template("cleaning.html.j2")
     line = ledger_line(asdict(result.ledger))
-    return template.render(ledger=line, decisions=result.plan.decisions)
+    return template("cleaning.html.j2").render(ledger=line, decisions=result.plan.decisions)
 
 
 def ledger_line(ledger: Mapping[str, int]) -> str:

@@ -33,9 +33,8 @@ _CONFIG, _SPARK, _GRID = "config/resolved.yaml", "spark/conf.json", "plots/grid_
 _SPARK_LOG = "spark/log.txt"
 _MODEL, _RECORD = "model.json", "record.json"
 
+_TABLES = {_FOLD_METRICS: fold_metrics, _FOLDS: folds_table}
 _TEXTS: Mapping[str, Callable[[Result], str]] = {
-    _FOLD_METRICS: fold_metrics,
-    _FOLDS: folds_table,
     _CLEANING: cleaning_json,
     _CLEANING_PAGE: cleaning_html,
     _CHECKS: checks_json,
@@ -60,6 +59,9 @@ def write_record(folder: Path, result: Result, record: Record, config_yaml: str)
     for name, text in {**written, _CONFIG: config_yaml}.items():
         if text or name == _CONFIG:  # Spark's is of Spark's engines only
             _place(folder, name).write_text(shown(text), encoding="utf-8")
+    for name, table in _TABLES.items():
+        path = _place(folder, name)
+        table(result).to_csv(path, index=False, lineterminator="\n", na_rep="nan")
     _place(folder, _GRID).write_bytes(png(grid(result)))
     model_file(folder).write_text(to_json(result.model), encoding="utf-8")
     (folder / _RECORD).write_text(json.dumps(asdict(record), indent=1), encoding="utf-8")
