@@ -62,13 +62,13 @@ def runs(place: Path) -> list[mlflow.entities.Run]:
 
 @slow
 def test_overrides_with_lists_and_quoted_text_arrive(place: Path) -> None:
-    quoted = f"{SMALL} spark.driver_memory='1 g' dataset.exclude=[air_time,\"arr_delay\"]"
+    quoted = f"{SMALL} dataset.name='two words' dataset.exclude=[air_time,\"arr_delay\"]"
     done = mlflow_run(place, "--env-manager", "local", "-P", f"overrides={quoted}",
                       "-P", "folds.seed=5")  # fmt: skip
     assert done.returncode == 0, done.stderr
     (run,) = runs(place)
     assert run.info.status == "FINISHED"
-    assert run.data.params["spark.driver_memory"] == "1 g"
+    assert run.data.params["dataset.name"] == "two words"
     assert run.data.params["dataset.exclude"] == '["air_time", "arr_delay"]'
     assert run.data.params["folds.seed"] == "5"
     assert run.data.params["engine"] == "sequential"
