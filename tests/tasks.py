@@ -4,6 +4,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
@@ -46,6 +47,15 @@ def synthetic(folder: Path, rows: int, seed: int, files: int = 1) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for number, (begin, end) in enumerate(pairwise(cuts)):
         pq.write_table(table.slice(begin, end - begin), folder / f"{number:02}.parquet")
+
+
+def houses() -> pd.DataFrame:
+    """90 houses: a price, two numbers and a category with gaps."""
+    rng = np.random.default_rng(0)
+    area, rooms = rng.integers(40, 200, 90), rng.integers(1, 6, 90)
+    city = rng.choice(["Bern", "Basel", None], 90)
+    price = 3000 * area + 10_000 * rooms + 50_000 * (city == "Bern") + rng.normal(0, 2e4, 90)
+    return pd.DataFrame({"price": price, "area": area, "rooms": rooms, "city": city})
 
 
 def _table(rng: np.random.Generator, rows: int) -> pa.Table:

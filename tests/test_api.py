@@ -10,16 +10,12 @@ import pytest
 import tandem
 from tandem.errors import ConfigurationError, DataError
 from tests.shell import runs
-from tests.tasks import drive, make_task
+from tests.tasks import drive, houses, make_task
 
 
-@pytest.fixture(scope="module")
-def houses() -> pd.DataFrame:
-    rng = np.random.default_rng(0)
-    area, rooms = rng.integers(40, 200, 90), rng.integers(1, 6, 90)
-    city = rng.choice(["Bern", "Basel", None], 90)
-    price = 3000 * area + 10_000 * rooms + 50_000 * (city == "Bern") + rng.normal(0, 2e4, 90)
-    return pd.DataFrame({"price": price, "area": area, "rooms": rooms, "city": city})
+@pytest.fixture(scope="module", name="houses")
+def table() -> pd.DataFrame:
+    return houses()
 
 
 @pytest.mark.engines("scan", "sequential")

@@ -130,9 +130,15 @@ def test_everything_public_has_a_docstring(module: str) -> None:
 
 
 def test_the_layout_of_a_record_folder_stands_in_one_module() -> None:
-    names = re.compile(r'"[^"\n]*\b(artifacts|model\.json|record\.json|cleaning\.json|folds\.csv)"')
-    holders = [path.name for path in SOURCES.rglob("*.py") if names.search(path.read_text())]
-    assert holders == ["folder.py"]
+    """Every text of that module that is the name of a file, and the folder of the artifacts."""
+    texts = [node.value for node in ast.walk(TREES["tandem.tracking.folder"])
+             if isinstance(node, ast.Constant) and isinstance(node.value, str)]  # fmt: skip
+    kinds = r"[\w/]+\.(csv|html|json|png|txt|yaml)"
+    files = {Path(text).name for text in texts if re.fullmatch(kinds, text)}
+    assert {"fold_metrics.csv", "folds.csv", "model.json", "log.txt"} < files
+    named = re.compile("|".join(rf'["/]{re.escape(name)}"' for name in {*files, "artifacts"}))
+    sources = [*SOURCES.rglob("*.py"), *(ROOT / "experiments").rglob("*.py")]
+    assert [path.name for path in sources if named.search(path.read_text())] == ["folder.py"]
 
 
 def test_studies_and_tests_do_not_know_each_other() -> None:

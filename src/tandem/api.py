@@ -26,10 +26,11 @@ from tandem.commands.compare import compare as _compare
 from tandem.commands.run import Answered, measure
 from tandem.commands.run import run as _run
 from tandem.comparison import Comparison
-from tandem.config import Configuration, compose, words
+from tandem.config import Configuration, compose, quoted, words
 from tandem.errors import DataError, IncompleteError
 from tandem.machine import published
 from tandem.reporting import fold_metrics, markdown, table, verdict
+from tandem.settings import Tracking
 from tandem.tracking import load_model, open_store, runs_frame
 
 
@@ -176,8 +177,8 @@ def sweep(
     done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)  # noqa: S603
     if done.returncode:
         raise IncompleteError(f"sweep: ended with status {done.returncode} -> see its messages")
-    experiment = _configuration(data, target, keys).settings.tracking.experiment
-    found = runs(experiment, kind=None)
+    where = _configuration(data, target, keys).settings.tracking
+    found = runs_frame(open_store(where), None)
     parent = found[found["kind"] == "sweep"].iloc[0]["run_id"]
     jobs: pd.DataFrame = found[found["parent"] == parent].sort_values("rmse", ignore_index=True)
     return jobs
@@ -188,7 +189,7 @@ def runs(experiment: str = "tandem", kind: str | None = "run") -> pd.DataFrame:
 
     Raises TrackingError where the store does not answer.
     """
-    return runs_frame(open_store(None, experiment, None), kind)
+    return runs_frame(open_store(Tracking(None, experiment)), kind)
 
 
 def load(run_id: str) -> Any:
@@ -217,7 +218,7 @@ def _words(data: Any, target: str | None, keys: Mapping[str, Any]) -> Iterator[s
 def _value(value: Any) -> str:
     """`value` as Hydra's grammar has it."""
     if isinstance(value, str):
-        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'" if value else "''"
+        return quoted(value)
     if isinstance(value, (list, tuple)):
         return f"[{','.join(map(_value, value))}]"
     return json.dumps(value)

@@ -125,7 +125,7 @@ def _advise(chosen: Settings) -> None:
 def _report(error: Exception | SystemExit, status: int, *, debug: bool) -> int:
     if debug:
         sys.stderr.write(shown("".join(traceback.format_exception(error))))
-    text = " ".join(str(error).split("Config search path:")[0].split())
+    text = " ".join(str(error).split())
     if status == TandemError.status:
         text = f"internal error: {type(error).__name__}: {text} -> debug=true shows where"
     sys.stderr.write(f"tandem: {shown(text)}\n")

@@ -4,23 +4,14 @@ import re
 import shlex
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 
 from tests.shell import runs, tandem
+from tests.tasks import houses
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 LINES = re.findall(r"^tandem .*houses\.csv[^#\n]*", README, re.MULTILINE)
 (PYTHON,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-
-
-def houses() -> pd.DataFrame:
-    rng = np.random.default_rng(0)
-    area, rooms = rng.integers(40, 200, 90), rng.integers(1, 6, 90)
-    price = 3000 * area + 10_000 * rooms + rng.normal(0, 2e4, 90)
-    city = rng.choice(["Bern", "Basel", "Chur"], 90)
-    return pd.DataFrame({"price": price, "area": area, "rooms": rooms, "city": city})
 
 
 @pytest.mark.slow

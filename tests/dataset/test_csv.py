@@ -16,14 +16,9 @@ from tandem.dataset.parquet import write_row_groups
 from tandem.errors import DataError
 from tandem.settings import Spelling
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 NA = Spelling(("", "NA"))
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "cache"
-    monkeypatch.setenv("TANDEM_CACHE", str(folder))
-    return folder
 
 
 @pytest.fixture

@@ -25,16 +25,10 @@ from tandem.scan.pieces import Pieces, Stretch
 from tests.oracle import cross_validate
 from tests.tasks import drive, make_task, synthetic
 
+pytestmark = pytest.mark.usefixtures("own_cache")
+
 RTOL = 1e-12  # sums of the same numbers in another order
 EXACT_GRID = "model.reg_param=[0,0.01,0.5]"
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache."""
-    folder = tmp_path / "cache"
-    monkeypatch.setenv("TANDEM_CACHE", str(folder))
-    return folder
 
 
 @pytest.fixture

@@ -1,15 +1,15 @@
 """Which engine for a dataset, in how many seconds and how much memory: from runs in the store."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
 
 import psutil
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
+from tandem.commands.console import tell
 from tandem.config import task
 from tandem.dataset import open_dataset
 from tandem.engines import ENGINES, without_spark
@@ -52,7 +52,7 @@ def advise(settings: Settings) -> None:
     dataset = open_dataset(settings.dataset)
     Display("advise").warn_each(dataset.notes)
     asked = task(settings, dataset)
-    experiment = open_store(settings.tracking.uri, settings.tracking.experiment, None)
+    experiment = open_store(replace(settings.tracking, parent_run_id=None))
     here = [run for run in measured(experiment) if run.machine == machine_name()]
     levels = cardinalities(asked)
     forecasts = [*forecast(asked, here, sum(levels.values()))]
@@ -188,8 +188,6 @@ def advice(forecasts: Sequence[Forecast], free_mb: float) -> Iterator[str]:
 def _show(
     asked: Task, forecasts: Sequence[Forecast], free_mb: float, levels: Mapping[str, int]
 ) -> None:
-    console = Console()
-    console = console if console.is_terminal else Console(width=100)
     dataset = asked.dataset
     numbers = len(dataset.features) - len(levels)
     categories = f"{len(levels)} categories"
@@ -197,18 +195,14 @@ def _show(
         most = max(levels, key=levels.__getitem__)
         categories += f" (about {sum(levels.values()):,} levels, {levels[most]:,} of them {most})"
     size = sum(Path(file.path).stat().st_size for file in dataset.files)
-    console.print(
+    asked_for = (
         f"{dataset.name}: {dataset.rows:,} rows, {numbers} numbers and {categories}, "
         f"{size / 1e6:,.1f} MB in {len(dataset.files)} file(s); "
-        f"{asked.folds.k} folds x {len(asked.grid)} grid points; {free_mb:,.0f} MB of memory free",
-        highlight=False,
-        soft_wrap=True,
+        f"{asked.folds.k} folds x {len(asked.grid)} grid points; {free_mb:,.0f} MB of memory free"
     )
     table = Table("engine", "seconds", "from - to", "MB", "runs known", box=SIMPLE_HEAD)
     for one in sorted(forecasts, key=lambda one: one.seconds.value):
         between = f"{one.seconds.low:.3g} - {one.seconds.high:.3g}"
         figures = (f"{one.seconds.value:.3g}", between, f"{one.memory_mb.value:,.0f}")
         table.add_row(one.engine, *figures, str(one.runs))
-    console.print(table)
-    for line in advice(forecasts, free_mb):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    tell(asked_for, table, *advice(forecasts, free_mb))

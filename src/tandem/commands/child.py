@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from tandem.config import quoted
 from tandem.machine import Place, run_child
 from tandem.tracking import tracking_uri
 
@@ -12,5 +13,5 @@ def run_measured(engine: str, words: Iterable[str], folder: Path, parent: str) -
 
     It reads the rows, whatever is kept of them.
     """
-    own = [f"engine={engine}", "cache.moments=false", f"tracking.record_dir='{folder}'"]
+    own = [f"engine={engine}", "cache.moments=false", f"tracking.record_dir={quoted(str(folder))}"]
     return run_child([*words, *own], Place(parent, tracking_uri()))

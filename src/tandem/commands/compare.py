@@ -10,11 +10,11 @@ from itertools import combinations
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from tandem.commands.advise import crossings
 from tandem.commands.child import run_measured
+from tandem.commands.console import tell
 from tandem.comparison import Answer, Certificate, Comparison, certify, differences
 from tandem.config import Configuration
 from tandem.dataset import open_dataset, sample
@@ -206,8 +206,6 @@ def _command(overrides: Sequence[str]) -> str:
 
 def _show(found: Comparison) -> None:
     """The table, then the plain words, on standard output."""
-    console = Console()
-    console = console if console.is_terminal else Console(width=100)
     if found.engines:
         header, *body = table(found)
         shown = Table(*header, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
@@ -216,8 +214,5 @@ def _show(found: Comparison) -> None:
             column.justify = "right" if column.header else "left"
         for row in body:
             shown.add_row(*row)
-        console.print(shown)
-    for line in verdict(found):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-    for line in found.remarks:
-        console.print(f"- {line}", markup=False, highlight=False, soft_wrap=True)
+        tell(shown)
+    tell(*verdict(found), *(f"- {line}" for line in found.remarks))

@@ -3,11 +3,13 @@
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+
+import pandas as pd
 
 from tandem.checks import remarks, weights
 from tandem.cleaning import decide
@@ -28,15 +30,15 @@ from tandem.tracking import describe, send, tracked, write_record
 
 @dataclass(frozen=True)
 class Answered:
-    """What a run found; `weights`: standardised coefficients; `run_id`: None if not tracked."""
+    """What a run found; `rows`: raw ones, a sample; `run_id`: None if not tracked."""
 
     result: Result
-    weights: Mapping[str, float]
+    rows: pd.DataFrame
     run_id: str | None = None
 
     def text(self) -> str:
         """The answer for a terminal."""
-        return shown(headline(self.result, self.weights))
+        return shown(headline(self.result, weights(self.result, self.rows)))
 
 
 def run(config: Configuration, *, say: bool = True) -> Answered:
@@ -75,7 +77,7 @@ def measure(settings: Settings, *, say: bool) -> Answered:
         rows = sample(dataset, [dataset.target.name, *result.model.coefficients])
         found = remarks(result, rows)
     display.warn_each(found if say else ())
-    return Answered(replace(result, remarks=(*dataset.notes, *found)), weights(result, rows))
+    return Answered(replace(result, remarks=(*dataset.notes, *found)), rows)
 
 
 def answer(settings: Settings, engine: str) -> Result:

@@ -67,9 +67,8 @@ def command(
 
 
 def _run_study(name: str, cases: Sequence[Case], repeats: int, table: Path, report: Report) -> None:
-    store = Tracking(None, f"study-{name}")
     tags = {"kind": "study", "machine": machine_name()}
-    with tracked(store, name, tags) as parent:
+    with tracked(Tracking(None, f"study-{name}"), name, tags) as parent:
         measure(parent, cases, repeats, table)
         text, metrics = _judge(report, read(table), table.parent)
         logged = tuple((key, value, 0) for key, value in metrics.items())

@@ -7,8 +7,6 @@ from statistics import median
 from tandem.comparison.answers import Answer
 from tandem.comparison.parity import Certificate
 
-# Engines on Spark, and the same without it.
-
 
 @dataclass(frozen=True)
 class Comparison:

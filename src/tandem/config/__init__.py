@@ -10,7 +10,7 @@ from tandem.config.composed import (
     sweep_keys,
     task,
 )
-from tandem.config.typed import MULTIRUN, in_our_words, words
+from tandem.config.typed import MULTIRUN, in_our_words, quoted, words
 from tandem.config.unread import refuse_unread
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "configuration",
     "hide_secrets",
     "in_our_words",
+    "quoted",
     "refuse_unread",
     "settings",
     "sweep_keys",

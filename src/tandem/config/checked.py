@@ -47,7 +47,7 @@ def checked_group(name: str, values: Mapping[str, Any]) -> Any:
     if is_dataclass(kind) and isinstance(values.get(name), Mapping):
         refuse_unknown(values[name], _names(kind), f"{name}.")
     try:
-        return _reader(kind).model_validate(given).value  # type: ignore[attr-defined]
+        return _reader(kind).model_validate(given).value  # type: ignore[attr-defined]  # made at run time
     except ValidationError as error:
         raise _told(name, error) from error
 

@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
 from tandem.config.checked import keys, of_other_dataset
@@ -78,22 +79,26 @@ def _is_path(word: str) -> bool:
     return "=" not in word and word[:1] not in "-+~" and word.lower().endswith(ends)
 
 
+def quoted(value: str) -> str:
+    """`value` in quotes, as Hydra's grammar reads it back."""
+    # Within quotes Hydra reads a backslash as one, unless it stands before a quote.
+    return "'" + re.sub(r"(\\*)('|$)", lambda m: m[1] * 2 + m[2].replace("'", "\\'"), value) + "'"
+
+
 def _readable(word: str) -> str:
     """`word`, its value in quotes where Hydra's grammar would not take it as it stands."""
     key, equals, value = word.partition("=")
-    if not equals or _parses(word):
+    if not equals or _parsed(word):
         return word
-    # Within quotes Hydra reads a backslash as one, unless it stands before a quote.
-    escaped = re.sub(r"(\\*)('|$)", lambda m: m[1] * 2 + m[2].replace("'", "\\'"), value)
-    quoted = f"{key}='{escaped}'"
-    return quoted if _parses(quoted) else word
+    in_quotes = f"{key}={quoted(value)}"
+    return in_quotes if _parsed(in_quotes) else word
 
 
 def _one_value(word: str, *, compare: bool) -> str:
+    """`word`, which sweeps nothing: several values as a list."""
     key, _, value = word.partition("=")
-    if word.startswith("-") or not (_parses(word) and "," in value):
-        return word
-    if not OverridesParser.create().parse_override(word).is_sweep_override():
+    given = _parsed(word) if "," in value and not word.startswith("-") else None
+    if given is None or not given.is_sweep_override():
         return word
     if key == "engine":
         if not compare:
@@ -104,12 +109,11 @@ def _one_value(word: str, *, compare: bool) -> str:
     return f"{key}=[{value}]"
 
 
-def _parses(word: str) -> bool:
+def _parsed(word: str) -> Override | None:
     try:
-        OverridesParser.create().parse_override(word)
+        return OverridesParser.create().parse_override(word)
     except HydraException:
-        return False
-    return True
+        return None
 
 
 def in_our_words(error: Exception, arguments: Sequence[str]) -> ConfigurationError:

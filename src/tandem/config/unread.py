@@ -1,9 +1,16 @@
 """Keys that were typed and that nothing reads: an error, so that no one waits for an effect."""
 
 from tandem.config.composed import Configuration
-from tandem.engines import without_spark
+from tandem.engines import ENGINES
 from tandem.errors import ConfigurationError
 from tandem.settings import Command
+
+# Of keys that only some engines read, by their beginning: what is said of one that does not.
+_WHY = {
+    "spark.": "does not use Spark",
+    "engine.threads": "has no threads to set",
+    "": "has no use for it",
+}
 
 
 def refuse_unread(config: Configuration) -> None:
@@ -22,24 +29,12 @@ def refuse_unread(config: Configuration) -> None:
 def _unread(key: str, config: Configuration) -> str:
     """Who reads `key` instead, and what to write; nothing where it is read."""
     command, engine = config.settings.command, config.settings.engine.name
-    running, spark = command is Command.RUN, without_spark()
-    faults = {
-        "only a sweep reads it -> tandem sweep": key.startswith("sweep."),
-        "only a comparison reads it -> tandem compare": (
-            key.startswith("compare.") and command is not Command.COMPARE
-        ),
-        f"engine={engine} does not use Spark -> {' or '.join(map(_choice, spark))}": (
-            running and key.startswith("spark.") and engine not in spark
-        ),
-        f"engine={engine} has no threads to set -> engine=scan": (
-            running and key == "engine.threads" and engine != "scan"
-        ),
-        f"engine={engine} has no use for it -> engine=sequential": (
-            running and key == "model.precompute" and engine != "sequential"
-        ),
-    }
-    return next((text for text, at_fault in faults.items() if at_fault), "")
-
-
-def _choice(engine: str) -> str:
-    return f"engine={engine}"
+    if key.startswith("sweep."):
+        return "only a sweep reads it -> tandem sweep"
+    if key.startswith("compare.") and command is not Command.COMPARE:
+        return "only a comparison reads it -> tandem compare"
+    readers = [f"engine={name}" for name, one in ENGINES.items() if key.startswith(one.reads)]
+    if command is Command.RUN and readers and f"engine={engine}" not in readers:
+        why = next(text for begin, text in _WHY.items() if key.startswith(begin))
+        return f"engine={engine} {why} -> {' or '.join(readers)}"
+    return ""

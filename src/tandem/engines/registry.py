@@ -48,7 +48,8 @@ class Entry:
 
     `module`: defines `Engine`; `color`: in pictures and in MLflow; `without_spark`: the engine that
     does the same on one machine; `bits`: engines with the same word give the same bits, also from
-    run to run, None where not even that holds; `left` at `tol`, the library's own default.
+    run to run, None where not even that holds; `left` at `tol`, the library's own default; `reads`:
+    keys of its own, or the beginning of several.
     """
 
     module: str
@@ -57,11 +58,16 @@ class Entry:
     left: Left
     tol: float = 0.0
     without_spark: str | None = None
+    reads: tuple[str, ...] = ()
 
 
 ENGINES: Mapping[str, Entry] = {
     "sequential": Entry(
-        "tandem.engines.sequential", "#4c78a8", bits="sequential", left=duality_gap, tol=1e-4
+        *("tandem.engines.sequential", "#4c78a8"),
+        bits="sequential",
+        left=duality_gap,
+        tol=1e-4,
+        reads=("model.precompute",),
     ),
     "distributed": Entry(
         *("tandem.engines.distributed", "#e45756"),
@@ -69,13 +75,17 @@ ENGINES: Mapping[str, Entry] = {
         left=spark_steps,
         tol=1e-6,
         without_spark="sequential",
+        reads=("spark.",),
     ),
-    "scan": Entry("tandem.engines.scan", "#54a24b", bits="sums", left=nothing),
+    "scan": Entry(
+        *("tandem.engines.scan", "#54a24b"), bits="sums", left=nothing, reads=("engine.threads",)
+    ),
     "distributed_scan": Entry(
         *("tandem.engines.distributed_scan", "#b279a2"),
         bits="sums",
         left=nothing,
         without_spark="scan",
+        reads=("spark.",),
     ),
 }
 

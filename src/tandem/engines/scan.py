@@ -62,8 +62,8 @@ class Engine:
         return None
 
     def start(self) -> None:
+        make_ready(self.task.grid)  # first: what is imported later has threads of its own
         self._limits = threadpool_limits(1)  # the threads are ours
-        make_ready(self.task.grid)
 
     def load(self) -> None:
         self._scanner.load()

@@ -1,7 +1,7 @@
 """What people read of a run or a comparison: words, tables, pictures, pages."""
 
 from tandem.reporting.charts import draw, grid, png
-from tandem.reporting.headlines import baseline, five_digits, headline
+from tandem.reporting.headlines import five_digits, headline
 from tandem.reporting.page import page_html, page_markdown, page_note
 from tandem.reporting.run_texts import (
     checks_json,
@@ -17,7 +17,6 @@ from tandem.reporting.tables import markdown, table
 from tandem.reporting.verdicts import verdict
 
 __all__ = [
-    "baseline",
     "checks_json",
     "cleaning_html",
     "cleaning_json",

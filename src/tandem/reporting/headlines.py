@@ -41,7 +41,7 @@ def _lines(result: Result, weights: Mapping[str, float]) -> Iterator[tuple[str, 
     yield "penalty", penalty + of
     folds, mean = f"over {result.task.folds.k} folds", float(scores.rmse_mean[best])
     told = f"{five_digits(mean)} +- {five_digits(float(scores.rmse_std[best]), mean)} {folds}"
-    yield "RMSE", f"{told}; {five_digits(baseline(result))} by predicting the mean"
+    yield "RMSE", f"{told}; {five_digits(_baseline(result))} by predicting the mean"
     yield "R2", f"{scores.r2[:, best].mean():.4g}"
     if scores.mae is not None:
         yield "MAE", five_digits(float(scores.mae[:, best].mean()))
@@ -52,7 +52,7 @@ def _lines(result: Result, weights: Mapping[str, float]) -> Iterator[tuple[str, 
     yield "seconds", f"{result.times['time/total_s']:.2f}: {stages}"
 
 
-def baseline(result: Result) -> float:
+def _baseline(result: Result) -> float:
     """RMSE of predicting every fold's own mean: sqrt(mean over folds of sst / n_test)."""
     return float(np.sqrt(np.mean(result.sums.sst / np.asarray(result.sums.n_test))))
 

@@ -47,8 +47,7 @@ class ProcessLauncher(Launcher):
             configs = [self._composed(words) for words in job_overrides]
             jobs = make_jobs(job_overrides, configs, [*_options(self._config.hydra)])
         # Not validated: swept keys still hold all their values.
-        store = Tracking(**self._config.tracking)
-        sweep(jobs, keys, store, folder)
+        sweep(jobs, keys, Tracking(**self._config.tracking), folder)
         return [_done(words) for words in job_overrides]
 
     def _composed(self, overrides: Sequence[str]) -> DictConfig:

@@ -69,8 +69,7 @@ def counts(outcomes: Sequence[Outcome]) -> dict[Status, int]:
 
 def best(outcomes: Sequence[Outcome]) -> Outcome | None:
     """The job with the smallest mean RMSE; the first of equals."""
-    known = [one for one in by_number(outcomes) if one.rmse is not None]
-    return min(known, key=lambda one: one.rmse or 0.0, default=None)
+    return min((one for one in outcomes if one.rmse is not None), key=_rank, default=None)
 
 
 def for_terminal(outcomes: Sequence[Outcome]) -> str:

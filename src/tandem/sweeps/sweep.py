@@ -30,16 +30,16 @@ from tandem.tracking import (
 _NAMED = 4  # keys in the name of a parent
 
 
-def sweep(jobs: Sequence[Job], keys: SweepKeys, store: Tracking, folder: Path) -> None:
+def sweep(jobs: Sequence[Job], keys: SweepKeys, where: Tracking, folder: Path) -> None:
     """Run every job; keep the parent run, and `results.csv` in `folder`, up to date as they end.
 
     With `keys.resume`, jobs of which there is a finished run are skipped, and the newest parent of
     the same set of jobs is reopened. Raises IncompleteError where a job failed, or where the sweep
     to be resumed is running.
     """
-    experiment = open_store(store.uri, store.experiment, store.parent_run_id)
+    experiment = open_store(where)
     display = Display("sweep")
-    with _parent(store, experiment, jobs, resume=keys.resume) as parent:
+    with _parent(where, experiment, jobs, resume=keys.resume) as parent:
         runner = Runner(parent, experiment, resume=keys.resume, say=display.line)
         ended: list[Outcome] = []
         with display.stage("running"):
@@ -57,7 +57,7 @@ def sweep(jobs: Sequence[Job], keys: SweepKeys, store: Tracking, folder: Path) -
 
 @contextmanager
 def _parent(
-    store: Tracking, experiment: str, jobs: Sequence[Job], *, resume: bool
+    where: Tracking, experiment: str, jobs: Sequence[Job], *, resume: bool
 ) -> Iterator[str]:
     """The parent run, RUNNING and claimed by this process to its end."""
     key, name = sweep_key(jobs), _name(jobs)
@@ -72,7 +72,7 @@ def _parent(
                 raise IncompleteError(
                     f"sweep.resume: the sweep {old} is running -> wait for its end, or end it"
                 )
-            parent = run.enter_context(tracked(store, name, tags, old))
+            parent = run.enter_context(tracked(where, name, tags, old))
             if not old:
                 claim.enter_context(held(parent, SWEEP_LOCK))
         yield parent

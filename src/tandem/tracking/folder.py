@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+import pandas as pd
+
 from tandem.comparison import Answer
 from tandem.model import from_json, to_json
 from tandem.redaction import shown
@@ -88,8 +90,6 @@ def read_remarks(folder: Path) -> list[str]:
 
 def read_answer(engine: str, turn: int, folder: Path) -> Answer:
     """The answer of `engine` that `write_record` wrote."""
-    import pandas as pd  # noqa: PLC0415 - slow to import; a run writes only
-
     table = pd.read_csv(artifacts(folder) / _FOLD_METRICS)
     folds = pd.read_csv(artifacts(folder) / _FOLDS)
     points = len(table) // len(folds)

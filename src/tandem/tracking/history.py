@@ -1,16 +1,12 @@
 """What the store knows of a sweep and of its jobs."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import mlflow
+import pandas as pd
 from mlflow.entities import Run
 
 from tandem.tracking.store import answering
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 JOB_TAG = "job.key"
 SWEEP_TAG = "sweep.key"
@@ -46,7 +42,7 @@ class Attempt:
 
 def latest_sweep(experiment: str, key: str) -> str | None:
     """The id of the newest parent run of the sweep with this key; None where there is none."""
-    found = _search(experiment, SWEEP_TAG, key)
+    found = _tagged(experiment, SWEEP_TAG, key)
     return str(found[0].info.run_id) if found else None
 
 
@@ -60,7 +56,7 @@ def attempts(experiment: str, key: str) -> list[Attempt]:
             run.data.metrics.get("cv/rmse_mean"),
             max((run.info.end_time or 0) - run.info.start_time, 0) / 1000,
         )
-        for run in _search(experiment, JOB_TAG, key)
+        for run in _tagged(experiment, JOB_TAG, key)
     ]
 
 
@@ -94,12 +90,8 @@ def members(run_id: str) -> tuple[Measured | None, list[Measured]]:
     return next((run for parent, run in found if parent == run_id), None), [r for _, r in found]
 
 
-def runs_frame(experiment: str, kind: str | None) -> "pd.DataFrame":
+def runs_frame(experiment: str, kind: str | None) -> pd.DataFrame:
     """A row per run of `kind` (None: of any), the newest first."""
-    import pandas as pd  # noqa: PLC0415 - slow to import; commands need none of it
-
-    with answering():
-        found = mlflow.MlflowClient().search_runs([experiment], max_results=5000)
     rows = [
         {
             "run_id": run.info.run_id,
@@ -110,7 +102,7 @@ def runs_frame(experiment: str, kind: str | None) -> "pd.DataFrame":
             **{name: run.data.metrics.get(key) for name, key in _METRICS.items()},
             "parent": run.data.tags.get("mlflow.parentRunId", ""),
         }
-        for run in found
+        for run in _search(experiment)
     ]
     frame = pd.DataFrame(rows, columns=_FRAME)
     return frame if kind is None else frame[frame["kind"] == kind].reset_index(drop=True)
@@ -118,7 +110,7 @@ def runs_frame(experiment: str, kind: str | None) -> "pd.DataFrame":
 
 def finished_under(run_id: str) -> list[tuple[str, str]]:
     """(engine, run id) of every finished run of an engine under a parent, the newest first."""
-    found = _search(_experiment_of(run_id), "mlflow.parentRunId", run_id)
+    found = _tagged(_experiment_of(run_id), "mlflow.parentRunId", run_id)
     ended = [run for run in found if run.info.status == FINISHED]
     return [(run.data.tags["engine"], run.info.run_id) for run in ended]
 
@@ -130,9 +122,7 @@ def _experiment_of(run_id: str) -> str:
 
 def _measured(experiment: str) -> list[tuple[str, Measured]]:
     """With the id of the parent."""
-    with answering():
-        query = "tags.kind = 'run' and attributes.status = 'FINISHED'"
-        runs = mlflow.MlflowClient().search_runs([experiment], query, max_results=5000)
+    runs = _search(experiment, "tags.kind = 'run' and attributes.status = 'FINISHED'")
     return [
         (run.data.tags.get("mlflow.parentRunId", ""), _of_run(run))
         for run in runs
@@ -171,8 +161,12 @@ def end_unfinished(run_id: str, *, killed: bool = False) -> None:
             client.set_terminated(run_id, "KILLED" if killed else "FAILED")
 
 
-def _search(experiment: str, tag: str, value: str) -> Sequence[Run]:
+def _tagged(experiment: str, tag: str, value: str) -> list[Run]:
+    return _search(experiment, f"tags.`{tag}` = '{value}'", 1000)
+
+
+def _search(experiment: str, wanted: str = "", most: int = 5000) -> list[Run]:
+    """At most so many runs that are `wanted`, in MLflow's language, the newest first."""
     with answering():
-        client = mlflow.MlflowClient()
-        wanted = f"tags.`{tag}` = '{value}'"
-        return list(client.search_runs([experiment], wanted, order_by=["start_time DESC"]))
+        search = mlflow.MlflowClient().search_runs
+        return [*search([experiment], wanted, max_results=most, order_by=["start_time DESC"])]

@@ -28,7 +28,7 @@ _PARAM_LIMIT = 6000  # MLflow refuses longer values
 
 @contextmanager
 def tracked(
-    store: Tracking, name: str, tags: Mapping[str, str], reopen: str | None = None
+    where: Tracking, name: str, tags: Mapping[str, str], reopen: str | None = None
 ) -> Iterator[str]:
     """An MLflow run around the block; yields its id. Its status says what happened.
 
@@ -36,7 +36,7 @@ def tracked(
     message as tags. Where `mlflow run` has created a run (MLFLOW_RUN_ID), that one is used, else
     `reopen`, a run that has ended. Raises TrackingError where the store does not answer.
     """
-    run_id = _start(store, shown(name), tags, reopen)
+    run_id = _start(where, shown(name), tags, reopen)
     client = mlflow.MlflowClient()
     try:
         yield run_id
@@ -49,12 +49,12 @@ def tracked(
     client.set_terminated(run_id, "FINISHED")
 
 
-def _start(store: Tracking, name: str, tags: Mapping[str, str], reopen: str | None) -> str:
+def _start(where: Tracking, name: str, tags: Mapping[str, str], reopen: str | None) -> str:
     """The id of a run that is RUNNING. No run is made active: parent and child share a process."""
-    experiment = open_store(store.uri, store.experiment, store.parent_run_id)
+    experiment = open_store(where)
     with answering():
         client = mlflow.MlflowClient()
-        if not store.parent_run_id:
+        if not where.parent_run_id:
             dashboard.provide(experiment, client.get_experiment(experiment).tags)
         if run_id := os.environ.get("MLFLOW_RUN_ID") or reopen:
             client.update_run(run_id, status="RUNNING", name=name)
@@ -63,8 +63,8 @@ def _start(store: Tracking, name: str, tags: Mapping[str, str], reopen: str | No
             client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
             return run_id
         own = {"mlflow.user": getuser(), "mlflow.source.name": "tandem", **tags}
-        if store.parent_run_id:
-            own["mlflow.parentRunId"] = store.parent_run_id
+        if where.parent_run_id:
+            own["mlflow.parentRunId"] = where.parent_run_id
         if job := os.environ.get(JOB_KEY):
             own[JOB_TAG] = job
         return str(client.create_run(experiment, run_name=name, tags=own).info.run_id)

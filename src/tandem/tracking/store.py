@@ -13,6 +13,7 @@ from tandem.errors import TrackingError
 from tandem.machine import lock_name, locked
 from tandem.progress import Display
 from tandem.redaction import shown
+from tandem.settings import Tracking
 
 
 @contextmanager
@@ -26,21 +27,21 @@ def answering() -> Iterator[None]:
         raise TrackingError(shown(f"tracking.uri: {uri}: {text} -> check it")) from error
 
 
-def open_store(uri: str | None, experiment: str, parent_run_id: str | None) -> str:
+def open_store(where: Tracking) -> str:
     """Open the store, make what is missing of it; the id of the experiment for the next run.
 
-    It is that of the run which `mlflow run` made (MLFLOW_RUN_ID), of the parent, else `experiment`.
+    It is that of the run which `mlflow run` made (MLFLOW_RUN_ID), of the parent, else of `where`.
     MLflow breaks a SQLite file for ever when several processes make it at once, or when one is
     killed while it does. Once open, SQLite waits up to 20 s for another writer: MLflow 3.17 says so
     in every session, whatever the address asks for.
     """
-    if uri:
-        mlflow.set_tracking_uri(uri)
+    if where.uri:
+        mlflow.set_tracking_uri(where.uri)
     with answering(), _alone(_sqlite_file(mlflow.get_tracking_uri())):
         client = mlflow.MlflowClient()
-        if run_id := os.environ.get("MLFLOW_RUN_ID") or parent_run_id:
+        if run_id := os.environ.get("MLFLOW_RUN_ID") or where.parent_run_id:
             return str(client.get_run(run_id).info.experiment_id)
-        return str(mlflow.set_experiment(experiment).experiment_id)
+        return str(mlflow.set_experiment(where.experiment).experiment_id)
 
 
 def _sqlite_file(uri: str) -> Path | None:

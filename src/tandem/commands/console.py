@@ -1,0 +1,18 @@
+"""What a command shows of its result."""
+
+from rich.console import Console
+from rich.table import Table
+
+
+def tell(*parts: str | Table) -> None:
+    """Print tables and lines on standard output, 100 characters wide where that is no terminal.
+
+    A line is never broken, and is shown as it is.
+    """
+    console = Console()
+    console = console if console.is_terminal else Console(width=100)
+    for part in parts:
+        if isinstance(part, str):
+            console.print(part, markup=False, highlight=False, soft_wrap=True)
+        else:
+            console.print(part)
