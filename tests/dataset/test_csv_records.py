@@ -10,7 +10,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tandem.dataset import csv_records
 from tandem.dataset.csv_records import count_records, line_of
 from tandem.errors import DataError
 
@@ -18,9 +17,9 @@ BOM = b"\xef\xbb\xbf"
 HEADER = b"a,b\n"
 
 
-def count(folder: Path, text: bytes, *, multiline: bool = False) -> int:
+def count(folder: Path, text: bytes, *, multiline: bool = False, **sizes: int) -> int:
     (folder / "t.csv").write_bytes(text)
-    return count_records(folder / "t.csv", multiline=multiline)
+    return count_records(folder / "t.csv", multiline=multiline, **sizes)
 
 
 def slow(text: bytes) -> tuple[list[int], bool]:
@@ -72,17 +71,15 @@ def test_records_are_those_of_a_slow_machine_and_of_the_parser(
     begins, whole = slow(text)
     file = tmp_path_factory.mktemp("csv") / "t.csv"
     file.write_bytes(bom + text)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(csv_records, "_BLOCK_BYTES", block)
-        if not whole:
-            with pytest.raises(DataError, match=r"t\.csv:\d+: .*quote"):
-                count_records(file, multiline=True)
-            return
-        assert count_records(file, multiline=True) == len(begins) - 1
-        assert parsed_rows(text) in {len(begins) - 1, None}
-        for record, place in enumerate(begins):
-            before = text[:place].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-            assert line_of(file, record) == before.count(b"\n") + 1
+    if not whole:
+        with pytest.raises(DataError, match=r"t\.csv:\d+: .*quote"):
+            count_records(file, multiline=True, block=block)
+        return
+    assert count_records(file, multiline=True, block=block) == len(begins) - 1
+    assert parsed_rows(text) in {len(begins) - 1, None}
+    for record, place in enumerate(begins):
+        before = text[:place].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        assert line_of(file, record, block=block) == before.count(b"\n") + 1
 
 
 @settings(max_examples=100, deadline=None, database=None)
@@ -125,16 +122,14 @@ TEXT = "text follows the quote that closes"
 )
 def test_a_quote_that_swallows_is_refused_with_the_line_where_it_opens(  # noqa: PLR0917 - a table
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     body: bytes,
     line: int,
     rule: str,
     block: int,
     end: bytes,
 ) -> None:
-    monkeypatch.setattr(csv_records, "_BLOCK_BYTES", block)
     with pytest.raises(DataError, match=rf"t\.csv:{line}: .*{rule}"):
-        count(tmp_path, (HEADER + body).replace(b"\n", end))
+        count(tmp_path, (HEADER + body).replace(b"\n", end), block=block)
 
 
 def test_a_quote_in_the_header_may_swallow_too(tmp_path: Path) -> None:
@@ -173,12 +168,9 @@ def test_of_one_column_every_line_looks_like_a_record(tmp_path: Path) -> None:
     assert count(tmp_path, b'a\n"1\n2"\n', multiline=True) == 1
 
 
-def test_a_cell_is_found_over_many_blocks_but_not_over_any_number(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(csv_records, "_BLOCK_BYTES", 16)
-    monkeypatch.setattr(csv_records, "_RECORD_BYTES", 1000)
+def test_a_cell_is_found_over_many_blocks_but_not_over_any_number(tmp_path: Path) -> None:
     text = HEADER + b'1,"' + b"x\n" * 100 + b'"\n2,b\n'
-    assert count(tmp_path, text) == 2
+    assert count(tmp_path, text, block=16, most=1000) == 2
+    text = HEADER + b'1,"' + b"x\n" * 10000 + b'"\n2,b\n'
     with pytest.raises(DataError, match=rf":2: {UNCLOSED} in the 1,0\d\d bytes"):
-        count(tmp_path, HEADER + b'1,"' + b"x\n" * 10000 + b'"\n2,b\n')
+        count(tmp_path, text, block=16, most=1000)

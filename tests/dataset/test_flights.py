@@ -8,7 +8,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tandem.dataset import flights
 from tandem.dataset.flights import flights_folder, sample
 
 SIZE, GROUP = 1000, 100
@@ -20,32 +19,24 @@ drawn_without = pytest.mark.parametrize("rows", [n for n in COUNTS if n <= SIZE]
 drawn_with = pytest.mark.parametrize("rows", [n for n in COUNTS if n > SIZE])
 
 
-@pytest.fixture
-def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flights, "ROW_GROUP_ROWS", GROUP)
-
-
 def ids(rows: int, seed: int = 0) -> list[int]:
-    return [i for batch in sample(TABLE, rows, seed) for i in batch["id"].to_pylist()]
+    return [i for batch in sample(TABLE, rows, seed, GROUP) for i in batch["id"].to_pylist()]
 
 
 @every_count
-@pytest.mark.usefixtures("small_groups")
 def test_exactly_the_rows_asked_for_are_drawn_from_the_table(rows: int) -> None:
-    drawn = pa.Table.from_batches(sample(TABLE, rows, 0))
+    drawn = pa.Table.from_batches(sample(TABLE, rows, 0, GROUP))
     assert drawn.num_rows == rows
     assert drawn == TABLE.take(drawn["id"])
 
 
 @drawn_without
-@pytest.mark.usefixtures("small_groups")
 def test_up_to_the_size_no_row_is_drawn_twice_and_the_order_stays(rows: int) -> None:
     drawn = ids(rows)
     assert drawn == sorted({*drawn})
 
 
 @drawn_with
-@pytest.mark.usefixtures("small_groups")
 def test_beyond_the_size_rows_are_drawn_with_replacement(rows: int) -> None:
     # The number of different rows; without replacement every row of the table would be among them.
     expected = SIZE * (1 - (1 - 1 / SIZE) ** rows)
@@ -53,30 +44,26 @@ def test_beyond_the_size_rows_are_drawn_with_replacement(rows: int) -> None:
 
 
 @every_count
-@pytest.mark.usefixtures("small_groups")
 def test_the_same_seed_draws_the_same_rows_and_another_draws_others(rows: int) -> None:
     assert ids(rows, seed=7) == ids(rows, seed=7)
     assert (ids(rows, seed=7) == ids(rows, seed=8)) == (rows == SIZE)
 
 
-@pytest.mark.usefixtures("small_groups")
 def test_row_groups_of_one_draw_differ() -> None:
     drawn = ids(1100)
     assert drawn[:GROUP] != drawn[GROUP : 2 * GROUP]
 
 
 @every_count
-@pytest.mark.usefixtures("small_groups")
 def test_no_batch_is_larger_than_a_row_group(rows: int) -> None:
     chunked = pa.concat_tables([TABLE.slice(0, 300), TABLE.slice(300)])
-    sizes = [batch.num_rows for batch in sample(chunked, rows, 0)]
+    sizes = [batch.num_rows for batch in sample(chunked, rows, 0, GROUP)]
     assert max(sizes) <= GROUP
     assert sum(sizes) == rows
 
 
-@pytest.mark.usefixtures("small_groups")
 def test_rows_are_drawn_batch_by_batch_whatever_their_number() -> None:
-    endless = sample(TABLE, 10**15, 0)
+    endless = sample(TABLE, 10**15, 0, GROUP)
     assert next(endless).num_rows == GROUP
     assert inspect.isgenerator(endless)
 

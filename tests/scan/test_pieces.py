@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from unittest.mock import patch
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +12,6 @@ import pytest
 
 from tandem.errors import DataError
 from tandem.records import File
-from tandem.scan import pieces
 from tandem.scan.pieces import Piece, Pieces, Stretch, stretches_of
 
 ROWS, GROUP, PIECE, FILES = 900, 350, 100, 3
@@ -21,9 +19,10 @@ NAMES = tuple(f"x{j}" for j in range(5))
 
 
 @pytest.fixture(params=[1, 10**9], ids=["many readers", "one reader"])
-def readers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def reader_cells(request: pytest.FixtureRequest) -> int:
     """A small file as if it were large, or not."""
-    monkeypatch.setattr(pieces, "_READER_CELLS", request.param)
+    cells: int = request.param
+    return cells
 
 
 def files(folder: Path) -> tuple[list[pa.Table], list[Stretch]]:
@@ -38,8 +37,8 @@ def files(folder: Path) -> tuple[list[pa.Table], list[Stretch]]:
     return tables, stretches
 
 
-def pieces_of(stretches: Sequence[Stretch]) -> Pieces:
-    return Pieces(lambda file: pq.ParquetFile(file.path), stretches, NAMES, PIECE)
+def pieces_of(stretches: Sequence[Stretch], *reader_cells: int) -> Pieces:
+    return Pieces(lambda file: pq.ParquetFile(file.path), stretches, NAMES, PIECE, *reader_cells)
 
 
 def called(decode: Callable[[], Piece]) -> Piece | Exception:
@@ -49,11 +48,10 @@ def called(decode: Callable[[], Piece]) -> Piece | Exception:
         return error
 
 
-@pytest.mark.usefixtures("readers")
 @pytest.mark.parametrize("threads", [1, 3])
-def test_every_cell_is_decoded_once(tmp_path: Path, threads: int) -> None:
+def test_every_cell_is_decoded_once(tmp_path: Path, threads: int, reader_cells: int) -> None:
     tables, stretches = files(tmp_path)
-    decoding = pieces_of(stretches)
+    decoding = pieces_of(stretches, reader_cells)
     with ThreadPoolExecutor(threads) as pool:
         found = [*pool.map(called, decoding)]
     assert decoding.counts == (4, 4, 2) * FILES
@@ -63,9 +61,10 @@ def test_every_cell_is_decoded_once(tmp_path: Path, threads: int) -> None:
     assert [piece.first_row for piece in found if isinstance(piece, Piece)] == firsts[:-1].tolist()
 
 
-@pytest.mark.usefixtures("readers")
 @pytest.mark.parametrize("threads", [1, 3])
-def test_a_row_group_that_cannot_be_read_is_named_once(tmp_path: Path, threads: int) -> None:
+def test_a_row_group_that_cannot_be_read_is_named_once(
+    tmp_path: Path, threads: int, reader_cells: int
+) -> None:
     """The pieces before it are whole; those after it are not waited for."""
     _, stretches = files(tmp_path)
     second = tmp_path / "1.parquet"
@@ -75,7 +74,7 @@ def test_a_row_group_that_cannot_be_read_is_named_once(tmp_path: Path, threads: 
     content[begin : begin + chunk.total_compressed_size] = b"\xff" * chunk.total_compressed_size
     second.write_bytes(content)
     with ThreadPoolExecutor(threads) as pool:
-        found = [*pool.map(called, pieces_of(stretches))]
+        found = [*pool.map(called, pieces_of(stretches, reader_cells))]
     whole = 10 + 4
     assert all(isinstance(piece, Piece) for piece in found[:whole])
     assert isinstance(found[whole], DataError)
@@ -114,9 +113,8 @@ def test_small_files_are_opened_less_often(tmp_path: Path, cells: int, opened: i
         counted.append(file.path)
         return pq.ParquetFile(file.path)
 
-    with patch.object(pieces, "_READER_CELLS", cells):
-        for decode in Pieces(opening, stretches, NAMES, PIECE):
-            decode()
+    for decode in Pieces(opening, stretches, NAMES, PIECE, cells):
+        decode()
     assert len(counted) == opened * FILES
 
 

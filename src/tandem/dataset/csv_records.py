@@ -36,33 +36,35 @@ _SWALLOWS = (
 )
 
 
-def count_records(file: Path, *, multiline: bool) -> int:
-    """The number of records below the header.
+def count_records(
+    file: Path, *, multiline: bool, block: int = _BLOCK_BYTES, most: int = _RECORD_BYTES
+) -> int:
+    """The number of records below the header; `block` bytes are read at once, `most` a record.
 
     Raises DataError, with the line where the cell begins, where a quote is not closed, text
     follows the quote that closes a cell, or, unless `multiline` says that it is meant so, a
     quoted cell holds what looks like records: lines with as many delimiters as the header has.
     """
     records, delimiters = 0, None
-    for block in _blocks(file):
-        if delimiters is None and len(block.ends):
-            delimiters = _delimiters(block.data[: block.ends[0]])
-        if faults := _faults(block, None if multiline else delimiters):
+    for part in _blocks(file, block, most):
+        if delimiters is None and len(part.ends):
+            delimiters = _delimiters(part.data[: part.ends[0]])
+        if faults := _faults(part, None if multiline else delimiters):
             fault = min(faults)
-            raise DataError(f"{file}:{_line_at(file, block.begin + fault.place)}: {fault.rule}")
-        records += len(block.ends)
+            raise DataError(f"{file}:{_line_at(file, part.begin + fault.place)}: {fault.rule}")
+        records += len(part.ends)
     return max(records - 1, 0)
 
 
-def line_of(file: Path, record: int) -> int:
+def line_of(file: Path, record: int, *, block: int = _BLOCK_BYTES) -> int:
     """The line, from 1, in which a record begins; record 0 is the header."""
-    for block in _blocks(file):
-        if record < len(block.ends):
-            place = int(block.ends[record - 1]) if record else 0
-            while block.data[place] in b"\r\n":
+    for part in _blocks(file, block):
+        if record < len(part.ends):
+            place = int(part.ends[record - 1]) if record else 0
+            while part.data[place] in b"\r\n":
                 place += 1
-            return _line_at(file, block.begin + place)
-        record -= len(block.ends)
+            return _line_at(file, part.begin + place)
+        record -= len(part.ends)
     return _line_at(file, file.stat().st_size)
 
 
@@ -137,13 +139,13 @@ class _Quotes:
         return begin, self.end[(self.before & ~self.after) | at_once]
 
 
-def _blocks(file: Path) -> Iterator[_Block]:
+def _blocks(file: Path, size: int = _BLOCK_BYTES, most: int = _RECORD_BYTES) -> Iterator[_Block]:
     """The whole file, cut between records; up to where one is too long, or not closed."""
     with file.open("rb") as opened:
         begin = len(_BOM) if opened.read(len(_BOM)) == _BOM else 0
         opened.seek(begin)
         data = b""
-        while len(data) <= _RECORD_BYTES and (more := opened.read(_BLOCK_BYTES)):
+        while len(data) <= most and (more := opened.read(size)):
             block = _cut(begin, data + more)
             begin, data = begin + len(block.data), (data + more)[len(block.data) :]
             yield block

@@ -44,21 +44,23 @@ def flights_folder(rows: int | None, seed: int) -> Path:
     return published(f"flights-{release}/{rows}-{seed}", rows * _BYTES_PER_ROW, build)
 
 
-def sample(table: pa.Table, rows: int, seed: int) -> Iterator[pa.RecordBatch]:
+def sample(
+    table: pa.Table, rows: int, seed: int, group_rows: int = ROW_GROUP_ROWS
+) -> Iterator[pa.RecordBatch]:
     """`rows` rows of `table`, batch by batch, each of at most one row group.
 
-    The draw depends on `seed` and `rows` only.
+    The draw depends on `seed`, `rows` and `group_rows` only.
     """
     table = table.combine_chunks()
     if rows <= table.num_rows:
         drawn = np.random.default_rng(seed).choice(table.num_rows, rows, replace=False)
         drawn.sort()
-        for begin in range(0, rows, ROW_GROUP_ROWS):
-            yield from table.take(pa.array(drawn[begin : begin + ROW_GROUP_ROWS])).to_batches()
+        for begin in range(0, rows, group_rows):
+            yield from table.take(pa.array(drawn[begin : begin + group_rows])).to_batches()
         return
-    for group, begin in enumerate(range(0, rows, ROW_GROUP_ROWS)):
+    for group, begin in enumerate(range(0, rows, group_rows)):
         generator = np.random.default_rng([seed, group])
-        size = min(ROW_GROUP_ROWS, rows - begin)
+        size = min(group_rows, rows - begin)
         yield from table.take(pa.array(generator.integers(table.num_rows, size=size))).to_batches()
 
 

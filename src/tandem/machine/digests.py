@@ -57,10 +57,10 @@ def _mark(file: Path) -> Mark:
         begin = time.time_ns()
         digest = digest_of(file)
         changed_ns = before[1]
-        settled = state(file) == before and changed_ns + _TICK_NS < begin
+        unchanging = state(file) == before and changed_ns + _TICK_NS < begin
     except OSError as error:
         raise DataError(f"{file}: cannot be read ({error.strerror}) -> check it") from error
-    if settled:
+    if unchanging:
         with suppress(OSError):  # a convenience: the next run reads the file again
             write_atomically(memo, json.dumps({"state": before, "digest": digest}))
     return Mark(digest, before)

@@ -14,11 +14,11 @@ _PIECE = 65_536  # keys whose indices are looked up at once
 
 @dataclass(frozen=True, slots=True)
 class Indices:
-    """kappa: the indices of one category's levels under every fit of the cleaning.
+    """kappa: the indices of one category's levels under every training set.
 
-    The fits are to the rows outside of each fold, then to all rows; or only the last. `ranks`:
-    shape (levels, fits), the index of every level; `seen`: shape (fits,), how many levels occur in
-    the rows of a fit, which is the index of all others.
+    Training sets are the rows outside of each fold, then all rows; or only the last. `ranks`:
+    shape (levels, training sets), the index of every level; `seen`: shape (training sets,), how
+    many levels occur in each, which is the index of all others.
     """
 
     ranks: NDArray[np.int32]
@@ -36,7 +36,7 @@ class Indices:
 def fit_indices(moments: Moments, *, on_all: bool) -> tuple[Indices, ...]:
     """kappa of every category: levels by descending count; ties in the order of `moments`.
 
-    That order must be canonical. The fits are k + 1, or, `on_all`, one, to all rows.
+    That order must be canonical. There are k + 1 training sets, or, `on_all`, one: all rows.
     """
     folds = len(moments.gram)
     return tuple(_fit(category, folds, on_all=on_all) for category in moments.categories)
@@ -69,8 +69,8 @@ def index_sums(moments: Moments, indices: Sequence[Indices]) -> Array:
     0 where a category that is only counted takes part.
     """
     folds, width = moments.gram.shape[:2]
-    fits, categories = len(indices[0].seen) if indices else 0, len(indices)
-    sums = np.zeros((fits, folds, categories, width + categories))
+    training_sets, categories = len(indices[0].seen) if indices else 0, len(indices)
+    sums = np.zeros((training_sets, folds, categories, width + categories))
     for c, category in enumerate(moments.categories):
         if not category.counted:
             for fold, piece in _pieces(category, folds):

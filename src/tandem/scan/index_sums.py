@@ -1,7 +1,7 @@
 """Sums with the indices of categories that were only counted, row by row: one more scan.
 
-The indices of every fit are known by now, so that these categories are numeric columns, one per
-fit. A row adds to the sums of its fold under all of them.
+The indices under every training set are known by now, so that these categories are numeric
+columns, one per training set. A row adds to the sums of its fold under all of them.
 """
 
 from collections.abc import Mapping
@@ -28,16 +28,16 @@ class Lookup:
 def counted_sums(batch: Batch, vector: RowVector, k: int, work: Workplace, lookup: Lookup) -> Array:
     """Sums of kappa_c [a, kappa_1, ..., kappa_C] over the used rows, for every counted category c.
 
-    By fit and fold: shape (fits, k, counted, width + C), as `moments.with_counted` takes them.
+    Shape (training sets, k, counted, width + C), as `moments.with_counted` takes them.
     """
-    fits, categories = len(lookup.indices[0].seen), len(lookup.indices)
-    sums = np.zeros((fits, k, len(lookup.counted), vector.width + categories))
+    training_sets, categories = len(lookup.indices[0].seen), len(lookup.indices)
+    sums = np.zeros((training_sets, k, len(lookup.counted), vector.width + categories))
     levels = [
         positions(codes.levels, places)[codes.codes]
         for codes, places in zip(batch.categorical, lookup.places, strict=True)
     ]
     for tile in tiles(batch, vector, k, work):
-        kappa = np.empty((fits, categories, tile.vectors.shape[1]))
+        kappa = np.empty((training_sets, categories, tile.vectors.shape[1]))
         for c, (column, indices) in enumerate(zip(levels, lookup.indices, strict=True)):
             kappa[:, c] = indices.ranks[column[tile.rows]].T
         if isinstance(tile.rows, slice):

@@ -22,7 +22,7 @@ import tandem
 from tandem.machine import marks, state
 from tandem.moments import Moments, folded, micro_fold_count, multiples, total
 from tandem.records import Column, File
-from tandem.scan import cache_entries as store
+from tandem.scan import cache_entries
 from tandem.scan.first_rows import expected_levels
 from tandem.scan.pieces import Stretch
 from tandem.scan.threads import Run, Work
@@ -46,8 +46,8 @@ class _Sum(Generic[T]):
     """A sum over the rows of a file: how it is added up, made arrays of, and made from arrays."""
 
     add: Callable[[Iterable[T]], T]
-    pack: Callable[[T], store.Arrays]
-    unpack: Callable[[store.Arrays], T]
+    pack: Callable[[T], cache_entries.Arrays]
+    unpack: Callable[[cache_entries.Arrays], T]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class SecondLook:
     def counted(self, columns: Sequence[Column]) -> bool:
         """Whether a file had to be counted before: it holds NaN, or its footer tells too little."""
         how = _described(columns)
-        return any(store.path_of(self._key(how, file)).exists() for file in self._marks)
+        return any(cache_entries.path_of(self._key(how, file)).exists() for file in self._marks)
 
     def _by_file(
         self,
@@ -119,7 +119,7 @@ class SecondLook:
         fresh = _scanned(work, [one for one in stretches if not held.get(one.file)], scan, kind)
         for file, members in by.items():
             key = held.get(file)
-            if key and (arrays := store.load(key)):
+            if key and (arrays := cache_entries.load(key)):
                 yield _Found(file, kind.unpack(arrays), kept=True)
                 continue
             found = next(fresh) if not key else next(_scanned(work, members, scan, kind))
@@ -127,25 +127,25 @@ class SecondLook:
                 self._keep(file, keys(file)[0], kind.pack(found), len(by))
             yield _Found(file, found, kept=False)
         if self._marks:
-            store.prune()
+            cache_entries.prune()
 
     def _key(self, how: str, file: File, folds: int = 0) -> str:
         """The name of the entry for what is read of `file` in the way `how`."""
         return _digest([_code(), how, self._marks[file].digest, file.first_row, folds])
 
-    def _keep(self, file: File, key: str, arrays: store.Arrays, files: int) -> None:
+    def _keep(self, file: File, key: str, arrays: cache_entries.Arrays, files: int) -> None:
         size = sum(array.nbytes for array in arrays.values())
         read = self._marks[file].state
         if size > min(max(_SHARE_OF_FILE * read[0], _SMALL / files), _LARGE):
             return
         with suppress(OSError):
             if state(Path(file.path)) == read:  # else another content than the digest's was read
-                store.save(key, arrays)
+                cache_entries.save(key, arrays)
 
 
 def _held(keys: Sequence[str]) -> str | None:
     """The first key that there is an entry for; it may still turn out to be damaged."""
-    return next((key for key in keys if store.path_of(key).exists()), None)
+    return next((key for key in keys if cache_entries.path_of(key).exists()), None)
 
 
 def _scanned(work: Work[T], stretches: Sequence[Stretch], scan: Run, kind: _Sum[T]) -> Iterator[T]:
@@ -156,7 +156,7 @@ def _scanned(work: Work[T], stretches: Sequence[Stretch], scan: Run, kind: _Sum[
             yield kind.add(part for _, part in members)
 
 
-_MOMENTS: _Sum[Moments] = _Sum(total, store.packed, store.unpacked)
+_MOMENTS: _Sum[Moments] = _Sum(total, cache_entries.packed, cache_entries.unpacked)
 
 
 def _added(parts: Iterable[Counts]) -> Counts:

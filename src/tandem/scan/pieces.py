@@ -74,7 +74,7 @@ class Pieces:
     """Pieces of at most `rows` rows of one row group. A piece is decoded where it is called, by
     the thread that works on it; each must be, unless all are stopped.
 
-    `counts`: how many there are of every stretch.
+    `counts`: how many there are of every stretch. `reader_cells`: cells of a file for each reader.
     """
 
     def __init__(
@@ -83,11 +83,12 @@ class Pieces:
         stretches: Sequence[Stretch],
         names: Sequence[str],
         rows: int,
+        reader_cells: int = _READER_CELLS,
     ) -> None:
         ids = [[*_ids(stretch, rows)] for stretch in stretches]
         self.counts = tuple(map(len, ids))
         self._left = enumerate(first for some in ids for first in some)
-        each = -(-len(names) // _readers(stretches, len(names)))
+        each = -(-len(names) // _readers(stretches, len(names), reader_cells))
         self._decoders = [
             _Decoder(_batches(opened, stretches, names[begin : begin + each], rows))
             for begin in range(0, len(names), each)
@@ -147,11 +148,11 @@ class _Decoder:
             self._changed.notify_all()
 
 
-def _readers(stretches: Sequence[Stretch], columns: int) -> int:
+def _readers(stretches: Sequence[Stretch], columns: int, cells: int) -> int:
     """How many share the columns."""
     rows = sum(stretch.rows for stretch in stretches)
     files = len({stretch.file.path for stretch in stretches})
-    return min(1 + rows * columns // max(files, 1) // _READER_CELLS, _READERS)
+    return min(1 + rows * columns // max(files, 1) // cells, _READERS)
 
 
 def _ids(stretch: Stretch, most: int) -> Iterator[int]:

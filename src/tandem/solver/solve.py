@@ -210,17 +210,17 @@ class _ActiveSet:
     def __init__(self, gram: Array, xy: Array, penalty: Penalty, *, full: bool) -> None:
         self._gram, self._xy, self._penalty = gram, xy, penalty
         self._full = full or penalty.l2 > RANK_CUTOFF * len(xy)
-        self._settled = _SETTLED * float(np.max(np.abs(xy), initial=0.0))
+        self._negligible = _SETTLED * float(np.max(np.abs(xy), initial=0.0))
 
     def run(self, start: Array) -> Array:
         """The minimiser, from a `start` that should be near it."""
         weights, signs = start.copy(), np.sign(start)
         for _ in range(20 * len(start) + 20):
-            if self._settle(weights, signs) or not self._enter(weights, signs):
+            if self._solve_active(weights, signs) or not self._enter(weights, signs):
                 break
         return weights if self._full else self._smallest(weights)
 
-    def _settle(self, weights: Array, signs: Array) -> bool:
+    def _solve_active(self, weights: Array, signs: Array) -> bool:
         """Minimise over the active weights; those that reach 0 leave. True: no way on."""
         for _ in range(len(weights) + 1):
             on = np.flatnonzero(signs)
@@ -261,7 +261,7 @@ class _ActiveSet:
         pull = self._xy - self._gram @ weights - l2 * weights
         beyond = np.where(signs == 0.0, np.abs(pull) - l1, 0.0)
         hardest = int(np.argmax(beyond))
-        if beyond[hardest] <= self._settled:
+        if beyond[hardest] <= self._negligible:
             return False
         signs[hardest] = np.sign(pull[hardest])
         return True
@@ -276,7 +276,7 @@ class _ActiveSet:
         right = self._xy[on] - l1 * signs
         shared[on] = _smallest_norm(self._gram[np.ix_(on, on)], right)
         worse = violation(self._gram, self._xy, self._penalty, shared) > max(
-            violation(self._gram, self._xy, self._penalty, weights), self._settled * 10.0
+            violation(self._gram, self._xy, self._penalty, weights), self._negligible * 10.0
         )
         return weights if worse or np.any(shared[on] * signs < 0.0) else shared
 

@@ -63,11 +63,11 @@ class Runner:
     def _finished_before(self, job: Job) -> Attempt | None:
         for attempt in attempts(self._experiment, job.key):
             if attempt.status == RUNNING:
-                self._settle(attempt, job.key)
+                self._conclude(attempt, job.key)
         found = attempts(self._experiment, job.key)
         return next((attempt for attempt in found if attempt.status == FINISHED), None)
 
-    def _settle(self, attempt: Attempt, key: str) -> None:
+    def _conclude(self, attempt: Attempt, key: str) -> None:
         if attempt.parent == self._parent:
             end_unfinished(attempt.run_id)
             return
