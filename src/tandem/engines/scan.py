@@ -62,7 +62,8 @@ class Engine:
         return None
 
     def start(self) -> None:
-        make_ready(self.task.grid)  # first: what is imported later has threads of its own
+        # First: what is imported later has threads of its own.
+        make_ready(self.task.grid, len(self.task.dataset.features))
         self._limits = threadpool_limits(1)  # the threads are ours
 
     def load(self) -> None:

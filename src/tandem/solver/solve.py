@@ -7,14 +7,16 @@ For features standardised over n rows, G = Z'Z/n and c = Z'y/n:
 - l1 = 0: by the eigenvalues of G, then refined against the residual in double-double. Of several
   minimisers (l2 = 0, collinear columns) the one of smallest norm: eigenvalues of G + l2 below
   RANK_CUTOFF * p * the largest of G count as 0.
-- l1 > 0: scikit-learn's coordinate descent on p + 1 rows that have the same Gram matrix, then an
-  active set is solved exactly, so that no tolerance shows. With l2 = 0 and collinear columns the
-  minimiser of smallest norm is taken where it keeps the signs; predictions are unique either way.
+- l1 > 0: an active set is solved exactly, so that no tolerance shows. It starts from the answer at
+  the next larger penalty; of many features, from that of scikit-learn's coordinate descent on p + 1
+  rows that have the same Gram matrix. With l2 = 0 and collinear columns the minimiser of smallest
+  norm is taken where it keeps the signs; predictions are unique either way.
 """
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 
@@ -31,6 +33,7 @@ KKT_TOLERANCE = 1e-12  # of max |c|
 _SETTLED = 1e-14  # of max |c|: below it there is nothing left but rounding
 _ILL_CONDITIONED = 1e4  # ratio of eigenvalues from which double-double residuals pay
 _REFINEMENTS = 8
+_MANY = 100  # features from which scikit-learn's start is worth its import, half a second
 
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 _Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
@@ -68,10 +71,10 @@ def solve(gram: DoubleDouble, xy: DoubleDouble, yy: float, grid: Sequence[Penalt
     for index, penalty in enumerate(grid):
         if penalty.l1 == 0.0:
             points[index] = spectrum.ridge(xy, penalty.l2)
-    path = [index for index, penalty in enumerate(grid) if penalty.l1 > 0.0]
-    starts = _descend(gram.hi, xy.hi, yy, [grid[index] for index in path])
-    for index, start in zip(path, starts, strict=True):
-        points[index] = _ActiveSet(gram.hi, xy.hi, grid[index], full=spectrum.full).run(start)
+    found = _paths(gram.hi, xy.hi, yy, [one for one in grid if one.l1 > 0.0], full=spectrum.full)
+    for index, penalty in enumerate(grid):
+        if penalty.l1 > 0.0:
+            points[index] = found[penalty]
     kkt = np.array([spectrum.violation(xy.hi, p, w) for p, w in zip(grid, points, strict=True)])
     moves = EPSILON * np.array([spectrum.condition(penalty.l2) for penalty in grid])
     condition = float(np.sqrt(spectrum.condition()))
@@ -159,41 +162,56 @@ class _Spectrum:
         return beyond / (scale or 1.0)
 
 
-def make_ready(grid: Sequence[GridPoint]) -> None:
+def make_ready(grid: Sequence[GridPoint], features: int) -> None:
     """Import what the points of `grid` take, before anything is timed."""
-    if any(point.reg_param * point.elastic_net_param > 0.0 for point in grid):
-        import sklearn.linear_model  # noqa: F401, PLC0415 - ridge needs none of it
+    if features > _MANY and any(p.reg_param * p.elastic_net_param > 0.0 for p in grid):
+        import sklearn.linear_model  # noqa: F401, PLC0415 - slow
 
 
-def _descend(gram: Array, xy: Array, yy: float, grid: Sequence[Penalty]) -> Iterator[Array]:
-    """Coordinate descent's answer at every point, by warm starts along each l1 ratio."""
-    from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415 - ridge needs none of it
+def _paths(
+    gram: Array, xy: Array, yy: float, grid: Sequence[Penalty], *, full: bool
+) -> dict[Penalty, Array]:
+    """The minimiser at every point, l1 > 0; along each l1 ratio from the largest penalty on."""
+    found: dict[Penalty, Array] = {}
+    ratios: dict[float, set[Penalty]] = {}
+    for penalty in grid:
+        ratios.setdefault(penalty.l1 / (penalty.l1 + penalty.l2), set()).add(penalty)
+    for ratio, penalties in ratios.items():
+        strongest_first = sorted(penalties, key=lambda p: -(p.l1 + p.l2))
+        many = len(xy) > _MANY
+        starts = _descend(gram, xy, yy, ratio, strongest_first) if many else ()
+        weights = np.zeros_like(xy)
+        for penalty, start in zip_longest(strongest_first, starts):
+            begin = weights if start is None else start
+            weights = found[penalty] = _ActiveSet(gram, xy, penalty, full=full).run(begin)
+    return found
+
+
+def _descend(
+    gram: Array, xy: Array, yy: float, ratio: float, penalties: Sequence[Penalty]
+) -> Array:
+    """Coordinate descent's answer at every penalty, shape (penalties, p), by warm starts."""
+    from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415 - few features need none
     from sklearn.linear_model import enet_path  # noqa: PLC0415
 
-    found: dict[Penalty, Array] = {}
     root = _root(gram, xy, yy)
     rows = len(root)
-    ratios: dict[float, list[Penalty]] = {}
-    for penalty in grid:
-        ratios.setdefault(penalty.l1 / (penalty.l1 + penalty.l2), []).append(penalty)
-    for ratio, penalties in ratios.items():
-        strongest_first = sorted(set(penalties), key=lambda p: -(p.l1 + p.l2))
-        with warnings.catch_warnings():
-            # Where it stops short, the active set goes on.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            _, path, _ = enet_path(
-                np.asfortranarray(root[:, :-1]),
-                root[:, -1].copy(),
-                l1_ratio=ratio,
-                alphas=[p.l1 + p.l2 for p in strongest_first],
-                precompute=np.ascontiguousarray(gram * rows),
-                Xy=xy * rows,
-                tol=1e-4,
-                max_iter=100,
-                check_input=False,
-            )
-        found |= dict(zip(strongest_first, path.T, strict=True))
-    return (found[penalty] for penalty in grid)
+    with warnings.catch_warnings():
+        # Where it stops short, the active set goes on.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        _, path, _ = enet_path(
+            np.asfortranarray(root[:, :-1]),
+            root[:, -1].copy(),
+            l1_ratio=ratio,
+            alphas=[p.l1 + p.l2 for p in penalties],
+            precompute=np.ascontiguousarray(gram * rows),
+            Xy=xy * rows,
+            tol=1e-4,
+            max_iter=100,
+            check_input=False,
+        )
+    found: Array = path.T
+    return found
 
 
 def _root(gram: Array, xy: Array, yy: float) -> Array:
