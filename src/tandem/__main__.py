@@ -1,5 +1,6 @@
 """The only place where things start: `tandem [run|compare|advise|sweep] [key=value ...]`."""
 
+import gc
 import sys
 from collections.abc import Sequence
 
@@ -17,6 +18,10 @@ def main() -> None:
     if text:
         sys.stdout.write(text)
         return
+    gc.disable()  # until all is imported: it would go through that again and again
+    from tandem.beside import prepare  # noqa: PLC0415 - not for help
+
+    prepare()  # first: MLflow takes longest
     from tandem.application import call  # noqa: PLC0415 - Hydra takes most of the time of help
 
     sys.exit(call())

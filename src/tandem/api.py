@@ -21,6 +21,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tandem.beside import ask
 from tandem.commands.advise import advise as _advise
 from tandem.commands.compare import compare as _compare
 from tandem.commands.run import Answered, measure
@@ -178,7 +179,7 @@ def sweep(
     if done.returncode:
         raise IncompleteError(f"sweep: ended with status {done.returncode} -> see its messages")
     where = _configuration(data, target, keys).settings.tracking
-    found = runs_frame(open_store(where), None)
+    found = ask(runs_frame, ask(open_store, where), None)
     parent = found[found["kind"] == "sweep"].iloc[0]["run_id"]
     jobs: pd.DataFrame = found[found["parent"] == parent].sort_values("rmse", ignore_index=True)
     return jobs
@@ -189,7 +190,7 @@ def runs(experiment: str = "tandem", kind: str | None = "run") -> pd.DataFrame:
 
     Raises TrackingError where the store does not answer.
     """
-    return runs_frame(open_store(Tracking(None, experiment)), kind)
+    return ask(runs_frame, ask(open_store, Tracking(None, experiment)), kind)
 
 
 def load(run_id: str) -> Any:

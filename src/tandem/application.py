@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from secrets import token_hex
 from types import FrameType
@@ -16,7 +16,17 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from tandem.config import MULTIRUN, Configuration, configuration, in_our_words, refuse_unread, words
+from tandem.beside import ask
+from tandem.config import (
+    MULTIRUN,
+    Configuration,
+    compose,
+    configuration,
+    in_our_words,
+    refuse_unread,
+    search_path,
+    words,
+)
 from tandem.errors import TandemError, Terminated
 from tandem.machine import end_with_starter, handed_over
 from tandem.manual import configuration_folder
@@ -31,18 +41,13 @@ def call() -> int:
     signal.signal(signal.SIGHUP, _terminate)
     end_with_starter()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, not to the screen over many lines
-    os.environ.setdefault(
-        "MLFLOW_LOGGING_LEVEL", "WARNING"
-    )  # its notes are not about the user's run
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nothing is sent unasked
-    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # we print our own
     debug = "debug=true" in sys.argv
     try:
         sys.argv += handed_over()
-        given = [*words(sys.argv[1:]), *_search_path(sys.argv)]
+        given = words(sys.argv[1:])
         # Hydra's parser takes no flag between two overrides.
         sys.argv[1:] = sorted(given, key=lambda word: word not in MULTIRUN)
-        status = _run_hydra()
+        status = _run_hydra() if _needs_main(given) else _job(partial(compose, *given))
     except (HydraException, OmegaConfBaseException) as error:
         told = in_our_words(error, sys.argv[1:])
         status = _report(told, told.status, debug=debug)
@@ -52,38 +57,40 @@ def call() -> int:
         status = error.status
     except KeyboardInterrupt:
         status = 128 + signal.SIGINT
-    gc.freeze()  # or the collector goes through all that was imported, at the end: a second
+    gc.freeze()  # or the collector goes through all that was imported, at the end
     return status
 
 
-def _search_path(arguments: Sequence[str]) -> list[str]:
-    """Let Hydra find experiments/ (an absolute entry is the only kind found from any folder)."""
-    if any(word.startswith("hydra.searchpath=") for word in arguments):
-        return []
-    return [f"hydra.searchpath=['file://{configuration_folder().parent}']"]
+def _needs_main(given: Sequence[str]) -> bool:
+    """Whether words ask for more of Hydra than a configuration: its main composes it twice."""
+    return any(word.startswith("-") or "hydra" in word for word in given)
 
 
 def _run_hydra() -> int:
+    _collect()
     statuses: list[int] = []
+    if not any(word.startswith("hydra.searchpath=") for word in sys.argv):
+        sys.argv.append(search_path())
     OmegaConf.register_new_resolver("unique", partial(token_hex, 4), use_cache=True, replace=True)
 
     @hydra.main(version_base="1.3", config_path=str(configuration_folder()), config_name="config")
     def job(config: DictConfig) -> int:
-        statuses.append(_job(config))
+        # As typed: what the environment holds is for each process to look up.
+        typed = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False)
+        assert isinstance(typed, list)  # noqa: S101 - for the type checker
+        statuses.append(_job(partial(configuration, config, [*map(str, typed)])))
         return statuses[-1]
 
     job()
     return max(statuses, default=0)
 
 
-def _job(config: DictConfig) -> int:
+def _job(make: Callable[[], Configuration]) -> int:
     """One job; its exit status."""
-    debug = bool(OmegaConf.select(config, "debug"))
+    debug = "debug=true" in sys.argv
     try:
-        # As typed: what the environment holds is for each process to look up.
-        typed = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False)
-        assert isinstance(typed, list)  # noqa: S101 - for the type checker
-        whole = configuration(config, [*map(str, typed)])
+        whole = make()
+        debug = whole.settings.debug
         refuse_unread(whole)
         chosen = whole.settings
         if chosen.command == Command.ADVISE:
@@ -91,9 +98,9 @@ def _job(config: DictConfig) -> int:
             return 0
         run_id = _compare(whole) if chosen.command == Command.COMPARE else _run(whole)
         if run_id and not chosen.tracking.parent_run_id:
-            from tandem.tracking import links  # noqa: PLC0415 - heavy, imported by now
+            from tandem.tracking import links  # noqa: PLC0415 - imported by now
 
-            sys.stdout.write(f"{links(run_id)}\n")
+            sys.stdout.write(f"{ask(links, run_id)}\n")
     except TandemError as error:
         return _report(error, error.status, debug=debug)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the edge: what is left is our bug
@@ -107,19 +114,28 @@ def _job(config: DictConfig) -> int:
 def _run(whole: Configuration) -> str | None:
     with Display("tandem").stage("starting"):
         from tandem.commands.run import run  # noqa: PLC0415
+    _collect()
     return run(whole).run_id
 
 
 def _compare(whole: Configuration) -> str:
     with Display("tandem").stage("starting"):
         from tandem.commands.compare import compare  # noqa: PLC0415
+    _collect()
     return compare(whole)[0]
 
 
 def _advise(chosen: Settings) -> None:
     with Display("tandem").stage("starting"):
         from tandem.commands.advise import advise  # noqa: PLC0415
+    _collect()
     advise(chosen)
+
+
+def _collect() -> None:
+    """Memory is collected again, but for what was imported, which stays."""
+    gc.freeze()
+    gc.enable()
 
 
 def _report(error: Exception | SystemExit, status: int, *, debug: bool) -> int:

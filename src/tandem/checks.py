@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 
-from tandem.model import feature
-from tandem.results import Result
+from tandem.dataset import floats
+from tandem.model import indices
+from tandem.records import Array
+from tandem.results import LinearModel, Result
 from tandem.solver import NEARLY
 
 _SPREAD = 0.1  # standard deviation of the RMSE over folds, of its mean
@@ -16,7 +18,7 @@ _GROUPS = 3  # ... and sets
 _SUSPECT = 0.95  # share of the target's variance that a single feature explains
 
 
-def remarks(result: Result, rows: pd.DataFrame) -> tuple[str, ...]:
+def remarks(result: Result, rows: pa.Table) -> tuple[str, ...]:
     """Lines on the grid, the folds, the fit, collinearity, leakage; none where all is well.
 
     `rows`: raw rows with a target, from all over the dataset.
@@ -103,10 +105,10 @@ def _listed(names: Sequence[str]) -> str:
     return f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
-def _leaks(result: Result, rows: pd.DataFrame) -> Iterator[str]:
-    target = rows[result.task.dataset.target.name].to_numpy(dtype=np.float64)
+def _leaks(result: Result, rows: pa.Table) -> Iterator[str]:
+    target = floats(rows[result.task.dataset.target.name])
     for name in result.model.coefficients:
-        share = _explained(feature(result.model, rows[name], name), target)
+        share = _explained(_feature(result.model, rows[name], name), target)
         if share > _SUSPECT:
             yield (
                 f"{name} alone explains {share:.1%} of the target ({len(rows):,} rows): is it "
@@ -114,22 +116,33 @@ def _leaks(result: Result, rows: pd.DataFrame) -> Iterator[str]:
             )
 
 
-def weights(result: Result, rows: pd.DataFrame) -> dict[str, float]:
+def weights(result: Result, rows: pa.Table) -> dict[str, float]:
     """b_j s_j / s_y by feature: the standardised coefficients, with deviations of the raw `rows`.
 
     0 where the target is constant in them.
     """
-    deviation = float(rows[result.task.dataset.target.name].to_numpy(dtype=np.float64).std())
+    deviation = float(floats(rows[result.task.dataset.target.name]).std())
     return {
-        name: slope * float(feature(result.model, rows[name], name).std()) / (deviation or np.inf)
+        name: slope * float(_feature(result.model, rows[name], name).std()) / (deviation or np.inf)
         for name, slope in result.model.coefficients.items()
     }
 
 
-def _explained(
-    x: "np.ndarray[tuple[int], np.dtype[np.float64]]",
-    y: "np.ndarray[tuple[int], np.dtype[np.float64]]",
-) -> float:
+def _feature(model: LinearModel, cells: pa.ChunkedArray, name: str) -> Array:
+    """x_j of column `name` as `model.feature` has it, without pandas; shape (rows,)."""
+    levels = model.levels.get(name)
+    if levels is None:
+        values = floats(cells)
+        return np.where(np.isnan(values), model.means[name], values)
+    coded = cells.cast(pa.string()).combine_chunks().dictionary_encode()
+    by_code = np.append(indices(coded.dictionary.to_pylist(), levels), indices([None], levels))
+    codes = floats(pa.chunked_array([coded.indices]))
+    codes[np.isnan(codes)] = len(by_code) - 1
+    found: Array = by_code[codes.astype(np.int64)]
+    return found
+
+
+def _explained(x: Array, y: Array) -> float:
     """The squared correlation of x and y; 0 where one is constant."""
     x, y = x - x.mean(), y - y.mean()
     scale = float(x @ x) * float(y @ y)

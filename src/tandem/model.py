@@ -5,16 +5,18 @@ it imports nothing of the package but the records.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from tandem.records import Array
 from tandem.results import LinearModel
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FORMAT = 1
 
@@ -33,7 +35,7 @@ def from_json(text: str) -> LinearModel:
     return LinearModel(**fields)
 
 
-def predict(model: LinearModel, frame: pd.DataFrame) -> Array:
+def predict(model: LinearModel, frame: "pd.DataFrame") -> Array:
     """intercept + sum_j coefficients[j] * x_j for every row of the raw `frame`, shape (rows,).
 
     A missing number becomes the training mean; a category becomes its frequency index, one unseen
@@ -59,19 +61,30 @@ def feature(model: LinearModel, cells: "pd.Series[Any]", name: str) -> Array:
 
 
 def _numbers(cells: "pd.Series[Any]", mean: float) -> Array:
+    import pandas as pd  # noqa: PLC0415 - a run needs none of it
+
     values = pd.to_numeric(cells).to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
     values[np.isnan(values)] = mean
     return values
 
 
 def _indices(cells: "pd.Series[Any]", levels: tuple[str | None, ...]) -> Array:
+    import pandas as pd  # noqa: PLC0415 - a run needs none of it
+
     absent = cells.isna().to_numpy()
     codes, seen = pd.factorize(cells[~absent].map(as_text))
-    index: Mapping[str | None, int] = {level: i for i, level in enumerate(levels)}
-    by_code = np.array([index.get(level, len(levels)) for level in seen], dtype=np.float64)
-    values = np.full(len(cells), float(index.get(None, len(levels))))
-    values[~absent] = by_code[codes]
+    values = np.full(len(cells), indices([None], levels)[0])
+    values[~absent] = indices(seen, levels)[codes]
     return values
+
+
+def indices(texts: Iterable[str | None], levels: Sequence[str | None]) -> Array:
+    """The index of every category by frequency, shape (texts,); None: a missing one.
+
+    One that is not among `levels` gets the index after the last.
+    """
+    index = {level: i for i, level in enumerate(levels)}
+    return np.array([index.get(text, len(levels)) for text in texts], dtype=np.float64)
 
 
 def as_text(cell: object) -> str:
@@ -85,7 +98,7 @@ class _PyFunc:
 
     model: LinearModel
 
-    def predict(self, model_input: pd.DataFrame, params: object = None) -> Array:  # noqa: ARG002 - the signature is MLflow's
+    def predict(self, model_input: "pd.DataFrame", params: object = None) -> Array:  # noqa: ARG002 - the signature is MLflow's
         return predict(self.model, model_input)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from tandem.comparison.answers import Answer
 from tandem.comparison.parity import Certificate, certify, differences
+from tandem.dataset.parquet import as_pandas
 from tandem.dataset.samples import sample
 from tandem.records import Array
 from tandem.settings import GridPoint
@@ -31,7 +32,7 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> tuple[Answer, pd.DataF
     answer = read_answer("scan", 1, place)
     assert answer.metrics["rmse"].tobytes() == result.scores.rmse.tobytes()
     assert answer.best == result.best
-    return answer, sample(result.task.dataset, ["y", *result.model.coefficients])
+    return answer, as_pandas(sample(result.task.dataset, ["y", *result.model.coefficients]))
 
 
 def moved(answer: Answer, engine: str, by: float, fold: int = 1, index: int = 4) -> Answer:

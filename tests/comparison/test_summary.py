@@ -10,6 +10,7 @@ import pytest
 from tandem.commands.compare import schedule
 from tandem.comparison.parity import certify
 from tandem.comparison.summary import Comparison
+from tandem.dataset.parquet import as_pandas
 from tandem.dataset.samples import sample
 from tandem.reporting import charts
 from tandem.reporting.page import page_html, page_markdown, page_note
@@ -40,7 +41,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     seconds = {"sequential": (8, 10, 9), "scan": (2, 3, 2), "distributed": (30, 31, 29)}
     seconds["distributed_scan"] = (20, 22, 21)
     answers = [replace(answer, engine=engine) for engine in seconds]
-    rows: pd.DataFrame = sample(task.dataset, ["y", *answer.model.coefficients])
+    rows = as_pandas(sample(task.dataset, ["y", *answer.model.coefficients]))
     return Comparison(
         dataset="houses <b>",
         turns={engine: turns(record.values(), totals) for engine, totals in seconds.items()},

@@ -16,7 +16,7 @@ from tandem.dataset.opening import open_dataset
 from tandem.dataset.parquet import as_pandas, read_columns, read_footer
 from tandem.dataset.samples import example, sample
 from tandem.errors import DataError
-from tandem.records import Action, Dataset, Decision, Plan, Task
+from tandem.records import Dataset, Task
 from tandem.results import Result
 from tandem.scan.row_groups import Reader
 from tandem.settings import Files
@@ -47,8 +47,8 @@ def judged(engine: str, path: Path, *overrides: str) -> Result:
     result = drive(engine, task)
     used = [*result.model.coefficients]
     target = task.dataset.target.name
-    assert [*sample(task.dataset, [target, *used]).columns] == [target, *used]
-    assert [*example(task.dataset, result.plan).columns] == used
+    assert sample(task.dataset, [target, *used]).column_names == [target, *used]
+    assert [*example(task.dataset, used)] == used
     return result
 
 
@@ -303,7 +303,7 @@ def answer(engine: str, task: Task) -> tuple[object, ...] | str:
 READERS: dict[str, Callable[[Path, Dataset], object]] = {
     "the extremes of a column": lambda path, _: opened(path),
     "the sample for the checks": lambda _, dataset: sample(dataset, ["y", "x"]),
-    "the input example": lambda _, dataset: example(dataset, plan_of(dataset)),
+    "the input example": lambda _, dataset: example(dataset, ["x"]),
     "the sample of a scan": lambda _, dataset: sampled(dataset),
 }
 
@@ -320,10 +320,6 @@ def test_whoever_reads_refuses_a_damaged_page(tmp_path: Path, reader: str) -> No
     flip(path, chunk.data_page_offset + chunk.total_compressed_size - 8, 1)
     with pytest.raises(DataError, match=r"t\.parquet: row group 0 cannot be read \(.*CRC"):
         READERS[reader](path, dataset)
-
-
-def plan_of(dataset: Dataset) -> Plan:
-    return Plan(dataset.target, tuple(Decision(c, Action.KEEP, 0, "") for c in dataset.features))
 
 
 def sampled(dataset: Dataset) -> pa.Table:

@@ -10,6 +10,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from tandem.comparison.parity import certify
+from tandem.dataset.parquet import as_pandas
 from tandem.dataset.samples import sample
 from tandem.records import Task
 from tandem.reporting.run_texts import fold_metrics, run_note
@@ -134,7 +135,8 @@ def test_what_is_reported(tmp_path: Path) -> None:
         assert f"MAE {value:.6g}" in run_note(result)
         write_record(tmp_path / engine, result, record, "")
         answers.append(read_answer(engine, 1, tmp_path / engine))
-    certificate = certify(answers, sample(task.dataset, ["y", *answers[0].model.coefficients]))
+    rows = sample(task.dataset, ["y", *answers[0].model.coefficients])
+    certificate = certify(answers, as_pandas(rows))
     left, right = (mae(result) for result in results.values())
     expected = np.max(np.abs(left - right) / np.maximum(left, right))
     (found,) = (d for d in certificate.pairs[0].largest if d.what == "mae")

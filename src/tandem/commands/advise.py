@@ -9,6 +9,7 @@ import psutil
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from tandem.beside import ask
 from tandem.commands.console import tell
 from tandem.config import task
 from tandem.dataset import open_dataset
@@ -52,8 +53,8 @@ def advise(settings: Settings) -> None:
     dataset = open_dataset(settings.dataset)
     Display("advise").warn_each(dataset.notes)
     asked = task(settings, dataset)
-    experiment = open_store(replace(settings.tracking, parent_run_id=None))
-    here = [run for run in measured(experiment) if run.machine == machine_name()]
+    experiment = ask(open_store, replace(settings.tracking, parent_run_id=None))
+    here = [run for run in ask(measured, experiment) if run.machine == machine_name()]
     levels = cardinalities(asked)
     forecasts = [*forecast(asked, here, sum(levels.values()))]
     if not forecasts:

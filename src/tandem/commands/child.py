@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from tandem.beside import ask, helper_socket
 from tandem.config import quoted
 from tandem.machine import Place, run_child
 from tandem.tracking import tracking_uri
@@ -14,4 +15,4 @@ def run_measured(engine: str, words: Iterable[str], folder: Path, parent: str) -
     It reads the rows, whatever is kept of them.
     """
     own = [f"engine={engine}", "cache.moments=false", f"tracking.record_dir={quoted(str(folder))}"]
-    return run_child([*words, *own], Place(parent, tracking_uri()))
+    return run_child([*words, *own], Place(parent, ask(tracking_uri), helper_socket()))

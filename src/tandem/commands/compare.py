@@ -12,12 +12,13 @@ from pathlib import Path
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from tandem.beside import ask
 from tandem.commands.advise import crossings
 from tandem.commands.child import run_measured
 from tandem.commands.console import tell
 from tandem.comparison import Answer, Certificate, Comparison, certify, differences
 from tandem.config import Configuration
-from tandem.dataset import open_dataset, sample
+from tandem.dataset import as_pandas, open_dataset, sample
 from tandem.engines import solved, without_spark
 from tandem.errors import IncompleteError
 from tandem.machine import machine_facts, write_atomically
@@ -67,17 +68,18 @@ def compare(config: Configuration, *, say: bool = True) -> tuple[str, Comparison
     """
     settings = config.settings
     tags = {"kind": "comparison", "config.hash": config.hash}
-    with tracked(settings.tracking, f"compare-{settings.dataset.title}", tags) as run_id:
+    with tracked(settings.tracking, f"compare-{settings.dataset.title}", tags) as opened:
         with Display("tandem").stage("preparing the data"):
             dataset = open_dataset(settings.dataset)  # once, before any engine is timed
+        run_id = opened.id
         with tempfile.TemporaryDirectory() as place:
             ended = _run_all(config, run_id, Path(place), say=say)
             with Display("tandem").stage("comparing"):
                 found = _compared(config, dataset, ended)
                 found = replace(found, crossings=[*_crossings(run_id)])
                 _write(found, Path(place, "parent"), _command(config.words))
-                log_files(run_id, Path(place, "parent"))
-                log_batch(run_id, _record(found, dataset))
+                ask(log_files, run_id, Path(place, "parent"))
+                ask(log_batch, run_id, _record(found, dataset))
                 _mark_children(found, run_id, settings.compare.warm_up)
         if say:
             _show(found)
@@ -141,7 +143,7 @@ def _compared(config: Configuration, dataset: Dataset, ended: _Ended) -> Compari
     certificate = Certificate(())
     if answers:
         columns = [dataset.target.name, *answers[0].model.coefficients]
-        certificate = certify(answers, sample(dataset, columns))
+        certificate = certify(answers, as_pandas(sample(dataset, columns)))
     task = {k: v for k, v in config.flat.items() if not k.startswith("engine")}
     return Comparison(
         dataset.name, turns, answers, certificate, ended.failed, [*remarks], machine_facts(), task
@@ -150,7 +152,7 @@ def _compared(config: Configuration, dataset: Dataset, ended: _Ended) -> Compari
 
 def _crossings(run_id: str) -> Iterator[str]:
     """What the runs in the experiment say of other sizes of this task."""
-    here, runs = members(run_id)
+    here, runs = ask(members, run_id)
     if here:
         yield from crossings(runs, here)
 
@@ -182,12 +184,12 @@ def _record(found: Comparison, dataset: Dataset) -> Record:
 
 def _mark_children(found: Comparison, run_id: str, warm_up: int) -> None:
     """Speed-ups on the children too, as the dashboard shows runs; the first are for warming up."""
-    finished = finished_under(run_id)[::-1]
+    finished = ask(finished_under, run_id)[::-1]
     mark = Record(tags={WARM_UP_TAG: "true"})
     for engine in found.engines:
         speedup = Record(metrics=(("comparison/speedup", found.speedup(engine), 0),))
         for number, child in enumerate(child for name, child in finished if name == engine):
-            log_batch(child, mark if number < warm_up else speedup)
+            ask(log_batch, child, mark if number < warm_up else speedup)
 
 
 def _judge(found: Comparison) -> None:

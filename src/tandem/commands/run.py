@@ -3,14 +3,15 @@
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import pandas as pd
+import pyarrow as pa
 
+from tandem.beside import ask, helper_pid
 from tandem.checks import remarks, weights
 from tandem.cleaning import decide
 from tandem.config import Configuration, task
@@ -33,7 +34,7 @@ class Answered:
     """What a run found; `rows`: raw ones, a sample; `run_id`: None if not tracked."""
 
     result: Result
-    rows: pd.DataFrame
+    rows: pa.Table
     run_id: str | None = None
 
     def text(self) -> str:
@@ -50,8 +51,8 @@ def run(config: Configuration, *, say: bool = True) -> Answered:
     settings = config.settings
     engine, say = settings.engine.name, say and settings.tracking.parent_run_id is None
     tags = {"engine": engine, "kind": "run", "config.hash": config.hash}
-    with tracked(settings.tracking, f"{engine}-{settings.dataset.title}", tags) as run_id:
-        found = replace(measure(settings, say=say), run_id=run_id)
+    with tracked(settings.tracking, f"{engine}-{settings.dataset.title}", tags) as opened:
+        found = measure(settings, say=say, look=opened.check)
         if say:
             sys.stdout.write(found.text())
             sys.stdout.flush()
@@ -59,16 +60,19 @@ def run(config: Configuration, *, say: bool = True) -> Answered:
             begin, result = time.perf_counter(), found.result
             record = describe(result, config.flat, config.hash)
             write_record(folder, result, record, config.yaml)
-            send(run_id, folder, result.task.dataset, result.plan, begin)
+            ask(send, opened.id, folder, begin)
     if say:
-        sys.stdout.write(f"model      mlflow.pyfunc.load_model('runs:/{run_id}/model')\n")
-    return found
+        sys.stdout.write(f"model      mlflow.pyfunc.load_model('runs:/{opened.id}/model')\n")
+    return replace(found, run_id=opened.id)
 
 
-def measure(settings: Settings, *, say: bool) -> Answered:
-    """What the configured engine finds, untracked; remarks are told where `say`."""
+def measure(settings: Settings, *, say: bool, look: Callable[[], None] = lambda: None) -> Answered:
+    """What the configured engine finds, untracked; remarks are told where `say`.
+
+    `look` is called before every stage: what it raises ends the run.
+    """
     engine = settings.engine.name
-    watch, display = Stopwatch(), Display(engine)
+    watch, display = Stopwatch(look), Display(engine)
     with display.stage("preparing the data"), watch.stage("convert"):
         dataset = open_dataset(settings.dataset)
     display.warn_each(dataset.notes if say else ())
@@ -92,7 +96,7 @@ def execute(task: Task, name: str, watch: Stopwatch, display: Display) -> Result
     Raises ConfigurationError where the engine cannot do the task.
     """
     dataset, fits = task.dataset, task.folds.k * len(task.grid)
-    with MemorySampler() as memory:
+    with MemorySampler(without=helper_pid()) as memory:
         with display.stage("starting"), watch.stage("session"):
             engine = create(name, task, display.begin)
         if reason := engine.unsupported():

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tandem.beside import ask
 from tandem.commands.child import run_measured
 from tandem.errors import IncompleteError, TandemError
 from tandem.machine import machine_name
@@ -68,13 +69,14 @@ def command(
 
 def _run_study(name: str, cases: Sequence[Case], repeats: int, table: Path, report: Report) -> None:
     tags = {"kind": "study", "machine": machine_name()}
-    with tracked(Tracking(None, f"study-{name}"), name, tags) as parent:
+    with tracked(Tracking(None, f"study-{name}"), name, tags) as opened:
+        parent = opened.id
         measure(parent, cases, repeats, table)
         text, metrics = _judge(report, read(table), table.parent)
         logged = tuple((key, value, 0) for key, value in metrics.items())
         told = {"mlflow.note.content": text}
-        log_batch(parent, Record(metrics=logged, tags=told))
-        log_files(parent, table.parent)
+        ask(log_batch, parent, Record(metrics=logged, tags=told))
+        ask(log_files, parent, table.parent)
 
 
 def _judge(report: Report, rows: list[Row], folder: Path) -> tuple[str, dict[str, float]]:

@@ -7,15 +7,18 @@ closed form, else what the tolerance of the iterations allows. Two answers may d
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from tandem.comparison.answers import Answer
 from tandem.comparison.tolerances import ROUNDING, stated, tolerance
 from tandem.model import feature, predict
 from tandem.records import Array
 from tandem.scores import largest_relative_difference, relative_difference
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _SINGULAR = 1e-7  # smallest singular value of standardised columns that are not collinear
 
@@ -113,7 +116,7 @@ class Certificate:
         return {"parity": self.parity, "faults": [*self.faults], "pairs": pairs}
 
 
-def certify(answers: Sequence[Answer], rows: pd.DataFrame) -> Certificate:
+def certify(answers: Sequence[Answer], rows: "pd.DataFrame") -> Certificate:
     """Compare the first answer of every engine with each other, later ones with the first.
 
     `rows`: raw rows of the dataset, on which the models of the winning grid point predict.
@@ -124,7 +127,7 @@ def certify(answers: Sequence[Answer], rows: pd.DataFrame) -> Certificate:
     return Certificate(tuple(_pair(left, right, rows) for left, right in pairs))
 
 
-def differences(left: Answer, right: Answer) -> pd.DataFrame:
+def differences(left: Answer, right: Answer) -> "pd.DataFrame":
     """Every fold and grid point: both values, |difference|, relative, allowed, for every metric."""
     parts = []
     for name in left.metrics:
@@ -139,10 +142,12 @@ def differences(left: Answer, right: Answer) -> pd.DataFrame:
                 | {"absolute": apart[at], "relative": relative[at]}
                 | {"allowed": allowed[at]}
             )
+    import pandas as pd  # noqa: PLC0415 - slow
+
     return pd.DataFrame(parts)
 
 
-def _pair(left: Answer, right: Answer, rows: pd.DataFrame) -> Pair:
+def _pair(left: Answer, right: Answer, rows: "pd.DataFrame") -> Pair:
     same = {
         "rows and cleaning": left.cleaning == right.cleaning,
         "grid": left.grid == right.grid,
@@ -197,7 +202,7 @@ def _largest(name: str, left: Answer, right: Answer) -> Difference:
     return Difference(name, where, float(apart.max()), relative, float(shares.max()))
 
 
-def _models(left: Answer, right: Answer, rows: pd.DataFrame) -> Iterator[Difference]:
+def _models(left: Answer, right: Answer, rows: "pd.DataFrame") -> Iterator[Difference]:
     """Predictions of the refitted models on `rows`, then their standardised coefficients."""
     deviation = float(left.target_deviation.mean()) or 1.0
     allowed = tolerance(left, right, left.best)

@@ -60,10 +60,18 @@ def compose(*overrides: str) -> Configuration:
     """
     with initialize_config_dir(str(configuration_folder()), version_base="1.3"):
         try:
-            composed = hydra_compose("config", [*overrides])
-        except HydraException as error:
+            composed = hydra_compose("config", [*overrides, search_path()])
+        except (HydraException, OmegaConfBaseException) as error:
             raise in_our_words(error, overrides) from error
     return configuration(composed, overrides)
+
+
+def search_path() -> str:
+    """The override that lets Hydra find experiments/.
+
+    An absolute entry is the only kind that is found from any folder.
+    """
+    return f"hydra.searchpath=['file://{configuration_folder().parent}']"
 
 
 def settings(config: DictConfig) -> Settings:

@@ -3,6 +3,7 @@
 from tandem.dataset.opening import open_dataset
 from tandem.dataset.parquet import (
     as_pandas,
+    floats,
     open_file,
     places,
     read_columns,
@@ -15,6 +16,7 @@ from tandem.dataset.samples import example, sample
 __all__ = [
     "as_pandas",
     "example",
+    "floats",
     "open_dataset",
     "open_file",
     "places",

@@ -1,21 +1,21 @@
 """Raw rows for a person to look at, or for a check; read as the engines read them."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from tandem.dataset.parquet import as_pandas, first_rows, groups_with_rows
-from tandem.records import Dataset, Plan
-
-if TYPE_CHECKING:
-    import pandas as pd
+from tandem.dataset.parquet import first_rows, groups_with_rows
+from tandem.records import Dataset
 
 SAMPLE_ROWS = 20_000
 _SAMPLE_PLACES = 8
 
 
-def sample(dataset: Dataset, columns: list[str], rows: int = SAMPLE_ROWS) -> "pd.DataFrame":
+def sample(dataset: Dataset, columns: list[str], rows: int = SAMPLE_ROWS) -> pa.Table:
     """About `rows` raw rows, less those without a target, from all over the dataset.
 
     The same ones every time: the first of up to 8 row groups. `columns`: names, with the target's.
@@ -25,15 +25,22 @@ def sample(dataset: Dataset, columns: list[str], rows: int = SAMPLE_ROWS) -> "pd
     places = {int(p) for p in np.linspace(0, len(groups) - 1, min(_SAMPLE_PLACES, len(groups)))}
     each = -(-rows // len(places))
     pieces = [first_rows(*groups[place], columns, each) for place in sorted(places)]
-    frame = as_pandas(pa.concat_tables(pieces, promote_options="permissive"))
-    return frame[frame[dataset.target.name].notna()]
+    table = pa.concat_tables(pieces, promote_options="permissive")
+    target = table[dataset.target.name].cast(pa.float64(), safe=False)
+    return table.filter(pc.invert(pc.is_nan(target)))  # and those that are null
 
 
-def example(dataset: Dataset, plan: Plan, rows: int = 5) -> "pd.DataFrame":
-    """The first `rows` rows as they stand in the file, features of the model only.
+def example(dataset: Dataset, names: Sequence[str], rows: int = 5) -> dict[str, list[Any]]:
+    """The columns `names` of the first `rows` rows, as JSON has their cells.
 
     Raises DataError where they cannot be read.
     """
-    names = [column.name for column in plan.used]
     path, group = next(groups_with_rows(file.path for file in dataset.files))
-    return as_pandas(first_rows(path, group, names, rows))
+    found = first_rows(path, group, names, rows).to_pydict()
+    return {name: [*map(_plain, cells)] for name, cells in found.items()}
+
+
+def _plain(cell: Any) -> Any:
+    """A cell as JSON can hold it: no NaN, no decimal number."""
+    number = float(cell) if isinstance(cell, (float, Decimal)) else cell
+    return number if number == number else None  # noqa: PLR0124 - NaN

@@ -3,6 +3,7 @@
 from tandem.machine.cache import cache_folder, write_atomically
 from tandem.machine.digests import marks, state
 from tandem.machine.hardware import machine_facts, machine_name
+from tandem.machine.helper import Helper, leave, revoke
 from tandem.machine.locks import forget_locks, held, lock_name, locked
 from tandem.machine.processes import (
     JOB_KEY,
@@ -19,6 +20,7 @@ from tandem.machine.timing import MemorySampler, Stopwatch
 
 __all__ = [
     "JOB_KEY",
+    "Helper",
     "MemorySampler",
     "Place",
     "Stopwatch",
@@ -28,12 +30,14 @@ __all__ = [
     "handed_over",
     "held",
     "is_child",
+    "leave",
     "lock_name",
     "locked",
     "machine_facts",
     "machine_name",
     "marks",
     "published",
+    "revoke",
     "run_child",
     "start_child",
     "state",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from tandem.redaction import shown_word
 
 _LIFELINE = "TANDEM_LIFELINE"  # environment variable: standard input ends when the starter does
+HELPER = "TANDEM_HELPER"  # environment variable: the socket of the starter's helper
 JOB_KEY = "TANDEM_JOB_KEY"  # environment variable: the key of the sweep's job that a child is
 _WORDS = "TANDEM_OVERRIDES"  # environment variable: words that no list of processes may show
 _OWN = (JOB_KEY, _WORDS, "MLFLOW_RUN_ID")  # the parent's, never its children's
@@ -21,10 +22,14 @@ _LAST_SECONDS = 5  # for a child to end by itself
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a child belongs: the run above it, the address of the store, the job that it is."""
+    """Where a child belongs: the run above it, the address of the store, the job that it is.
+
+    `helper`: the socket of the helper that it shares with its starter.
+    """
 
     parent: str
     uri: str
+    helper: str
     job: str | None = None
 
 
@@ -44,7 +49,7 @@ def start_child(
     through its starter only, so that it never gets two.
     """
     own = {key: value for key, value in os.environ.items() if key not in _OWN}
-    own |= {_LIFELINE: "stdin", "MLFLOW_TRACKING_URI": place.uri}
+    own |= {_LIFELINE: "stdin", HELPER: place.helper, "MLFLOW_TRACKING_URI": place.uri}
     if place.job:
         own[JOB_KEY] = place.job
     words = [word for word in overrides if not word.lstrip("+~").startswith("tracking.uri=")]

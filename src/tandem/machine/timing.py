@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Self
 
@@ -13,9 +13,11 @@ class Stopwatch:
     """Seconds per stage and in all, on a monotonic clock. Tracking calls stand outside.
 
     The total begins where this is made. `seconds`: so far, by the names in `records.STAGES`.
+    `look` is called before every stage; what it raises ends the work.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, look: Callable[[], None] = lambda: None) -> None:
+        self._look = look
         self._begin = time.perf_counter()
         self._end: float | None = None
         self.seconds = dict.fromkeys(STAGES, 0.0)
@@ -23,6 +25,7 @@ class Stopwatch:
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Add the time of the block to stage `name`."""
+        self._look()
         begin = time.perf_counter()
         try:
             yield
@@ -44,10 +47,12 @@ class Stopwatch:
 class MemorySampler:
     """Peak resident memory of this process and its children, sampled in a thread in a `with` block.
 
-    `peak_mb`: the most so far, in units of 10^6 bytes.
+    `peak_mb`: the most so far, in units of 10^6 bytes. `without`: the process id of a child that
+    has no part in the work.
     """
 
-    def __init__(self, interval_s: float = 0.2) -> None:
+    def __init__(self, interval_s: float = 0.2, without: int | None = None) -> None:
+        self._without = without
         self._interval = interval_s
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="memory-sampler", daemon=True)
@@ -68,15 +73,15 @@ class MemorySampler:
             self._sample()
 
     def _sample(self) -> None:
-        self.peak_mb = max(self.peak_mb, _resident_bytes() / 1e6)
+        self.peak_mb = max(self.peak_mb, _resident_bytes(self._without) / 1e6)
 
 
-def _resident_bytes() -> int:
-    """Of this process and its children."""
+def _resident_bytes(without: int | None) -> int:
+    """Of this process and its children, all but one."""
     import psutil  # noqa: PLC0415 - Spark's workers need not have it
 
     here, total = psutil.Process(), 0
     for process in (here, *here.children(recursive=True)):
         with suppress(psutil.Error):  # the child ended while we looked
-            total += int(process.memory_info().rss)
+            total += int(process.memory_info().rss) if process.pid != without else 0
     return total

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csc_matrix
 
 from tandem.moments.grouping import numbered
 from tandem.moments.joints import Joint
@@ -67,6 +66,8 @@ def _parted(
 
 def _summed(places: NDArray[Any], count: int, vectors: Array) -> Array:
     """Sums of `vectors` at each of `count` places, of which a row of `places` has those of one."""
+    from scipy.sparse import csc_matrix  # noqa: PLC0415 - tables without categories need none
+
     rows, each = places.shape
     ends = np.arange(0, rows * each + 1, each, dtype=np.int32)
     ones = np.ones(places.size)

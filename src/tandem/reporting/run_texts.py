@@ -3,20 +3,25 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from tandem.records import Action
 from tandem.redaction import redacted
 from tandem.reporting.templates import template
 from tandem.results import Result
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def fold_metrics(result: Result) -> pd.DataFrame:
+
+def fold_metrics(result: Result) -> "pd.DataFrame":
     """fold, reg_param, elastic_net_param, n_train, n_test, rmse, r2 (, mae): a row for every fold
     and grid point, folds first.
     """
+    import pandas as pd  # noqa: PLC0415 - slow, and the answer stands before
+
     scores, sums, grid = result.scores, result.sums, result.task.grid
     folds, points = scores.rmse.shape
     metrics = {"rmse": scores.rmse, "r2": scores.r2, "mae": scores.mae}
@@ -32,8 +37,10 @@ def fold_metrics(result: Result) -> pd.DataFrame:
     )
 
 
-def folds_table(result: Result) -> pd.DataFrame:
+def folds_table(result: Result) -> "pd.DataFrame":
     """fold, n_train, n_test, target_std (population, in units of the target): a row per fold."""
+    import pandas as pd  # noqa: PLC0415 - slow, and the answer stands before
+
     sums = result.sums
     deviation = np.sqrt(sums.sst / np.asarray(sums.n_test))
     rows = {"n_train": sums.n_train, "n_test": sums.n_test, "target_std": deviation}

@@ -9,11 +9,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import IO
 
+from tandem.beside import ask, helper_socket
 from tandem.errors import IncompleteError
 from tandem.machine import Place, held, locked, start_child, stop_children
 from tandem.sweeps.jobs import Job
 from tandem.sweeps.outcomes import Outcome, Status
-from tandem.tracking import FINISHED, RUNNING, Attempt, attempts, end_unfinished, tracking_uri
+from tandem.tracking import (
+    FINISHED,
+    RUNNING,
+    Attempt,
+    attempts,
+    end_unfinished,
+    tracking_uri,
+)
 
 SWEEP_LOCK = "sweep"  # beside the locks of a parent's jobs: held while the sweep lives
 _SILENT = "ended without finishing its run"
@@ -31,7 +39,7 @@ class Runner:
     ) -> None:
         self._parent, self._experiment = parent, experiment
         self._resume, self._say = resume, say
-        self._place = Place(parent, tracking_uri())
+        self._place = Place(parent, ask(tracking_uri), helper_socket())
         self._gate = threading.Lock()
         self._stopping = False
         self._processes: set[subprocess.Popen[str]] = set()
@@ -61,21 +69,21 @@ class Runner:
             raise IncompleteError("the sweep ends")
 
     def _finished_before(self, job: Job) -> Attempt | None:
-        for attempt in attempts(self._experiment, job.key):
+        for attempt in ask(attempts, self._experiment, job.key):
             if attempt.status == RUNNING:
                 self._conclude(attempt, job.key)
-        found = attempts(self._experiment, job.key)
+        found = ask(attempts, self._experiment, job.key)
         return next((attempt for attempt in found if attempt.status == FINISHED), None)
 
     def _conclude(self, attempt: Attempt, key: str) -> None:
         if attempt.parent == self._parent:
-            end_unfinished(attempt.run_id)
+            ask(end_unfinished, attempt.run_id)
             return
         with held(attempt.parent, SWEEP_LOCK) as dead:
             pass
         if dead:  # else another sweep is at it
             with locked(attempt.parent, key, wait=self._go_on):
-                end_unfinished(attempt.run_id)
+                ask(end_unfinished, attempt.run_id)
 
     def _start(self, job: Job, lock: int) -> subprocess.Popen[str]:
         with self._gate:
@@ -119,11 +127,11 @@ class Runner:
                 self._say(f"{prefix}{line}")
 
     def _judge(self, job: Job, code: int, seconds: float, message: str) -> Outcome:
-        found = attempts(self._experiment, job.key)
+        found = ask(attempts, self._experiment, job.key)
         own = [attempt for attempt in found if attempt.parent == self._parent]
         for attempt in own:
             if attempt.status == RUNNING:
-                end_unfinished(attempt.run_id, killed=self._stopping)
+                ask(end_unfinished, attempt.run_id, killed=self._stopping)
             if attempt.status == FINISHED:
                 return Outcome(job, Status.DONE, seconds, code, attempt.run_id, attempt.rmse)
         run_id = own[0].run_id if own else ""

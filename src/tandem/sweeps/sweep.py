@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from tandem.beside import ask
 from tandem.errors import IncompleteError
 from tandem.machine import forget_locks, held, lock_name, locked, write_atomically
 from tandem.progress import Display
@@ -37,7 +38,7 @@ def sweep(jobs: Sequence[Job], keys: SweepKeys, where: Tracking, folder: Path) -
     the same set of jobs is reopened. Raises IncompleteError where a job failed, or where the sweep
     to be resumed is running.
     """
-    experiment = open_store(where)
+    experiment = ask(open_store, where)
     display = Display("sweep")
     with _parent(where, experiment, jobs, resume=keys.resume) as parent:
         runner = Runner(parent, experiment, resume=keys.resume, say=display.line)
@@ -64,15 +65,15 @@ def _parent(
     tags = {"kind": "sweep", SWEEP_TAG: key}
     with ExitStack() as claim, ExitStack() as run:
         # Two that resume at the same moment find, or make, one after the other.
-        with locked(f"sweep-{lock_name(tracking_uri(), experiment, key)}"):
+        with locked(f"sweep-{lock_name(ask(tracking_uri), experiment, key)}"):
             old = None
             if resume and "MLFLOW_RUN_ID" not in os.environ:
-                old = latest_sweep(experiment, key)
+                old = ask(latest_sweep, experiment, key)
             if old and not claim.enter_context(held(old, SWEEP_LOCK)):
                 raise IncompleteError(
                     f"sweep.resume: the sweep {old} is running -> wait for its end, or end it"
                 )
-            parent = run.enter_context(tracked(where, name, tags, old))
+            parent = run.enter_context(tracked(where, name, tags, old)).id
             if not old:
                 claim.enter_context(held(parent, SWEEP_LOCK))
         yield parent
@@ -100,11 +101,11 @@ def _in_parallel(
 def _record(parent: str, ended: Sequence[Outcome], folder: Path, *, resumed: bool) -> None:
     results = folder / "results.csv"
     write_atomically(results, outcomes.to_csv(ended))
-    log_file(parent, results, "sweep")
+    ask(log_file, parent, results, "sweep")
     counts = outcomes.counts(ended)
     told = [status for status in Status if resumed or status is not Status.SKIPPED]
     metrics = tuple((f"sweep/{status}", float(counts[status]), 0) for status in told)
-    log_batch(parent, Record(metrics=metrics))
+    ask(log_batch, parent, Record(metrics=metrics))
 
 
 def _conclude(parent: str, ended: Sequence[Outcome], display: Display) -> None:
@@ -112,9 +113,9 @@ def _conclude(parent: str, ended: Sequence[Outcome], display: Display) -> None:
     tags = {"mlflow.note.content": outcomes.table(ended)}
     if winner := outcomes.best(ended):
         tags["sweep.best_run_id"] = winner.run_id
-    log_batch(parent, Record(tags=tags))
+    ask(log_batch, parent, Record(tags=tags))
     sys.stdout.write(outcomes.for_terminal(ended))
-    sys.stdout.write(f"{links(parent)}\n")
+    sys.stdout.write(f"{ask(links, parent)}\n")
     failures = [one for one in outcomes.by_number(ended) if one.status is Status.FAILED]
     for one in failures:
         display.line(f"tandem: {one.sentence()}")

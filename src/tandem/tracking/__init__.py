@@ -1,5 +1,9 @@
-"""The record of a run, and MLflow: the store, runs, logged models, history, the dashboard."""
+"""The record of a run, and MLflow: the store, runs, logged models, history, the dashboard.
 
+What imports MLflow is called in the process beside this one: `beside.ask(log_batch, ...)`.
+"""
+
+from tandem.tracking.client import tracking_uri
 from tandem.tracking.dashboard import links
 from tandem.tracking.folder import read_answer, read_record, read_remarks, write_record
 from tandem.tracking.history import (
@@ -19,7 +23,8 @@ from tandem.tracking.history import (
 )
 from tandem.tracking.logged_model import load_model
 from tandem.tracking.record import Record, describe
-from tandem.tracking.runs import log_batch, log_file, log_files, send, tracked, tracking_uri
+from tandem.tracking.running import tracked
+from tandem.tracking.runs import log_batch, log_file, log_files, send
 from tandem.tracking.store import open_store
 
 __all__ = [

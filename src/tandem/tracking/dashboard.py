@@ -10,12 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 
-import mlflow
-from mlflow.exceptions import MlflowException
-
-from tandem.progress import Display
 from tandem.records import STAGES
 from tandem.redaction import shown
+from tandem.tracking.client import client, tracking_uri
 
 KEY = "tandem"
 TAG = f"mlflow.sharedViewState.{KEY}"
@@ -111,28 +108,31 @@ def _difference() -> Chart:
     return {"type": "DIFFERENCE", "chartName": "Run by run", "compareGroups": groups, **only}
 
 
-def provide(experiment_id: str, standing: Mapping[str, str]) -> None:
+def provide(experiment_id: str, standing: Mapping[str, str]) -> str:
     """Put the dashboard on an experiment whose tags are `standing`, unless it is there.
 
-    Where the store refuses it, one line says so: a run is worth more than its page.
+    Where the store refuses it, one line that says so: a run is worth more than its page.
     """
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415 - slow
+
     wanted = view()
     if standing.get(TAG) == wanted:
-        return
+        return ""
     try:
-        mlflow.MlflowClient().set_experiment_tag(experiment_id, TAG, wanted)
+        client().set_experiment_tag(experiment_id, TAG, wanted)
     except MlflowException as error:
         text = " ".join(str(error).split())
-        Display("tandem").warn(f"no dashboard: {text} -> the other link works")
+        return f"no dashboard: {text} -> the other link works"
+    return ""
 
 
 def links(run_id: str) -> str:
     """Where to look: the dashboard, the run's own page and, of a local store, what serves them."""
-    return "\n".join(_links(mlflow.get_run(run_id).info.experiment_id, run_id))
+    return "\n".join(_links(client().get_run(run_id).info.experiment_id, run_id))
 
 
 def _links(experiment_id: str, run_id: str) -> Iterator[str]:
-    uri = shown(str(mlflow.get_tracking_uri()))
+    uri = shown(tracking_uri())
     served = uri.startswith(("http://", "https://"))
     # Without the workflow type MLflow may open its page for language models instead.
     server = uri.replace("***@", "").rstrip("/") if served else UI

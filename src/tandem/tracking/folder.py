@@ -6,13 +6,14 @@ and beside them the model and the record (parameters, metrics, tags).
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-
-import pandas as pd
+from typing import Any
 
 from tandem.comparison import Answer
+from tandem.dataset import example
 from tandem.model import from_json, to_json
+from tandem.records import Kind
 from tandem.redaction import shown
 from tandem.reporting import (
     checks_json,
@@ -33,8 +34,9 @@ _FOLD_METRICS, _FOLDS, _CHECKS = "cv/fold_metrics.csv", "cv/folds.csv", "cv/chec
 _CLEANING, _CLEANING_PAGE = "data/cleaning.json", "data/cleaning.html"
 _CONFIG, _SPARK, _GRID = "config/resolved.yaml", "spark/conf.json", "plots/grid_rmse.png"
 _SPARK_LOG = "spark/log.txt"
-_MODEL, _RECORD = "model.json", "record.json"
+_MODEL, _RECORD, _DATASET = "model.json", "record.json", "dataset.json"
 
+_MLFLOW_TYPES = {Kind.NUMERIC: "double", Kind.CATEGORICAL: "string"}
 _TABLES = {_FOLD_METRICS: fold_metrics, _FOLDS: folds_table}
 _TEXTS: Mapping[str, Callable[[Result], str]] = {
     _CLEANING: cleaning_json,
@@ -50,9 +52,24 @@ def artifacts(folder: Path) -> Path:
     return folder / "artifacts"
 
 
-def model_file(folder: Path) -> Path:
-    """The trained model of a record folder, as JSON."""
-    return folder / _MODEL
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """What MLflow is told of a dataset and a model that was trained on it.
+
+    `source`: where the user has the data; `columns`: type by name, the target first; `example`:
+    the first raw cells of every feature of the model; `model`: its file; `params`: its penalty.
+    """
+
+    name: str
+    digest: str
+    source: str
+    rows: int
+    files: int
+    target: str
+    columns: Mapping[str, str]
+    example: Mapping[str, list[Any]]
+    model: Path
+    params: Mapping[str, str]
 
 
 def write_record(folder: Path, result: Result, record: Record, config_yaml: str) -> None:
@@ -65,7 +82,8 @@ def write_record(folder: Path, result: Result, record: Record, config_yaml: str)
         path = _place(folder, name)
         table(result).to_csv(path, index=False, lineterminator="\n", na_rep="nan")
     _place(folder, _GRID).write_bytes(png(grid(result)))
-    model_file(folder).write_text(to_json(result.model), encoding="utf-8")
+    (folder / _MODEL).write_text(to_json(result.model), encoding="utf-8")
+    (folder / _DATASET).write_text(json.dumps(_dataset(result, record)), encoding="utf-8")
     (folder / _RECORD).write_text(json.dumps(asdict(record), indent=1), encoding="utf-8")
 
 
@@ -73,6 +91,28 @@ def _place(folder: Path, name: str) -> Path:
     path = artifacts(folder) / name
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def _dataset(result: Result, record: Record) -> dict[str, Any]:
+    """The fields of `Logged` that are not paths, as JSON has them."""
+    dataset, used = result.task.dataset, result.plan.used
+    return {
+        "name": dataset.name,
+        "digest": dataset.fingerprint[:32],
+        "source": shown(record.params.get("dataset.path") or dataset.name),
+        "rows": dataset.rows,
+        "files": len(dataset.files),
+        "target": dataset.target.name,
+        "columns": {c.name: _MLFLOW_TYPES[c.kind] for c in dataset.columns},
+        "example": example(dataset, [column.name for column in used]),
+        "params": {key: record.params[key] for key in record.params if key.startswith("best.")},
+    }
+
+
+def read_logged(folder: Path) -> Logged:
+    """What `write_record` wrote of the dataset and of the model."""
+    fields = json.loads((folder / _DATASET).read_text(encoding="utf-8"))
+    return Logged(model=folder / _MODEL, **fields)
 
 
 def read_record(folder: Path) -> Record:
@@ -90,6 +130,8 @@ def read_remarks(folder: Path) -> list[str]:
 
 def read_answer(engine: str, turn: int, folder: Path) -> Answer:
     """The answer of `engine` that `write_record` wrote."""
+    import pandas as pd  # noqa: PLC0415 - slow
+
     table = pd.read_csv(artifacts(folder) / _FOLD_METRICS)
     folds = pd.read_csv(artifacts(folder) / _FOLDS)
     points = len(table) // len(folds)
@@ -107,6 +149,6 @@ def read_answer(engine: str, turn: int, folder: Path) -> Answer:
         target_deviation=folds["target_std"].to_numpy(float),
         cleaning=cleaning,
         best=GridPoint(float(params["best.reg_param"]), float(params["best.elastic_net_param"])),
-        model=from_json(model_file(folder).read_text("utf-8")),
+        model=from_json((folder / _MODEL).read_text("utf-8")),
         tol=json.loads(params["model.tol"]),
     )

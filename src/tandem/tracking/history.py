@@ -1,12 +1,14 @@
 """What the store knows of a sweep and of its jobs."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import mlflow
-import pandas as pd
-from mlflow.entities import Run
-
+from tandem.tracking.client import client
 from tandem.tracking.store import answering
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from mlflow.entities import Run
 
 JOB_TAG = "job.key"
 SWEEP_TAG = "sweep.key"
@@ -90,8 +92,10 @@ def members(run_id: str) -> tuple[Measured | None, list[Measured]]:
     return next((run for parent, run in found if parent == run_id), None), [r for _, r in found]
 
 
-def runs_frame(experiment: str, kind: str | None) -> pd.DataFrame:
+def runs_frame(experiment: str, kind: str | None) -> "pd.DataFrame":
     """A row per run of `kind` (None: of any), the newest first."""
+    import pandas as pd  # noqa: PLC0415 - slow
+
     rows = [
         {
             "run_id": run.info.run_id,
@@ -117,7 +121,7 @@ def finished_under(run_id: str) -> list[tuple[str, str]]:
 
 def _experiment_of(run_id: str) -> str:
     with answering():
-        return str(mlflow.MlflowClient().get_run(run_id).info.experiment_id)
+        return str(client().get_run(run_id).info.experiment_id)
 
 
 def _measured(experiment: str) -> list[tuple[str, Measured]]:
@@ -133,7 +137,7 @@ def _measured(experiment: str) -> list[tuple[str, Measured]]:
     ]
 
 
-def _of_run(run: Run) -> Measured:
+def _of_run(run: "Run") -> Measured:
     tags, metrics = run.data.tags, run.data.metrics
     return Measured(
         dataset=run.data.params.get("dataset.name", ""),
@@ -154,19 +158,19 @@ def end_unfinished(run_id: str, *, killed: bool = False) -> None:
     Else FAILED, `failure.class=lost`. A run that has ended is left as it is.
     """
     with answering():
-        client = mlflow.MlflowClient()
-        if client.get_run(run_id).info.status == RUNNING:
-            client.set_tag(run_id, "failure.class", "Terminated" if killed else "lost")
-            client.set_tag(run_id, "failure.message", "its process ended without a word")
-            client.set_terminated(run_id, "KILLED" if killed else "FAILED")
+        store = client()
+        if store.get_run(run_id).info.status == RUNNING:
+            store.set_tag(run_id, "failure.class", "Terminated" if killed else "lost")
+            store.set_tag(run_id, "failure.message", "its process ended without a word")
+            store.set_terminated(run_id, "KILLED" if killed else "FAILED")
 
 
-def _tagged(experiment: str, tag: str, value: str) -> list[Run]:
+def _tagged(experiment: str, tag: str, value: str) -> "list[Run]":
     return _search(experiment, f"tags.`{tag}` = '{value}'", 1000)
 
 
-def _search(experiment: str, wanted: str = "", most: int = 5000) -> list[Run]:
+def _search(experiment: str, wanted: str = "", most: int = 5000) -> "list[Run]":
     """At most so many runs that are `wanted`, in MLflow's language, the newest first."""
     with answering():
-        search = mlflow.MlflowClient().search_runs
+        search = client().search_runs
         return [*search([experiment], wanted, max_results=most, order_by=["start_time DESC"])]

@@ -1,58 +1,113 @@
 """The trained model and the dataset as MLflow keeps them."""
 
 import json
+import platform
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import mlflow
-from mlflow.entities import Dataset as DatasetEntity
-from mlflow.entities import DatasetInput, InputTag
-from mlflow.models import Model, ModelSignature
-from mlflow.types.schema import AnyType, ColSpec, DataType, Schema, TensorSpec
+from shutil import copy, copytree, ignore_patterns
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 import tandem
-from tandem.dataset import example
-from tandem.records import Dataset, Plan
-from tandem.redaction import shown
+from tandem.tracking.client import client
+from tandem.tracking.folder import Logged, read_logged
 
 if TYPE_CHECKING:
+    from mlflow.entities import DatasetInput
+    from mlflow.models import ModelSignature
     from mlflow.pyfunc import PyFuncModel
 
-
-def dataset_input(dataset: Dataset) -> DatasetInput:
-    """The dataset as the input of a run: name, digest, first file, rows."""
-    source = json.dumps({"uri": shown(dataset.files[0].path)})
-    profile = json.dumps({"num_rows": dataset.rows, "num_files": len(dataset.files)})
-    entity = DatasetEntity(dataset.name, dataset.fingerprint[:32], "local", source, profile=profile)
-    return DatasetInput(entity, [InputTag("mlflow.data.context", "training")])
+_MODEL = "model"  # the last part of runs:/<run id>/model
+_REQUIRED = ("mlflow", "numpy", "pandas")
+_ENVIRONMENT = "python: {}\nbuild_dependencies:\n- pip\ndependencies:\n- -r requirements.txt\n"
 
 
-def log_model(run_id: str, model_json: Path, dataset: Dataset, plan: Plan) -> None:
-    """Keep the model, with these sources, signature and the first raw rows as its example."""
-    Model.log(
-        artifact_path=None,
-        name="model",
-        flavor=mlflow.pyfunc,
-        run_id=run_id,
-        loader_module="tandem.model",
-        data_path=str(model_json),
-        code_paths=[str(Path(tandem.__file__).parent)],
-        signature=_signature(dataset, plan),
-        input_example=example(dataset, plan),
-        pip_requirements=[f"{name}=={version(name)}" for name in ("numpy", "pandas")],
+def log_dataset(run_id: str, folder: Path) -> None:
+    """The dataset as the input of a run: name, digest, where the user has it, rows, columns."""
+    client().log_inputs(run_id, [_input(read_logged(folder))])
+
+
+def log_model(run_id: str, folder: Path) -> str:
+    """Keep the model of a record, with these sources, signature and the first raw rows; its id.
+
+    Written by us in MLflow's format: `mlflow.pyfunc.log_model` loads the model again and looks
+    through all installed packages, which takes longer than many a run.
+    """
+    from mlflow.entities import LoggedModelOutput  # noqa: PLC0415 - slow
+
+    store, logged = client(), read_logged(folder)
+    run = store.get_run(run_id)
+    model = store.create_logged_model(
+        run.info.experiment_id, _MODEL, source_run_id=run_id, params={**logged.params}
     )
+    with TemporaryDirectory() as name:
+        _write(Path(name), run_id, model.model_id, model.artifact_location, logged)
+        store.log_model_artifacts(model.model_id, name)
+    store.finalize_logged_model(model.model_id, "READY")
+    store.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)])
+    return str(model.model_id)
 
 
 def load_model(run_id: str) -> "PyFuncModel":
     """The model of a run, as MLflow loads it: `predict(frame)` takes raw rows."""
-    found: PyFuncModel = mlflow.pyfunc.load_model(f"runs:/{run_id}/model")
+    import mlflow  # noqa: PLC0415 - slow
+
+    found: PyFuncModel = mlflow.pyfunc.load_model(f"runs:/{run_id}/{_MODEL}")
     return found
 
 
-def _signature(dataset: Dataset, plan: Plan) -> ModelSignature:
+def _write(folder: Path, run_id: str, model_id: str, location: str, logged: Logged) -> None:
+    """A model as MLflow's format has it: MLmodel, data, code, requirements, an example."""
+    from mlflow.models import Model  # noqa: PLC0415 - slow
+    from mlflow.pyfunc import add_to_model  # noqa: PLC0415
+
+    kinds = {"conda_env": None, "python_env": "python_env.yaml"}
+    described = Model(artifact_path=location, run_id=run_id, model_uuid=model_id, model_id=model_id)
+    add_to_model(  # type: ignore[no-untyped-call]  # MLflow's
+        described, "tandem.model", data="data/model.json", code="code", **kinds
+    )
+    described.signature = _signature(logged)
+    described.saved_input_example_info = {
+        "artifact_path": "input_example.json",
+        "type": "dataframe",
+        "pandas_orient": "split",
+    }
+    described.save(str(folder / "MLmodel"))
+    (folder / "data").mkdir()
+    copy(logged.model, folder / "data" / "model.json")
+    package = Path(tandem.__file__).parent
+    copytree(package, folder / "code" / "tandem", ignore=ignore_patterns("__pycache__"))
+    example = {"columns": [*logged.example], "data": [*zip(*logged.example.values(), strict=True)]}
+    (folder / "input_example.json").write_text(json.dumps(example), encoding="utf-8")
+    required = "\n".join(f"{name}=={version(name)}" for name in _REQUIRED)
+    (folder / "requirements.txt").write_text(required, encoding="utf-8")
+    environment = _ENVIRONMENT.format(platform.python_version())
+    (folder / "python_env.yaml").write_text(environment, encoding="utf-8")
+
+
+def _signature(logged: Logged) -> "ModelSignature":
     # Raw cells come as files hold them. MLflow refuses int64 where a double is declared, float64
     # (integers with gaps) where a long is, booleans and pandas categories where a string is.
-    cell = AnyType()  # type: ignore[no-untyped-call]  # MLflow's
-    inputs: list[ColSpec | TensorSpec] = [ColSpec(cell, c.name, required=False) for c in plan.used]
-    return ModelSignature(Schema(inputs), Schema([ColSpec(DataType.double, dataset.target.name)]))
+    from mlflow.models import ModelSignature  # noqa: PLC0415 - slow
+    from mlflow.types.schema import AnyType, ColSpec, DataType, Schema  # noqa: PLC0415
+
+    cell: Any = AnyType()  # type: ignore[no-untyped-call]  # MLflow's
+    inputs: list[Any] = [ColSpec(cell, name, required=False) for name in logged.example]
+    return ModelSignature(Schema(inputs), Schema([ColSpec(DataType.double, logged.target)]))
+
+
+def _input(logged: Logged) -> "DatasetInput":
+    from mlflow.entities import Dataset, DatasetInput, InputTag  # noqa: PLC0415 - slow
+
+    columns = [
+        {"name": name, "type": kind, "required": False} for name, kind in logged.columns.items()
+    ]
+    entity = Dataset(
+        logged.name,
+        logged.digest,
+        "local",
+        json.dumps({"uri": logged.source}),
+        schema=json.dumps({"mlflow_colspec": columns}),
+        profile=json.dumps({"num_rows": logged.rows, "num_files": logged.files}),
+    )
+    return DatasetInput(entity, [InputTag("mlflow.data.context", "training")])

@@ -6,25 +6,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote
 
-import mlflow
-from mlflow.exceptions import MlflowException
-
 from tandem.errors import TrackingError
 from tandem.machine import lock_name, locked
-from tandem.progress import Display
 from tandem.redaction import shown
 from tandem.settings import Tracking
+from tandem.tracking.client import client, tracking_uri
 
 
 @contextmanager
 def answering() -> Iterator[None]:
     """Raise TrackingError, which names the store, where MLflow raises in the block."""
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415 - slow
+
     try:
         yield
     except MlflowException as error:
         text = " ".join(str(error).split())
-        uri = mlflow.get_tracking_uri()
-        raise TrackingError(shown(f"tracking.uri: {uri}: {text} -> check it")) from error
+        raise TrackingError(shown(f"tracking.uri: {tracking_uri()}: {text} -> check it")) from error
 
 
 def open_store(where: Tracking) -> str:
@@ -35,12 +33,12 @@ def open_store(where: Tracking) -> str:
     killed while it does. Once open, SQLite waits up to 20 s for another writer: MLflow 3.17 says so
     in every session, whatever the address asks for.
     """
-    if where.uri:
-        mlflow.set_tracking_uri(where.uri)
-    with answering(), _alone(_sqlite_file(mlflow.get_tracking_uri())):
-        client = mlflow.MlflowClient()
+    import mlflow  # noqa: PLC0415 - slow
+
+    mlflow.set_tracking_uri(where.uri)  # type: ignore[arg-type]  # None: what the environment says, else MLflow's own
+    with answering(), _alone(_sqlite_file(tracking_uri())):
         if run_id := os.environ.get("MLFLOW_RUN_ID") or where.parent_run_id:
-            return str(client.get_run(run_id).info.experiment_id)
+            return str(client().get_run(run_id).info.experiment_id)
         return str(mlflow.set_experiment(where.experiment).experiment_id)
 
 
@@ -59,13 +57,14 @@ def _alone(file: Path | None) -> Iterator[None]:
         return
     with locked(f"store-{lock_name(str(file.resolve()))}"):
         if not file.exists():
-            with Display("tandem").stage("creating the tracking store"):
-                _create(file)
+            _create(file)
         yield
 
 
 def _create(file: Path) -> None:
     """Make the database beside `file` and rename it: a killed process leaves none, not half."""
+    import mlflow  # noqa: PLC0415 - slow
+
     work = file.with_name(f".{file.name}.new")
     file.parent.mkdir(parents=True, exist_ok=True)
     for left in (work, work.with_name(f"{work.name}-journal")):
