@@ -37,7 +37,7 @@ def ask(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 def wait(future: "Future[T]", seconds: float | None = None) -> T:
-    """What `future`, of `later`, holds. Raises TimeoutError after so many seconds."""
+    """What `future`, of `later`, holds. Raises TrackingError as `ask`, TimeoutError in the end."""
     try:
         return _helper().wait(future, seconds)
     except MachineError as error:

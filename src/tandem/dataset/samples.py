@@ -26,8 +26,14 @@ def sample(dataset: Dataset, columns: list[str], rows: int = SAMPLE_ROWS) -> pa.
     each = -(-rows // len(places))
     pieces = [first_rows(*groups[place], columns, each) for place in sorted(places)]
     table = pa.concat_tables(pieces, promote_options="permissive")
+    table = table.cast(pa.schema([_kept(field) for field in table.schema]))
     target = table[dataset.target.name].cast(pa.float64(), safe=False)
     return table.filter(pc.invert(pc.is_nan(target)))  # and those that are null
+
+
+def _kept(field: pa.Field) -> pa.Field:
+    """Arrow cannot choose rows of views."""
+    return field.with_type(pa.string()) if pa.types.is_string_view(field.type) else field
 
 
 def example(dataset: Dataset, names: Sequence[str], rows: int = 5) -> dict[str, list[Any]]:

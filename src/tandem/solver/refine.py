@@ -12,11 +12,12 @@ from collections.abc import Callable
 from tandem.moments import Residual, RowVector
 from tandem.records import Array
 from tandem.settings import GridPoint
+from tandem.solver.active_set import EPSILON
 from tandem.solver.double_double import DoubleDouble
 from tandem.solver.fits import fit
 from tandem.solver.objective import Penalty, penalty
 from tandem.solver.residuals import pull, residual
-from tandem.solver.solve import EPSILON, solve
+from tandem.solver.solve import solve
 from tandem.solver.standard import Standard
 from tandem.solver.training_sets import Split
 

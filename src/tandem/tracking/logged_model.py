@@ -64,7 +64,7 @@ def _write(folder: Path, run_id: str, model_id: str, location: str, logged: Logg
     kinds = {"conda_env": None, "python_env": "python_env.yaml"}
     described = Model(artifact_path=location, run_id=run_id, model_uuid=model_id, model_id=model_id)
     add_to_model(  # type: ignore[no-untyped-call]  # MLflow's
-        described, "tandem.model", data="data/model.json", code="code", **kinds
+        described, "tandem.model", data=f"data/{logged.model.name}", code="code", **kinds
     )
     described.signature = _signature(logged)
     described.saved_input_example_info = {
@@ -74,7 +74,7 @@ def _write(folder: Path, run_id: str, model_id: str, location: str, logged: Logg
     }
     described.save(str(folder / "MLmodel"))
     (folder / "data").mkdir()
-    copy(logged.model, folder / "data" / "model.json")
+    copy(logged.model, folder / "data")
     package = Path(tandem.__file__).parent
     copytree(package, folder / "code" / "tandem", ignore=ignore_patterns("__pycache__"))
     example = {"columns": [*logged.example], "data": [*zip(*logged.example.values(), strict=True)]}
