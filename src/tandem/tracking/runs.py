@@ -12,7 +12,7 @@ from tandem.settings import Tracking
 from tandem.tracking import dashboard
 from tandem.tracking.client import client
 from tandem.tracking.folder import artifacts, read_record
-from tandem.tracking.history import JOB_TAG, end_unfinished
+from tandem.tracking.history import JOB_TAG, RUNNING, end_unfinished
 from tandem.tracking.logged_model import log_dataset, log_model
 from tandem.tracking.record import Record
 from tandem.tracking.store import answering, open_store
@@ -65,11 +65,16 @@ def _open_again(run_id: str, name: str, tags: Mapping[str, str]) -> None:
 
 
 def end(run_id: str, status: str, failure: Mapping[str, str] | None = None) -> None:
-    """End a run; `failure`: its class and message. Raises TrackingError as `start` does."""
+    """End a run; `failure`: its class and message. Raises TrackingError as `start` does.
+
+    One that somebody else has given up as lost stays as it is: its work is being done again.
+    """
     with answering():
-        for key, text in (failure or {}).items():
-            client().set_tag(run_id, f"failure.{key}", text)
-        client().set_terminated(run_id, status)
+        store = client()
+        if store.get_run(run_id).info.status == RUNNING:
+            store.set_terminated(run_id, status)
+            for key, text in (failure or {}).items():
+                store.set_tag(run_id, f"failure.{key}", text)
     revoke(run_id)
 
 
