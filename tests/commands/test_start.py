@@ -1,0 +1,27 @@
+"""What a run imports before its answer stands; seconds are measured by experiments/start-up."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.tasks import houses
+
+ANSWER = """
+import sys
+from tandem.commands.run import measure
+from tandem.config import compose
+task = compose("dataset=files", "dataset.path=houses.csv", "dataset.target=price", "engine=scan")
+print(measure(task.settings, say=False).text())
+slow = {"mlflow", "pandas", "sklearn", "matplotlib", "pyspark"}
+print("imported:", *sorted(slow & {*sys.modules}))
+"""
+
+
+def test_nothing_slow_is_imported_before_the_answer_of_scan(tmp_path: Path) -> None:
+    """Of a CSV file with gaps and categories, over a grid with a lasso."""
+    houses().to_csv(tmp_path / "houses.csv", index=False)
+    done = subprocess.run(
+        [sys.executable, "-c", ANSWER], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert "RMSE" in done.stdout
+    assert done.stdout.splitlines()[-1] == "imported:"
