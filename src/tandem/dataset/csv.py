@@ -63,7 +63,8 @@ def to_parquet(files: Sequence[Path], digest: str, spelling: Spelling) -> Conver
         types, remarks = column_types(files, spelling)
         levels: dict[str, set[str]] = {remark.column: set() for remark in remarks}
         for i, file in enumerate(files):
-            empty = pa.RecordBatch.from_pylist([], schema=pa.schema([*types.items()]))
+            nothing = [pa.nulls(0, kind) for kind in types.values()]
+            empty = pa.RecordBatch.from_arrays(nothing, schema=pa.schema([*types.items()]))
             batches = _counted(typed_batches(file, types, spelling), levels)
             read = write_row_groups(work / f"{i:05}.parquet", chain([empty], batches))
             _check_rows(file, rows[i], read)

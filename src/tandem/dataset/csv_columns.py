@@ -155,4 +155,5 @@ def _form(
 
 
 def _matches(cells: pa.StringArray, pattern: str) -> pa.BooleanArray:
-    return pc.match_substring_regex(cells, pattern).fill_null(False)
+    # false and nothing is false; fill_null would import pandas
+    return pc.and_kleene(pc.is_valid(cells), pc.match_substring_regex(cells, pattern))

@@ -92,7 +92,8 @@ def categories(column: pa.Array | pa.ChunkedArray) -> tuple[Codes, Integers]:
         texts = pa.concat_arrays([texts, pa.nulls(1, texts.type)])
     if len(texts) > len(codes):  # some rows, with the dictionary of all of their row group
         used, codes = np.unique(codes, return_inverse=True)
-        texts = texts.take(pa.array(used))
+        # As a buffer: pa.array of numpy imports pandas.
+        texts = texts.take(pa.Array.from_buffers(pa.int64(), len(used), [None, pa.py_buffer(used)]))
     levels = [MISSING if text is None else text for text in texts.to_pylist()]
     if len({*levels}) < len(levels):
         places: dict[str, int] = {}
