@@ -32,7 +32,7 @@ from tandem.errors import DataError, IncompleteError
 from tandem.machine import published
 from tandem.reporting import fold_metrics, markdown, table, verdict
 from tandem.settings import Tracking
-from tandem.tracking import load_model, open_store, runs_frame
+from tandem.tracking import load_model, opened_store, runs_frame
 
 
 @dataclass(frozen=True, repr=False)
@@ -179,7 +179,7 @@ def sweep(
     if done.returncode:
         raise IncompleteError(f"sweep: ended with status {done.returncode} -> see its messages")
     where = _configuration(data, target, keys).settings.tracking
-    found = ask(runs_frame, ask(open_store, where), None)
+    found = ask(runs_frame, opened_store(where), None)
     parent = found[found["kind"] == "sweep"].iloc[0]["run_id"]
     jobs: pd.DataFrame = found[found["parent"] == parent].sort_values("rmse", ignore_index=True)
     return jobs
@@ -190,7 +190,7 @@ def runs(experiment: str = "tandem", kind: str | None = "run") -> pd.DataFrame:
 
     Raises TrackingError where the store does not answer.
     """
-    return ask(runs_frame, ask(open_store, Tracking(None, experiment)), kind)
+    return ask(runs_frame, opened_store(Tracking(None, experiment)), kind)
 
 
 def load(run_id: str) -> Any:

@@ -19,6 +19,7 @@ _DEFAULTS = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # we print our own
 }
 _made: list[Helper] = []  # the last one answers, if it is alive
+_store: dict[str, str] = {}  # the variable that names the store, where one was chosen
 
 
 def prepare() -> None:
@@ -44,6 +45,13 @@ def wait(future: "Future[T]", seconds: float | None = None) -> T:
         raise TrackingError(str(error)) from error
 
 
+def use_store(uri: str | None) -> None:
+    """The address of the store for all later calls; None: the environment's, else MLflow's own."""
+    _store.clear()
+    if uri:
+        _store["MLFLOW_TRACKING_URI"] = uri
+
+
 def helper_socket() -> str:
     """Where children find the process that this one asks."""
     return _helper().path
@@ -67,7 +75,7 @@ def _environment() -> Mapping[str, str]:
     own = {**_DEFAULTS, **os.environ}
     if mlflow := sys.modules.get("mlflow"):  # somebody here has chosen a store by it
         own["MLFLOW_TRACKING_URI"] = mlflow.get_tracking_uri()
-    return own
+    return own | _store
 
 
 def _import_mlflow() -> None:

@@ -135,11 +135,11 @@ def test_no_job_outlives_its_sweep(name: signal.Signals) -> None:
     _until(lambda: not any(map(_computes, family)), seconds=7)
     killed = name == signal.SIGKILL
     assert status == (-name if killed else 128 + name)
-    assert parent_of_all().info.status == ("RUNNING" if killed else "KILLED")
+    assert parent_of_all().info.status == ("FAILED" if killed else "KILLED")
     ends = [run.info.status for run in runs("run")]
     assert len(ends) == 2
     # A child that computes where no signal is heard ends 5 s later, without a word.
-    assert {*ends} <= ({"KILLED", "RUNNING"} if killed else {"KILLED"})
+    assert {*ends} <= ({"KILLED", "FAILED"} if killed else {"KILLED"})
 
 
 def _computes(process: psutil.Process) -> bool:

@@ -22,7 +22,7 @@ from tandem.scaling import Crossover, Growth, Interval, crossover, fit
 from tandem.scan import Reader
 from tandem.scan import cardinalities as levels_of_columns
 from tandem.settings import Settings
-from tandem.tracking import Measured, measured, open_store
+from tandem.tracking import Measured, measured, opened_store
 
 _ENOUGH = 4  # runs, of at least as many sizes as there are terms
 _FAR = 10.0  # times as many cells as any run had
@@ -53,7 +53,7 @@ def advise(settings: Settings) -> None:
     dataset = open_dataset(settings.dataset)
     Display("advise").warn_each(dataset.notes)
     asked = task(settings, dataset)
-    experiment = ask(open_store, replace(settings.tracking, parent_run_id=None))
+    experiment = opened_store(replace(settings.tracking, parent_run_id=None))
     here = [run for run in ask(measured, experiment) if run.machine == machine_name()]
     levels = cardinalities(asked)
     forecasts = [*forecast(asked, here, sum(levels.values()))]

@@ -23,7 +23,7 @@ from tandem.tracking import (
     links,
     log_batch,
     log_file,
-    open_store,
+    opened_store,
     tracked,
     tracking_uri,
 )
@@ -38,7 +38,7 @@ def sweep(jobs: Sequence[Job], keys: SweepKeys, where: Tracking, folder: Path) -
     the same set of jobs is reopened. Raises IncompleteError where a job failed, or where the sweep
     to be resumed is running.
     """
-    experiment = ask(open_store, where)
+    experiment = opened_store(where)
     display = Display("sweep")
     with _parent(where, experiment, jobs, resume=keys.resume) as parent:
         runner = Runner(parent, experiment, resume=keys.resume, say=display.line)

@@ -23,9 +23,8 @@ from tandem.tracking.history import (
 )
 from tandem.tracking.logged_model import load_model
 from tandem.tracking.record import Record, describe
-from tandem.tracking.running import tracked
+from tandem.tracking.running import opened_store, tracked
 from tandem.tracking.runs import log_batch, log_file, log_files, send
-from tandem.tracking.store import open_store
 
 __all__ = [
     "FINISHED",
@@ -47,7 +46,7 @@ __all__ = [
     "log_files",
     "measured",
     "members",
-    "open_store",
+    "opened_store",
     "read_answer",
     "read_record",
     "read_remarks",

@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 
-from tandem.beside import later, wait
+from tandem.beside import ask, later, use_store, wait
 from tandem.errors import Terminated, TrackingError
 from tandem.progress import Display
 from tandem.redaction import shown
 from tandem.settings import Tracking
 from tandem.tracking.runs import Opened, end, start
+from tandem.tracking.store import open_store
 
 _KILLED_SECONDS = 4.0  # for the store to hear that a run was ended by a signal
 
@@ -42,6 +43,15 @@ class Run:
             Display("tandem").warn(opened.warning)
 
 
+def opened_store(where: Tracking) -> str:
+    """Use the store of `where` from now on; the id of its experiment, as `store.open_store` has it.
+
+    Raises TrackingError where it does not answer.
+    """
+    use_store(where.uri)
+    return ask(open_store, where)
+
+
 @contextmanager
 def tracked(
     where: Tracking, name: str, tags: Mapping[str, str], reopen: str | None = None
@@ -51,6 +61,7 @@ def tracked(
     FINISHED; KILLED on SIGINT and SIGTERM; FAILED on any other exception, with its class and
     message as tags. Where this process goes away without a word, FAILED as well.
     """
+    use_store(where.uri)
     run = Run(later(start, where, shown(name), tags, reopen))
     try:
         yield run

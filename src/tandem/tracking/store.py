@@ -26,7 +26,7 @@ def answering() -> Iterator[None]:
 
 
 def open_store(where: Tracking) -> str:
-    """Open the store, make what is missing of it; the id of the experiment for the next run.
+    """Open the store in use, make what is missing of it; the experiment's id for the next run.
 
     It is that of the run which `mlflow run` made (MLFLOW_RUN_ID), of the parent, else of `where`.
     MLflow breaks a SQLite file for ever when several processes make it at once, or when one is
@@ -35,7 +35,6 @@ def open_store(where: Tracking) -> str:
     """
     import mlflow  # noqa: PLC0415 - slow
 
-    mlflow.set_tracking_uri(where.uri)  # type: ignore[arg-type]  # None: what the environment says, else MLflow's own
     with answering(), _alone(_sqlite_file(tracking_uri())):
         if run_id := os.environ.get("MLFLOW_RUN_ID") or where.parent_run_id:
             return str(client().get_run(run_id).info.experiment_id)
