@@ -168,7 +168,7 @@ def test_twenty_kills_lose_nothing_and_do_nothing_twice() -> None:
             if in_a_job:
                 _until(lambda n=before: sweep.poll() is not None or len(runs("run")) > n)
             try:
-                sweep.communicate(timeout=moments.uniform(0, 5 if in_a_job else 3))
+                sweep.communicate(timeout=moments.uniform(0, 1 if in_a_job else 3))
             except subprocess.TimeoutExpired:
                 sweep.kill()
     done = tandem("sweep", *arguments)
