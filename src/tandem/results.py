@@ -36,7 +36,8 @@ class ErrorSums:
     `sst[f]`: sum of squared deviations of the target from its mean on fold f;
     `n_train[f]`, `n_test[f]`: rows outside and inside fold f;
     `unconverged`: fits that stopped at the iteration cap, `designs`: of the training sets, where
-    known; `sae[f, g]`: sum of absolute errors, in units of the target, if asked for.
+    known; `sae[f, g]`: sum of absolute errors, in units of the target, if asked for;
+    `slopes[f, g, j]`: coefficients in raw units, shape (k, points, p), where known.
     """
 
     sse: Array
@@ -46,6 +47,7 @@ class ErrorSums:
     unconverged: int = 0
     sae: Array | None = None
     designs: tuple[Design, ...] = ()
+    slopes: Array | None = None
 
 
 @dataclass(frozen=True, slots=True)

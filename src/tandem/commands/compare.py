@@ -31,6 +31,7 @@ from tandem.tracking import (
     Record,
     finished_under,
     log_batch,
+    log_dataset,
     log_files,
     members,
     read_answer,
@@ -80,6 +81,8 @@ def compare(config: Configuration, *, say: bool = True) -> tuple[str, Comparison
                 _write(found, Path(place, "parent"), _command(config.words))
                 ask(log_files, run_id, Path(place, "parent"))
                 ask(log_batch, run_id, _record(found, dataset))
+                if ended.done:
+                    ask(log_dataset, run_id, ended.done[0].folder)
                 _mark_children(found, run_id, settings.compare.warm_up)
         if say:
             _show(found)
@@ -183,11 +186,12 @@ def _record(found: Comparison, dataset: Dataset) -> Record:
 
 
 def _mark_children(found: Comparison, run_id: str, warm_up: int) -> None:
-    """Speed-ups on the children too, as the dashboard shows runs; the first are for warming up."""
+    """What the dashboard shows of the children, too; the first are for warming up."""
     finished = ask(finished_under, run_id)[::-1]
     mark = Record(tags={WARM_UP_TAG: "true"})
+    parity = {"parity": found.certificate.parity} if len(found.answers) > 1 else {}
     for engine in found.engines:
-        speedup = Record(metrics=(("comparison/speedup", found.speedup(engine), 0),))
+        speedup = Record({}, (("comparison/speedup", found.speedup(engine), 0),), parity)
         for number, child in enumerate(child for name, child in finished if name == engine):
             ask(log_batch, child, mark if number < warm_up else speedup)
 

@@ -26,7 +26,7 @@ from tandem.reporting import headline
 from tandem.results import Result
 from tandem.scores import judge
 from tandem.settings import Settings
-from tandem.tracking import describe, send, tracked, write_record
+from tandem.tracking import describe, model_name, send, tracked, write_record
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,8 @@ def run(config: Configuration, *, say: bool = True) -> Answered:
             write_record(folder, result, record, config.yaml)
             ask(send, opened.id, folder, begin)
     if say:
-        sys.stdout.write(f"model      mlflow.pyfunc.load_model('runs:/{opened.id}/model')\n")
+        name = model_name(engine, found.result.task.dataset.name)
+        sys.stdout.write(f"model      mlflow.pyfunc.load_model('runs:/{opened.id}/{name}')\n")
     return replace(found, run_id=opened.id)
 
 

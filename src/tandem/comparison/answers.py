@@ -15,7 +15,7 @@ class Answer:
 
     `test_rows[f]` and `target_deviation[f]`: rows of fold f and the population standard deviation
     of the target in it; `cleaning`: the ledger and every decision; `tol`: as asked for, None the
-    default.
+    default; `slopes`: of every training set at `best`, shape (folds, features), where known.
     """
 
     engine: str
@@ -28,3 +28,9 @@ class Answer:
     best: GridPoint
     model: LinearModel
     tol: float | None
+    slopes: Array | None = None
+
+    @property
+    def baseline(self) -> float:
+        """RMSE of predicting every fold's own mean: the root of the mean square of deviations."""
+        return float((self.target_deviation**2).mean() ** 0.5)

@@ -88,6 +88,7 @@ class Engine:
         sae = np.empty_like(sse) if self.task.mae else None
         sst = np.empty(self.task.folds.k)
         designs: dict[int, Design] = {}
+        slopes = np.empty((*sse.shape, len(self._plan.used)))
         for fold in range(self.task.folds.k):
             train, test = self._frame[self._folds != fold], self._frame[self._folds == fold]
             fitted = self._on_all or fit_cleaning(train, self._plan)
@@ -101,6 +102,7 @@ class Engine:
                 estimator = self._fit(point, x_train, y_train)
                 if isinstance(estimator, LinearRegression):
                     designs[fold] = _measured(estimator, x_train, np.isfinite(scaler.scale_))
+                slopes[fold, index] = estimator.coef_ / scaler.scale_
                 errors = y_test - estimator.predict(x_test)
                 sse[fold, index] = np.sum(errors**2)
                 if sae is not None:
@@ -108,7 +110,7 @@ class Engine:
                 advance(1)
         n_train = tuple(sum(n_test) - rows for rows in n_test)
         known = tuple(designs.values())
-        return ErrorSums(sse, sst, n_train, tuple(n_test), self._unconverged, sae, known)
+        return ErrorSums(sse, sst, n_train, tuple(n_test), self._unconverged, sae, known, slopes)
 
     def refit(self, point: GridPoint) -> LinearModel:
         fitted = self._on_all or fit_cleaning(self._frame, self._plan)

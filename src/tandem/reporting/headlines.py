@@ -34,14 +34,14 @@ def _lines(result: Result, weights: Mapping[str, float]) -> Iterator[tuple[str, 
     ledger, scores, best = result.ledger, result.scores, result.scores.best
     gone = f"{ledger.rows_dropped_target:,} without target, {ledger.rows_dropped_missing:,} missing"
     yield "rows", f"{ledger.rows_in:,}; used {ledger.rows_used:,}; dropped {gone} a required value"
-    yield "features", _features(result)
+    yield "features", features(result)
     point, points = result.best, len(result.task.grid)
     of = f" (best of {points})" if points > 1 else ""
     penalty = f"reg_param {point.reg_param:g}, elastic_net_param {point.elastic_net_param:g}"
     yield "penalty", penalty + of
     folds, mean = f"over {result.task.folds.k} folds", float(scores.rmse_mean[best])
     told = f"{five_digits(mean)} +- {five_digits(float(scores.rmse_std[best]), mean)} {folds}"
-    yield "RMSE", f"{told}; {five_digits(_baseline(result))} by predicting the mean"
+    yield "RMSE", f"{told}; {five_digits(baseline(result))} by predicting the mean"
     yield "R2", f"{scores.r2[:, best].mean():.4g}"
     if scores.mae is not None:
         yield "MAE", five_digits(float(scores.mae[:, best].mean()))
@@ -52,7 +52,7 @@ def _lines(result: Result, weights: Mapping[str, float]) -> Iterator[tuple[str, 
     yield "seconds", f"{result.times['time/total_s']:.2f}: {stages}"
 
 
-def _baseline(result: Result) -> float:
+def baseline(result: Result) -> float:
     """RMSE of predicting every fold's own mean: sqrt(mean over folds of sst / n_test)."""
     return float(np.sqrt(np.mean(result.sums.sst / np.asarray(result.sums.n_test))))
 
@@ -64,7 +64,8 @@ def five_digits(value: float, like: float | None = None) -> str:
     return f"{value:,.{decimals}f}" if decimals < 12 else f"{value:.5g}"
 
 
-def _features(result: Result) -> str:
+def features(result: Result) -> str:
+    """How many there are, how each kind is encoded, and which were dropped."""
     counts = Counter(decision.action for decision in result.plan.decisions)
     used = [f"{counts[action]} {text}" for action, text in _ENCODED.items() if counts[action]]
     dropped = [column.name for column in result.plan.columns(Action.DROP_COLUMN)]

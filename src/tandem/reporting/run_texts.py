@@ -9,6 +9,7 @@ import numpy as np
 
 from tandem.records import Action
 from tandem.redaction import redacted
+from tandem.reporting.headlines import baseline, features, five_digits
 from tandem.reporting.templates import template
 from tandem.results import Result
 
@@ -45,6 +46,19 @@ def folds_table(result: Result) -> "pd.DataFrame":
     deviation = np.sqrt(sums.sst / np.asarray(sums.n_test))
     rows = {"n_train": sums.n_train, "n_test": sums.n_test, "target_std": deviation}
     return pd.DataFrame({"fold": range(len(deviation)), **rows})
+
+
+def coefficients(result: Result) -> "pd.DataFrame":
+    """feature, coefficient (of all rows, raw units), fold_0, ...: those of the training sets.
+
+    At the chosen grid point; a row per feature. Without folds where the engine does not tell.
+    """
+    import pandas as pd  # noqa: PLC0415 - slow, and the answer stands before
+
+    slopes, best = result.sums.slopes, result.scores.best
+    by_fold = {} if slopes is None else {f"fold_{f}": s[best] for f, s in enumerate(slopes)}
+    model = result.model.coefficients
+    return pd.DataFrame({"feature": [*model], "coefficient": [*model.values()], **by_fold})
 
 
 def cleaning_json(result: Result) -> str:
@@ -91,21 +105,57 @@ def spark_log(result: Result) -> str:
     return result.facts.spark.log if result.facts.spark else ""
 
 
+def model_card(result: Result) -> str:
+    """What a model is, for those who would use it: data, cleaning, protocol, errors, limits.
+
+    In Markdown.
+    """
+    scores, best, dataset = result.scores, result.scores.best, result.task.dataset
+    mean, deviation = float(scores.rmse_mean[best]), float(scores.rmse_std[best])
+    folds, points = result.task.folds.k, len(result.task.grid)
+    checks = "".join(f"\n- {line}" for line in result.remarks) or " nothing to report."
+    return f"""Predicts **{dataset.target.name}** from {len(result.plan.used)} columns of raw rows.
+
+**Data.** {dataset.name}: {ledger_line(asdict(result.ledger))}
+
+**Cleaning.** {features(result)}. A missing number becomes the mean of all rows; a category its rank
+by frequency, one that is new the rank after the last.
+
+**Protocol.** {folds}-fold cross-validation of a linear regression over {points} grid points,
+cleaning and scaling fitted without the held-out rows. Chosen: reg_param {result.best.reg_param:g},
+elastic_net_param {result.best.elastic_net_param:g}; then fitted to all rows.
+
+**Held-out errors**, in units of {dataset.target.name}. RMSE {five_digits(mean)}, standard deviation
+over folds {five_digits(deviation, mean)}; predicting the mean: {five_digits(baseline(result))}.
+R2 {scores.r2[:, best].mean():.4g}.
+
+**Checks.**{checks}
+
+**Limits.** A straight line in every column: it does not know of thresholds, nor of columns that
+matter only together, and beyond the values that it was trained on it goes on straight.
+"""
+
+
 def run_note(result: Result) -> str:
-    """The run's description in the MLflow UI, in Markdown."""
-    scores, best = result.scores, result.best
+    """The run's description in the MLflow UI, in Markdown: three lines, which MLflow shows whole."""
+    scores, best, at = result.scores, result.scores.best, result.best
+    mean, folds = float(scores.rmse_mean[best]), result.task.folds.k
     dropped = len(result.plan.columns(Action.DROP_COLUMN))
-    mae = "" if scores.mae is None else f", MAE {scores.mae[:, scores.best].mean():.6g}"
+    mae = "" if scores.mae is None else f", MAE {scores.mae[:, best].mean():.6g}"
     kept = result.ledger.rows_from_cache
-    return (
-        f"**{result.engine}** on {result.task.dataset.name}: {result.ledger.rows_used:,} of "
-        f"{result.ledger.rows_in:,} rows used, {len(result.plan.used)} features "
-        f"({dropped} dropped), {result.task.folds.k} folds, "
-        f"{len(result.task.grid)} grid points.\n\n"
-        f"Held-out RMSE {scores.rmse_mean[scores.best]:.6g}{mae} at reg_param={best.reg_param:g}, "
-        f"elastic_net_param={best.elastic_net_param:g}; "
-        f"{result.times['time/total_s']:.1f} s in all, {result.times['time/train_s']:.1f} s of it "
-        "cross-validation."
-        + (f" {kept:,} rows were not read: the cache held their sums." if kept else "")
-        + "".join(f"\n- {line}" for line in result.remarks)
+    lines = (
+        (
+            f"**RMSE {five_digits(mean)}** held out, over {folds} folds +- "
+            f"{five_digits(float(scores.rmse_std[best]), mean)}; by predicting the mean "
+            f"{five_digits(baseline(result))}; R2 {scores.r2[:, best].mean():.4g}{mae}"
+        ),
+        (
+            f"{result.times['time/total_s']:.2f} s by {result.engine}; "
+            f"{result.ledger.rows_used:,} of {result.ledger.rows_in:,} rows, "
+            f"{len(result.plan.used)} features ({dropped} dropped)"
+        ),
+        f"reg_param {at.reg_param:g}, elastic_net_param {at.elastic_net_param:g}, "
+        f"of {len(result.task.grid)} grid points"
+        + (f"; {kept:,} rows were not read: the cache held their sums" if kept else ""),
     )
+    return "  \n".join(lines) + "\n" + "".join(f"\n- {line}" for line in result.remarks)

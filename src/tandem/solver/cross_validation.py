@@ -35,6 +35,7 @@ def cross_validate(
     sse = np.empty((len(n_test), len(grid)))
     sst, share = np.empty(len(n_test)), np.empty_like(sse)
     residuals: list[Residual] = []
+    slopes: list[Array] = []
     designs: list[Design] = []
     unsolved = 0
     for fold, split in enumerate(folding.splits()):
@@ -44,6 +45,7 @@ def cross_validate(
         sst[fold] = split.sst
         unsolved += int(np.count_nonzero(fitted.solution.kkt > KKT_TOLERANCE))
         designs.append(fitted.design)
+        slopes.append(fitted.slopes)
         residuals.append(residual(split, fitted.slopes, vector.of_fold(fold)))
         advance(len(grid))
     sae = None
@@ -52,7 +54,8 @@ def cross_validate(
         sse = np.where(share < LOST, squared, sse)
         sae = absolute if mae else None
     n_train = tuple(sum(n_test) - rows for rows in n_test)
-    return ErrorSums(sse, sst, n_train, tuple(n_test), unsolved, sae, tuple(designs))
+    known = tuple(designs), np.stack(slopes)
+    return ErrorSums(sse, sst, n_train, tuple(n_test), unsolved, sae, *known)
 
 
 def refit(

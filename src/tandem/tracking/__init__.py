@@ -5,7 +5,13 @@ What imports MLflow is called in the process beside this one: `beside.ask(log_ba
 
 from tandem.tracking.client import tracking_uri
 from tandem.tracking.dashboard import links
-from tandem.tracking.folder import read_answer, read_record, read_remarks, write_record
+from tandem.tracking.folder import (
+    model_name,
+    read_answer,
+    read_record,
+    read_remarks,
+    write_record,
+)
 from tandem.tracking.history import (
     FINISHED,
     RUNNING,
@@ -21,7 +27,7 @@ from tandem.tracking.history import (
     members,
     runs_frame,
 )
-from tandem.tracking.logged_model import load_model
+from tandem.tracking.logged_model import load_model, log_dataset
 from tandem.tracking.record import Record, describe
 from tandem.tracking.running import opened_store, tracked
 from tandem.tracking.runs import log_batch, log_file, log_files, send
@@ -42,10 +48,12 @@ __all__ = [
     "links",
     "load_model",
     "log_batch",
+    "log_dataset",
     "log_file",
     "log_files",
     "measured",
     "members",
+    "model_name",
     "opened_store",
     "read_answer",
     "read_record",

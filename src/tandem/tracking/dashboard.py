@@ -18,11 +18,13 @@ KEY = "tandem"
 TAG = f"mlflow.sharedViewState.{KEY}"
 UI = "http://127.0.0.1:5000"  # where `make ui` and a plain `mlflow server` answer
 
-_AXES = ("engine.name", "folds.k", "dataset.rows")  # configuration of the parallel coordinates
+# Runs stand in its order: the newest comparison first, in it the baseline; see runs.py.
+ORDER_TAG = "mlflow.tandem.order"  # MLflow shows no tag of its own among a run's
+_KIND = {"mlflow.experimentKind": "custom_model_development"}  # else it opens on language models
 _COLUMNS = (
-    *(f"params.`{name}`" for name in ("engine.name", "dataset.name", "folds.k")),
-    *(f"metrics.`{name}`" for name in ("data/rows", "time/total_s", "memory/peak_mb")),
-    "metrics.`cv/rmse_mean`",
+    "params.`engine.name`",
+    *(f"metrics.`{name}`" for name in ("data/rows", "cv/rmse_mean", "cv/r2_mean", "time/total_s")),
+    "tags.`parity`",
 )
 
 # MLflow adds a section per group of metrics, unfolded; these are there already, folded.
@@ -31,9 +33,9 @@ _FOLDED = ("comparison", "cv", "data", "fold", "grid", "memory", "spark", "time"
 Chart = dict[str, Any]
 
 
-def view() -> str:
-    """The dashboard as the JSON that MLflow's page reads."""
-    sections = _sections()
+def view(*, sizes: bool = True) -> str:
+    """The dashboard as the JSON that MLflow's page reads; `sizes`: runs have several."""
+    sections = _sections(sizes=sizes)
     number = count()
     charts = [
         {**chart, "uuid": f"chart-{next(number)}", "metricSectionId": f"section-{name}"}
@@ -48,8 +50,8 @@ def view() -> str:
     state = {
         "searchFilter": "tags.kind = 'run'",
         # Any order but that by start shows the children of comparisons and sweeps side by side.
-        "orderByKey": "attributes.`end_time`",
-        "orderByAsc": False,
+        "orderByKey": f"tags.`{ORDER_TAG}`",
+        "orderByAsc": True,
         "runsHiddenMode": "FIRST_20_RUNS",
         "compareRunCharts": charts,
         "compareRunSections": [*unfolded, *(_section(name, display=False) for name in _FOLDED)],
@@ -65,26 +67,32 @@ def _section(name: str, *, display: bool) -> dict[str, Any]:
     return {"uuid": f"section-{name}", "name": name, "display": display, **flags}
 
 
-def _sections() -> Mapping[str, tuple[int, int, Sequence[Chart]]]:
+def _sections(*, sizes: bool) -> Mapping[str, tuple[int, int, Sequence[Chart]]]:
     """By name: cards side by side, their height in pixels, and the charts."""
     overview = (
-        _bar("time/total_s"),
-        _bar("comparison/speedup"),
-        _scatter("data/rows", "time/total_s"),
-        _bar("memory/peak_mb"),
-        _bar("cv/rmse_mean"),
+        _bar("time/total_s", "Time in all, seconds"),
+        _bar("comparison/speedup", "Times as fast as the baseline"),
+        _bar("memory/peak_mb", "Peak memory, MB"),
+        _bar("cv/rmse_mean", "Held-out RMSE, mean over folds"),
+        *([_scatter("data/rows", "time/total_s")] if sizes else []),
     )
+    stages = [f"time/{stage}_s" for stage in STAGES]
     return {
         "Is Spark worth it?": (2, 320, overview),
-        "Where does the time go?": (3, 300, [_bar(f"time/{stage}_s") for stage in STAGES]),
-        "Is it the same answer?": (2, 320, (_line("fold/rmse"), _line("grid/rmse_mean"))),
-        "What else differs?": (1, 400, (_parallel(), _difference())),
+        "Where does the time go? Seconds by stage": (1, 400, [_bars(stages)]),
+        "Is it the same answer?": (1, 360, [_line("fold/rmse", "Held-out RMSE by fold")]),
+        "What else differs?": (1, 400, [_difference()]),
     }
 
 
-def _bar(metric: str) -> Chart:
-    """A bar per run, in the run's colour. MLflow's title is the metric."""
-    return {"type": "BAR", "metricKey": metric}
+def _bar(metric: str, title: str) -> Chart:
+    """A bar per run, in the run's colour."""
+    return {"type": "BAR", "metricKey": metric, "displayName": title}
+
+
+def _bars(metrics: Sequence[str]) -> Chart:
+    """Bars of several metrics side by side, on one axis. MLflow's title is their names."""
+    return {"type": "BAR", "metricKey": metrics[0], "selectedMetricKeys": [*metrics]}
 
 
 def _scatter(x: str, y: str) -> Chart:
@@ -92,14 +100,10 @@ def _scatter(x: str, y: str) -> Chart:
     return {"type": "SCATTER", **axes}
 
 
-def _line(metric: str) -> Chart:
+def _line(metric: str, title: str) -> Chart:
     look = {"displayPoints": True, "lineSmoothness": 0, "scaleType": "linear", "xAxisKey": "step"}
-    return {"type": "LINE", "metricKey": metric, "selectedMetricKeys": [metric], **look}
-
-
-def _parallel() -> Chart:
-    axes = {"selectedParams": [*_AXES], "selectedMetrics": ["cv/rmse_mean", "time/total_s"]}
-    return {"type": "PARALLEL", "showAllRuns": True, **axes}
+    keys = {"metricKey": metric, "selectedMetricKeys": [metric], "displayName": title}
+    return {"type": "LINE", **keys, **look}
 
 
 def _difference() -> Chart:
@@ -108,18 +112,19 @@ def _difference() -> Chart:
     return {"type": "DIFFERENCE", "chartName": "Run by run", "compareGroups": groups, **only}
 
 
-def provide(experiment_id: str, standing: Mapping[str, str]) -> str:
+def provide(experiment_id: str, standing: Mapping[str, str], *, sizes: bool = True) -> str:
     """Put the dashboard on an experiment whose tags are `standing`, unless it is there.
 
-    Where the store refuses it, one line that says so: a run is worth more than its page.
+    `sizes`: its runs have several. Where the store refuses it, one line that says so: a run is
+    worth more than its page.
     """
     from mlflow.exceptions import MlflowException  # noqa: PLC0415 - slow
 
-    wanted = view()
-    if standing.get(TAG) == wanted:
-        return ""
+    wanted = {TAG: view(sizes=sizes), **_KIND}
     try:
-        client().set_experiment_tag(experiment_id, TAG, wanted)
+        for key, value in wanted.items():
+            if standing.get(key) != value:
+                client().set_experiment_tag(experiment_id, key, value)
     except MlflowException as error:
         text = " ".join(str(error).split())
         return f"no dashboard: {text} -> the other link works"

@@ -5,6 +5,7 @@ and beside them the model and the record (parameters, metrics, tags).
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,9 +20,11 @@ from tandem.reporting import (
     checks_json,
     cleaning_html,
     cleaning_json,
+    coefficients,
     fold_metrics,
     folds_table,
     grid,
+    model_card,
     png,
     spark_json,
     spark_log,
@@ -31,13 +34,14 @@ from tandem.settings import GridPoint
 from tandem.tracking.record import Record
 
 _FOLD_METRICS, _FOLDS, _CHECKS = "cv/fold_metrics.csv", "cv/folds.csv", "cv/checks.json"
+_COEFFICIENTS = "cv/coefficients.csv"
 _CLEANING, _CLEANING_PAGE = "data/cleaning.json", "data/cleaning.html"
 _CONFIG, _SPARK, _GRID = "config/resolved.yaml", "spark/conf.json", "plots/grid_rmse.png"
 _SPARK_LOG = "spark/log.txt"
 _MODEL, _RECORD, _DATASET = "model.json", "record.json", "dataset.json"
 
 _MLFLOW_TYPES = {Kind.NUMERIC: "double", Kind.CATEGORICAL: "string"}
-_TABLES = {_FOLD_METRICS: fold_metrics, _FOLDS: folds_table}
+_TABLES = {_FOLD_METRICS: fold_metrics, _FOLDS: folds_table, _COEFFICIENTS: coefficients}
 _TEXTS: Mapping[str, Callable[[Result], str]] = {
     _CLEANING: cleaning_json,
     _CLEANING_PAGE: cleaning_html,
@@ -57,9 +61,11 @@ class Logged:
     """What MLflow is told of a dataset and a model that was trained on it.
 
     `source`: where the user has the data; `columns`: type by name, the target first; `example`:
-    the first raw cells of every feature of the model; `model`: its file; `params`: its penalty.
+    the first raw cells of every feature of the model; `model`: its file; `params`: its penalty;
+    `card`: what it is, for people.
     """
 
+    engine: str
     name: str
     digest: str
     source: str
@@ -70,6 +76,12 @@ class Logged:
     example: Mapping[str, list[Any]]
     model: Path
     params: Mapping[str, str]
+    card: str
+
+
+def model_name(engine: str, dataset: str) -> str:
+    """What MLflow calls the model of a run; words and dashes."""
+    return re.sub(r"[^\w -]+", "-", f"{engine}-{dataset}")
 
 
 def write_record(folder: Path, result: Result, record: Record, config_yaml: str) -> None:
@@ -97,6 +109,7 @@ def _dataset(result: Result, record: Record) -> dict[str, Any]:
     """The fields of `Logged` that are not paths, as JSON has them."""
     dataset, used = result.task.dataset, result.plan.used
     return {
+        "engine": result.engine,
         "name": dataset.name,
         "digest": dataset.fingerprint[:32],
         "source": shown(record.params.get("dataset.path") or dataset.name),
@@ -106,6 +119,7 @@ def _dataset(result: Result, record: Record) -> dict[str, Any]:
         "columns": {c.name: _MLFLOW_TYPES[c.kind] for c in dataset.columns},
         "example": example(dataset, [column.name for column in used]),
         "params": {key: record.params[key] for key in record.params if key.startswith("best.")},
+        "card": shown(model_card(result)),
     }
 
 
@@ -134,6 +148,7 @@ def read_answer(engine: str, turn: int, folder: Path) -> Answer:
 
     table = pd.read_csv(artifacts(folder) / _FOLD_METRICS)
     folds = pd.read_csv(artifacts(folder) / _FOLDS)
+    slopes = pd.read_csv(artifacts(folder) / _COEFFICIENTS).filter(like="fold_").to_numpy(float).T
     points = len(table) // len(folds)
     pairs = table.loc[: points - 1, ["reg_param", "elastic_net_param"]].to_numpy().tolist()
     names = [name for name in ("rmse", "r2", "mae") if name in table]
@@ -151,4 +166,5 @@ def read_answer(engine: str, turn: int, folder: Path) -> Answer:
         best=GridPoint(float(params["best.reg_param"]), float(params["best.elastic_net_param"])),
         model=from_json((folder / _MODEL).read_text("utf-8")),
         tol=json.loads(params["model.tol"]),
+        slopes=slopes if slopes.size else None,
     )

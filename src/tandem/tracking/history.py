@@ -112,6 +112,12 @@ def runs_frame(experiment: str, kind: str | None) -> "pd.DataFrame":
     return frame if kind is None else frame[frame["kind"] == kind].reset_index(drop=True)
 
 
+def several_sizes(experiment: str) -> bool:
+    """Whether the newest runs of engines have more than one number of rows."""
+    found = _search(experiment, "tags.kind = 'run' and attributes.status = 'FINISHED'", 200)
+    return len({run.data.metrics.get("data/rows") for run in found}) > 1
+
+
 def finished_under(run_id: str) -> list[tuple[str, str]]:
     """(engine, run id) of every finished run of an engine under a parent, the newest first."""
     found = _tagged(_experiment_of(run_id), "mlflow.parentRunId", run_id)

@@ -9,15 +9,15 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import tandem
+from tandem.errors import TrackingError
 from tandem.tracking.client import client
-from tandem.tracking.folder import Logged, read_logged
+from tandem.tracking.folder import Logged, model_name, read_logged
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
     from mlflow.models import ModelSignature
     from mlflow.pyfunc import PyFuncModel
 
-_MODEL = "model"  # the last part of runs:/<run id>/model
 _REQUIRED = ("mlflow", "numpy", "pandas")
 _ENVIRONMENT = "python: {}\nbuild_dependencies:\n- pip\ndependencies:\n- -r requirements.txt\n"
 
@@ -38,7 +38,11 @@ def log_model(run_id: str, folder: Path) -> str:
     store, logged = client(), read_logged(folder)
     run = store.get_run(run_id)
     model = store.create_logged_model(
-        run.info.experiment_id, _MODEL, source_run_id=run_id, params={**logged.params}
+        run.info.experiment_id,
+        model_name(logged.engine, logged.name),
+        source_run_id=run_id,
+        params={**logged.params},
+        tags={"mlflow.note.content": logged.card},
     )
     with TemporaryDirectory() as name:
         _write(Path(name), run_id, model.model_id, model.artifact_location, logged)
@@ -48,11 +52,23 @@ def log_model(run_id: str, folder: Path) -> str:
     return str(model.model_id)
 
 
+def of_model(model_id: str, folder: Path) -> dict[str, str]:
+    """What a metric says of the model and the dataset that it is of."""
+    logged = read_logged(folder)
+    return {"model_id": model_id, "dataset_name": logged.name, "dataset_digest": logged.digest}
+
+
 def load_model(run_id: str) -> "PyFuncModel":
-    """The model of a run, as MLflow loads it: `predict(frame)` takes raw rows."""
+    """The model of a run, as MLflow loads it: `predict(frame)` takes raw rows.
+
+    Raises TrackingError where the run has none.
+    """
     import mlflow  # noqa: PLC0415 - slow
 
-    found: PyFuncModel = mlflow.pyfunc.load_model(f"runs:/{run_id}/{_MODEL}")
+    outputs = mlflow.MlflowClient().get_run(run_id).outputs
+    if not (outputs and outputs.model_outputs):
+        raise TrackingError(f"run {run_id}: it has no model -> a run that is FINISHED")
+    found: PyFuncModel = mlflow.pyfunc.load_model(f"models:/{outputs.model_outputs[0].model_id}")
     return found
 
 

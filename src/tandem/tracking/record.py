@@ -71,12 +71,6 @@ def _metrics(result: Result) -> dict[str, Any]:
         "cv/r2_mean": scores.r2[:, best].mean(),
         "cv/fits": scores.rmse.size,
         "cv/unconverged_fits": sums.unconverged,
-        "fold/rmse": scores.rmse[:, best],
-        "fold/r2": scores.r2[:, best],
-        "fold/rank": [design.rank for design in sums.designs],
-        "fold/condition": [design.condition for design in sums.designs],
-        "grid/rmse_mean": scores.rmse_mean,
-        "grid/rmse_std": scores.rmse_std,
         **result.times,
         **{f"data/{name}": count for name, count in ledger.items()},
         "data/scans": facts.scans,
@@ -85,13 +79,19 @@ def _metrics(result: Result) -> dict[str, Any]:
         "data/columns_dropped": len(result.plan.columns(Action.DROP_COLUMN)),
         "memory/peak_mb": result.peak_mb,
     }
+    by_fold: dict[str, Any] = {"fold/rmse": scores.rmse[:, best], "fold/r2": scores.r2[:, best]}
     if scores.mae is not None:
-        found |= {"cv/mae_mean": scores.mae[:, best].mean(), "fold/mae": scores.mae[:, best]}
+        found["cv/mae_mean"] = scores.mae[:, best].mean()
+        by_fold["fold/mae"] = scores.mae[:, best]
     if sums.designs:
-        found["cv/rank_min"] = min(found["fold/rank"])
-        found["cv/condition_max"] = max(found["fold/condition"])
+        by_fold["fold/rank"] = [design.rank for design in sums.designs]
+        by_fold["fold/condition"] = [design.condition for design in sums.designs]
+        found["cv/rank_min"] = min(by_fold["fold/rank"])
+        found["cv/condition_max"] = max(by_fold["fold/condition"])
     if facts.moments_mb is not None:
         found["memory/moments_mb"] = facts.moments_mb
     if spark := facts.spark:
         found |= {"spark/jobs": spark.jobs, "spark/tasks": spark.tasks}
-    return found
+    # Last: MLflow lists metrics as they come, and of these only the last step.
+    by_point = {"grid/rmse_mean": scores.rmse_mean, "grid/rmse_std": scores.rmse_std}
+    return found | by_fold | by_point

@@ -7,13 +7,14 @@ from getpass import getuser
 from pathlib import Path
 from typing import NamedTuple
 
+from tandem.engines import ENGINES
 from tandem.machine import JOB_KEY, leave, revoke
 from tandem.settings import Tracking
 from tandem.tracking import dashboard
 from tandem.tracking.client import client
 from tandem.tracking.folder import artifacts, read_record
-from tandem.tracking.history import JOB_TAG, RUNNING, end_unfinished
-from tandem.tracking.logged_model import log_dataset, log_model
+from tandem.tracking.history import JOB_TAG, RUNNING, end_unfinished, several_sizes
+from tandem.tracking.logged_model import log_dataset, log_model, of_model
 from tandem.tracking.record import Record
 from tandem.tracking.store import answering, open_store
 
@@ -39,7 +40,9 @@ def start(where: Tracking, name: str, tags: Mapping[str, str], reopen: str | Non
     with answering():
         store = client()
         if not where.parent_run_id:
-            warning = dashboard.provide(experiment, store.get_experiment(experiment).tags)
+            standing = store.get_experiment(experiment).tags
+            warning = dashboard.provide(experiment, standing, sizes=several_sizes(experiment))
+        tags = {**tags, dashboard.ORDER_TAG: _order(where.parent_run_id, tags.get("engine", ""))}
         run_id = os.environ.get("MLFLOW_RUN_ID") or reopen
         if run_id:
             _open_again(run_id, name, tags)
@@ -52,6 +55,13 @@ def start(where: Tracking, name: str, tags: Mapping[str, str], reopen: str | Non
             run_id = str(store.create_run(experiment, run_name=name, tags=own).info.run_id)
     leave(run_id, end_unfinished, run_id)
     return Opened(run_id, warning)
+
+
+def _order(parent: str | None, engine: str) -> str:
+    """What a run is sorted by: the newest comparison first, in it the engines in their order."""
+    begun = client().get_run(parent).info.start_time if parent else int(time.time() * 1000)
+    place = [*ENGINES].index(engine) if engine in ENGINES else 0
+    return f"{10**13 - begun:013d}-{place}"
 
 
 def _open_again(run_id: str, name: str, tags: Mapping[str, str]) -> None:
@@ -86,16 +96,18 @@ def send(run_id: str, folder: Path, begin: float) -> None:
     """
     with answering():
         client().log_artifacts(run_id, str(artifacts(folder)))
-        log_model(run_id, folder)
+        model_id = log_model(run_id, folder)
         log_dataset(run_id, folder)
         record = read_record(folder)
         log_s = ("time/log_s", time.perf_counter() - begin, 0)
-        log_batch(run_id, Record(record.params, (*record.metrics, log_s), record.tags))
+        sent = Record(record.params, (*record.metrics, log_s), record.tags)
+        log_batch(run_id, sent, of_model(model_id, folder))
 
 
-def log_batch(run_id: str, record: Record) -> None:
+def log_batch(run_id: str, record: Record, model: Mapping[str, str] | None = None) -> None:
     """Send params, metrics and tags in one call; params that stand already are left alone.
 
+    `model`: whose page shows the metrics of the cross-validation, too, as `of_model` has it.
     `mlflow run` has logged each -P as a param before the program starts, and params never change.
     """
     from mlflow.entities import Metric, Param, RunTag  # noqa: PLC0415 - slow
@@ -105,7 +117,10 @@ def log_batch(run_id: str, record: Record) -> None:
     now = int(time.time() * 1000)
     store.log_batch(
         run_id,
-        metrics=[Metric(key, value, now, step) for key, value, step in record.metrics],
+        metrics=[
+            Metric(key, value, now, step, **(model or {} if key.startswith("cv/") else {}))
+            for key, value, step in record.metrics
+        ],
         params=[
             Param(key, value[:_PARAM_LIMIT])
             for key, value in record.params.items()
