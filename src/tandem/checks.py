@@ -116,16 +116,24 @@ def _leaks(result: Result, rows: pa.Table) -> Iterator[str]:
             )
 
 
-def weights(result: Result, rows: pa.Table) -> dict[str, float]:
+def weights(model: LinearModel, target: str, rows: pa.Table) -> dict[str, float]:
     """b_j s_j / s_y by feature: the standardised coefficients, with deviations of the raw `rows`.
 
     0 where the target is constant in them.
     """
-    deviation = float(floats(rows[result.task.dataset.target.name]).std())
+    deviation = float(floats(rows[target]).std())
     return {
-        name: slope * float(_feature(result.model, rows[name], name).std()) / (deviation or np.inf)
-        for name, slope in result.model.coefficients.items()
+        name: slope * float(_feature(model, rows[name], name).std()) / (deviation or np.inf)
+        for name, slope in model.coefficients.items()
     }
+
+
+def predictions(model: LinearModel, rows: pa.Table) -> Array:
+    """What the model predicts of raw `rows`, as `model.predict` does, shape (rows,)."""
+    total = np.full(len(rows), model.intercept)
+    for name, slope in model.coefficients.items():
+        total += slope * _feature(model, rows[name], name)
+    return total
 
 
 def _feature(model: LinearModel, cells: pa.ChunkedArray, name: str) -> Array:

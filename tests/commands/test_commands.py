@@ -137,7 +137,7 @@ def test_the_logged_model_predicts_raw_dirty_rows(
     assert done.returncode == 0, done.stderr
     (run,) = runs("run")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place / 'mlflow.db'}")
-    model = mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/model")
+    model = mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/sequential-data")
     raw = pd.read_parquet(place / "data")
     predictions = model.predict(raw)
     assert np.isfinite(predictions).all()

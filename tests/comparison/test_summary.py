@@ -7,10 +7,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tandem.checks import predictions
 from tandem.commands.compare import schedule
 from tandem.comparison.parity import certify
-from tandem.comparison.summary import Comparison
-from tandem.dataset.parquet import as_pandas
+from tandem.comparison.summary import Comparison, Fit
+from tandem.dataset.parquet import as_pandas, floats
 from tandem.dataset.samples import sample
 from tandem.reporting import charts
 from tandem.reporting.page import page_html, page_markdown, page_note
@@ -41,16 +42,18 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     seconds = {"sequential": (8, 10, 9), "scan": (2, 3, 2), "distributed": (30, 31, 29)}
     seconds["distributed_scan"] = (20, 22, 21)
     answers = [replace(answer, engine=engine) for engine in seconds]
-    rows = as_pandas(sample(task.dataset, ["y", *answer.model.coefficients]))
+    used = [*answer.model.coefficients]
+    rows = sample(task.dataset, ["y", *used])
     return Comparison(
         dataset="houses <b>",
         turns={engine: turns(record.values(), totals) for engine, totals in seconds.items()},
         answers=answers,
-        certificate=certify(answers, rows),
+        certificate=certify(answers, as_pandas(rows)),
         failed={},
         remarks=["the best reg_param is the smallest -> try smaller"],
         machine={"processor": "a fast one", "cores": "2"},
-        task={"spark.master": "local[*]", "folds.k": "3"},
+        task={"spark.master": "local[*]", "folds.k": "3", "dataset.target": "y"},
+        fit=Fit(floats(rows["y"]), predictions(answer.model, rows), dict.fromkeys(used, 0.25)),
     )
 
 
@@ -104,6 +107,9 @@ def test_the_report_carries_everything_in_itself(found: Comparison) -> None:
     assert "houses &lt;b&gt;" in page
     for text in (
         *verdict(found)[:1],
+        *("y of houses", "Predicting the mean: ", "in units of y"),
+        "+0.250",
+        "distinct values",
         "a fast one",
         "tandem compare folds.k=3",
         "index by frequency",

@@ -212,7 +212,7 @@ def test_every_type_goes_through_a_run_and_its_model(place: Path, engine: str) -
     assert "__index_level_0__: row labels that pandas saved" in done.stderr
     (run,) = runs("run")
     assert run.data.metrics["data/rows_used"] == ROWS - 1  # the decimals miss their first
-    model = mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/model")
+    model = mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/{engine}-t")
     readable = table.drop_columns(["__index_level_0__", "dictionary uint64"])  # not by pandas
     raw = readable.to_pandas()
     raw["dictionary uint64"] = table["dictionary uint64"].to_pylist()

@@ -13,12 +13,13 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from tandem.beside import ask
+from tandem.checks import predictions, weights
 from tandem.commands.advise import crossings
 from tandem.commands.child import run_measured
 from tandem.commands.console import tell
-from tandem.comparison import Answer, Certificate, Comparison, certify, differences
+from tandem.comparison import Answer, Certificate, Comparison, Fit, certify, differences
 from tandem.config import Configuration
-from tandem.dataset import as_pandas, open_dataset, sample
+from tandem.dataset import as_pandas, floats, open_dataset, sample
 from tandem.engines import solved, without_spark
 from tandem.errors import IncompleteError
 from tandem.machine import machine_facts, write_atomically
@@ -143,13 +144,18 @@ def _compared(config: Configuration, dataset: Dataset, ended: _Ended) -> Compari
         turns.setdefault(turn.engine, []).append(read_record(turn.folder).values())
         answers.append(read_answer(turn.engine, turn.number, turn.folder))
         remarks |= dict.fromkeys(read_remarks(turn.folder))
-    certificate = Certificate(())
+    certificate, fit = Certificate(()), None
     if answers:
-        columns = [dataset.target.name, *answers[0].model.coefficients]
-        certificate = certify(answers, as_pandas(sample(dataset, columns)))
+        target, model = dataset.target.name, answers[0].model
+        rows = sample(dataset, [target, *model.coefficients])
+        certificate = certify(answers, as_pandas(rows))
+        shares = weights(model, target, rows)
+        fit = Fit(floats(rows[target]), predictions(model, rows), shares)
     task = {k: v for k, v in config.flat.items() if not k.startswith("engine")}
     return Comparison(
-        dataset.name, turns, answers, certificate, ended.failed, [*remarks], machine_facts(), task
+        *(dataset.name, turns, answers, certificate, ended.failed, [*remarks]),
+        *(machine_facts(), task),
+        fit=fit,
     )
 
 

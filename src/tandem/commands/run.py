@@ -39,7 +39,8 @@ class Answered:
 
     def text(self) -> str:
         """The answer for a terminal."""
-        return shown(headline(self.result, weights(self.result, self.rows)))
+        target = self.result.task.dataset.target.name
+        return shown(headline(self.result, weights(self.result.model, target, self.rows)))
 
 
 def run(config: Configuration, *, say: bool = True) -> Answered:

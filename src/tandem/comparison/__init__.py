@@ -2,12 +2,13 @@
 
 from tandem.comparison.answers import Answer
 from tandem.comparison.parity import Certificate, certify, differences
-from tandem.comparison.summary import Comparison
+from tandem.comparison.summary import Comparison, Fit
 
 __all__ = [
     "Answer",
     "Certificate",
     "Comparison",
+    "Fit",
     "certify",
     "differences",
 ]

@@ -6,6 +6,19 @@ from statistics import median
 
 from tandem.comparison.answers import Answer
 from tandem.comparison.parity import Certificate
+from tandem.records import Array
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The model of all rows on some of them: `true` and `predicted` have shape (rows,).
+
+    `weights`: its standardised coefficients by feature.
+    """
+
+    true: Array
+    predicted: Array
+    weights: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -13,7 +26,8 @@ class Comparison:
     """Engines on one task. `turns[engine]`: the metrics of every measured run, by key.
 
     `failed`: engine -> why it has no result; `remarks`: what a careful reader would ask;
-    `task`: the configuration that all share; `crossings`: what other runs say of other sizes.
+    `task`: the configuration that all share; `crossings`: what other runs say of other sizes;
+    `fit`: the first answer's model, None where there is none.
     """
 
     dataset: str
@@ -25,6 +39,12 @@ class Comparison:
     machine: Mapping[str, str]
     task: Mapping[str, str]
     crossings: Sequence[str] = ()
+    fit: Fit | None = None
+
+    @property
+    def target(self) -> str:
+        """The name of what is predicted; errors are in its units."""
+        return self.task.get("dataset.target", "the target")
 
     @property
     def engines(self) -> tuple[str, ...]:

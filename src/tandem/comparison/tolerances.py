@@ -47,10 +47,11 @@ def stated(left: Answer, right: Answer) -> str:
     """The tolerances of the pair in words."""
     found = {tolerance(left, right, point) for point in left.grid}
     if found == {Tolerance(0.0, 0.0)}:
-        return "identical bits"
-    texts = sorted(
-        f"{t.relative:.0e} of the RMSE"
-        + (f" + {t.of_deviation:.2g} of the target's deviation" if t.of_deviation else "")
-        for t in found
+        return "nothing: identical bits"
+    most = max(t.of_deviation for t in found)
+    if not most:
+        return "rounding: a billionth of the RMSE"
+    return (
+        f"where a solver iterates, {100 * most:.2g} % of the target's standard deviation, "
+        "elsewhere a billionth of the RMSE"
     )
-    return "; ".join(texts)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _LINE = "#555555"
+_BINS = 50
 _STYLES = ("-", "--", ":", "-.")
 _STAGES = ("#9d9d9d", "#d4a373", "#72b7b2", "#eeca3b", "#4c78a8", "#ff9da6")  # of the stages
 
@@ -58,7 +59,8 @@ def stages(found: Comparison) -> "Figure":
 
 def speedups(found: Comparison) -> "Figure":
     """How many times as fast as the first engine each is, on a logarithmic axis."""
-    return _bars(found, found.speedup, f"times as fast as {found.engines[0]}", "{:.3g}x", log=True)
+    label = f"times as fast as {found.engines[0]} (logarithmic)"
+    return _bars(found, found.speedup, label, "{:.3g}x", log=True)
 
 
 def memory(found: Comparison) -> "Figure":
@@ -79,8 +81,27 @@ def folds(found: Comparison) -> "Figure":
         axes.bar(places, rmse, width, label=answer.engine, color=color)
     axes.set_xticks(range(len(answers[0].test_rows)))
     axes.set_xlabel("fold")
-    axes.set_ylabel("held-out RMSE")
+    axes.set_ylabel(f"held-out RMSE, in units of {found.target}")
     axes.legend(ncols=4, loc="upper center", bbox_to_anchor=(0.5, 1.2), frameon=False)
+    return figure
+
+
+def fit(found: Comparison) -> "Figure":
+    """True over predicted values, and the residuals; how many rows are where, on a log scale."""
+    assert found.fit  # noqa: S101 - drawn only where there is one
+    true, predicted = found.fit.true, found.fit.predicted
+    figure = _figure(10, 3.8)
+    left, right = figure.subplots(1, 2)
+    *_, cells = left.hist2d(predicted, true, bins=_BINS, norm="log", cmap="viridis")
+    figure.colorbar(cells, ax=left, label="rows (logarithmic)")
+    ends = (min(predicted.min(), true.min()), max(predicted.max(), true.max()))
+    left.plot(ends, ends, color=_LINE, linewidth=0.8)
+    left.set(xlabel=f"predicted {found.target}", ylabel=f"true {found.target}")
+    right.hist(true - predicted, bins=_BINS, color=color_of(found.engines[0]))
+    right.axvline(0.0, color=_LINE, linewidth=0.8)
+    right.set(xlabel=f"true - predicted {found.target}", ylabel="rows")
+    for axes in (left, right):
+        axes.locator_params("x", nbins=5)
     return figure
 
 
@@ -110,12 +131,14 @@ COMPARISON: dict[str, Callable[[Comparison], "Figure"]] = {
     "speedup": speedups,
     "memory": memory,
     "folds": folds,
+    "fit": fit,
 }
 
 
 def draw(found: Comparison) -> dict[str, bytes]:
     """Every picture of a comparison by its name, as PNG; none where no engine has a result."""
-    return {name: png(picture(found)) for name, picture in COMPARISON.items() if found.engines}
+    names = [name for name in COMPARISON if found.engines and (name != "fit" or found.fit)]
+    return {name: png(COMPARISON[name](found)) for name in names}
 
 
 def png(figure: "Figure") -> bytes:

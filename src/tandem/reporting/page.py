@@ -5,17 +5,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from tandem.comparison import Comparison
+from tandem.reporting.headlines import five_digits
 from tandem.reporting.run_texts import ledger_line
+from tandem.reporting.tables import coefficient_table, parity_table, table
 from tandem.reporting.tables import markdown as as_markdown
-from tandem.reporting.tables import parity_table, table
 from tandem.reporting.templates import template
 from tandem.reporting.verdicts import verdict
 
+_ANSWER = ("rmse_mean", "rmse_std", "r2_mean")
 _PLOTS = {
     "stages": "Seconds by stage",
     "speedup": "Speed-up",
     "memory": "Memory",
-    "folds": "The answer by fold",
+    "folds": "The error by fold",
+    "fit": "The model on the data",
 }
 
 
@@ -36,7 +39,10 @@ def page_markdown(found: Comparison, command: str) -> str:
     parts = [
         f"# {content['title']}",
         *content["verdict"],
+        "\n".join(f"- {line}" for line in content["answer"]),
         as_markdown(content["table"]) if found.engines else "",
+        "## The model" if found.fit else "",
+        as_markdown(content["coefficients"]) if found.fit else "",
         "## Do the answers agree?",
         as_markdown(content["parity"]),
         "\n".join(f"- {line}" for line in content["faults"]),
@@ -54,13 +60,38 @@ def page_markdown(found: Comparison, command: str) -> str:
 def page_note(found: Comparison) -> str:
     """The description of the parent run in the MLflow UI."""
     shown = as_markdown(table(found)) if found.engines else ""
-    return "\n\n".join((*verdict(found), shown, *(f"- {line}" for line in found.remarks)))
+    # MLflow folds all but the first lines: whether the answers agree stands first.
+    told = sorted(verdict(found), key=lambda line: "same answer" not in line)
+    return "\n\n".join(("  \n".join(told), shown, *(f"- {line}" for line in found.remarks)))
+
+
+def answer_lines(found: Comparison) -> list[str]:
+    """The answer of the first engine: error, its spread, that of predicting the mean, penalty."""
+    if not found.answers:
+        return []
+    first, best = found.engines[0], found.answers[0].best
+    mean, deviation, r2 = (found.median(first, f"cv/{x}") or 0.0 for x in _ANSWER)
+    return [
+        (
+            f"RMSE {five_digits(mean)}, in units of {found.target}; standard deviation over "
+            f"{len(found.answers[0].test_rows)} folds {five_digits(deviation, mean)}"
+        ),
+        f"Predicting the mean: {five_digits(found.answers[0].baseline)}; R2 {r2:.4g}",
+        (
+            f"reg_param {best.reg_param:g}, elastic_net_param {best.elastic_net_param:g}: "
+            f"the best of {len(found.answers[0].grid)} grid points"
+        ),
+    ]
 
 
 def _content(found: Comparison, command: str) -> dict[str, Any]:
     cleaning = found.answers[0].cleaning if found.answers else None
     return {
-        "title": f"{found.dataset}: {', '.join(found.engines)}",
+        "title": f"{found.target} of {found.dataset}: {', '.join(found.engines)}",
+        "answer": answer_lines(found),
+        "coefficients": coefficient_table(found),
+        "sampled": len(found.fit.true) if found.fit else 0,
+        "target": found.target,
         "verdict": verdict(found),
         "table": table(found) if found.engines else [],
         "repeats": found.repeats,

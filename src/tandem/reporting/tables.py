@@ -2,8 +2,37 @@
 
 from collections.abc import Sequence
 
-from tandem.comparison import Certificate, Comparison
+from tandem.comparison import Answer, Certificate, Comparison
 from tandem.records import STAGES
+
+
+def coefficient_table(found: Comparison) -> list[list[str]]:
+    """Header, then a row per feature of the first answer, the weightiest first."""
+    if not found.fit:
+        return []
+    answer, fit = found.answers[0], found.fit
+    header = ["feature", "coefficient", "standardised"]
+    spread = dict.fromkeys(fit.weights, "")
+    if answer.slopes is not None:
+        header.append("over folds")
+        spread = {
+            name: f"+- {deviation:.2g}"
+            for name, deviation in zip(fit.weights, answer.slopes.std(axis=0), strict=True)
+        }
+    rows = [[*header, "how it enters"]]
+    for name in sorted(fit.weights, key=lambda name: -abs(fit.weights[name])):
+        values = [f"{answer.model.coefficients[name]:.6g}", f"{fit.weights[name]:+.3f}"]
+        values += [spread[name]] if answer.slopes is not None else []
+        rows.append([name, *values, _entering(answer, name)])
+    blank = [""] * (len(header) - 2)
+    return [*rows, ["intercept", f"{answer.model.intercept:.6g}", *blank, ""]]
+
+
+def _entering(answer: Answer, name: str) -> str:
+    levels = answer.model.levels.get(name)
+    if levels is not None:
+        return f"rank by frequency of {len(levels):,} distinct values"
+    return f"as it is; a missing one as {answer.model.means[name]:.6g}"
 
 
 def table(found: Comparison) -> list[list[str]]:
@@ -12,6 +41,7 @@ def table(found: Comparison) -> list[list[str]]:
     figures += [
         ("peak memory MB", "memory/peak_mb", "{:.0f}"),
         ("RMSE", "cv/rmse_mean", "{:.8g}"),
+        ("  +- over folds", "cv/rmse_std", "{:.4g}"),
         ("R2", "cv/r2_mean", "{:.6g}"),
         ("MAE", "cv/mae_mean", "{:.8g}"),
         ("scans of the rows", "data/scans", "{:.0f}"),
@@ -26,13 +56,18 @@ def table(found: Comparison) -> list[list[str]]:
     if found.repeats > 1:
         ranges = [f"{found.range_s(engine):.2f}" for engine in found.engines]
         rows.insert(2 + len(STAGES), ["largest - smallest total s", *ranges])
+    if found.answers:
+        chosen = [found.answer(engine).best for engine in found.engines]
+        rows.append(["reg_param", *(f"{point.reg_param:g}" for point in chosen)])
+        rows.append(["elastic_net_param", *(f"{point.elastic_net_param:g}" for point in chosen)])
     rows.append(["speed-up", *(f"{found.speedup(engine):.3g}x" for engine in found.engines)])
     return rows
 
 
 def parity_table(certificate: Certificate) -> list[list[str]]:
     """Header, then a row per pair: the largest differences and the share of what is allowed."""
-    header = ["engines", "parity", "RMSE, relative", "coefficient", "of what is allowed", "allowed"]
+    header = ["engines", "same?", "RMSE differs by", "a coefficient by"]
+    header += ["at most, of what is allowed", "allowed"]
     rows = [header]
     for pair in certificate.pairs:
         by = {difference.what: difference for difference in pair.largest}

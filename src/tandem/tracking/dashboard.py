@@ -20,7 +20,7 @@ UI = "http://127.0.0.1:5000"  # where `make ui` and a plain `mlflow server` answ
 
 # Runs stand in its order: the newest comparison first, in it the baseline; see runs.py.
 ORDER_TAG = "mlflow.tandem.order"  # MLflow shows no tag of its own among a run's
-_KIND = {"mlflow.experimentKind": "custom_model_development"}  # else it opens on language models
+_TIME = ("time/total_s", "Time in all, seconds")
 _COLUMNS = (
     "params.`engine.name`",
     *(f"metrics.`{name}`" for name in ("data/rows", "cv/rmse_mean", "cv/r2_mean", "time/total_s")),
@@ -70,40 +70,45 @@ def _section(name: str, *, display: bool) -> dict[str, Any]:
 def _sections(*, sizes: bool) -> Mapping[str, tuple[int, int, Sequence[Chart]]]:
     """By name: cards side by side, their height in pixels, and the charts."""
     overview = (
-        _bar("time/total_s", "Time in all, seconds"),
+        _bar(*_TIME),
         _bar("comparison/speedup", "Times as fast as the baseline"),
         _bar("memory/peak_mb", "Peak memory, MB"),
         _bar("cv/rmse_mean", "Held-out RMSE, mean over folds"),
-        *([_scatter("data/rows", "time/total_s")] if sizes else []),
+        *([_scatter(("data/rows", "Rows"), _TIME)] if sizes else []),
     )
     stages = [f"time/{stage}_s" for stage in STAGES]
     return {
         "Is Spark worth it?": (2, 320, overview),
-        "Where does the time go? Seconds by stage": (1, 400, [_bars(stages)]),
-        "Is it the same answer?": (1, 360, [_line("fold/rmse", "Held-out RMSE by fold")]),
+        "Where does the time go?": (1, 400, [_bars(stages)]),
+        "Is it the same answer?": (1, 360, [_line("fold/rmse")]),
         "What else differs?": (1, 400, [_difference()]),
     }
 
 
 def _bar(metric: str, title: str) -> Chart:
     """A bar per run, in the run's colour."""
-    return {"type": "BAR", "metricKey": metric, "displayName": title}
+    return {"type": "BAR", **_called(metric, title, "metricKey")}
+
+
+def _called(metric: str, title: str, name: str = "key") -> dict[str, str]:
+    # MLflow's title is the key, unless another key says where the numbers are.
+    return {name: title, "dataAccessKey": metric}
 
 
 def _bars(metrics: Sequence[str]) -> Chart:
-    """Bars of several metrics side by side, on one axis. MLflow's title is their names."""
-    return {"type": "BAR", "metricKey": metrics[0], "selectedMetricKeys": [*metrics]}
+    """Bars of several metrics side by side, on one axis."""
+    title = {"datasetName": "seconds", "metricKey": "by stage, one after the other"}
+    return {"type": "BAR", "selectedMetricKeys": [*metrics], **title}
 
 
-def _scatter(x: str, y: str) -> Chart:
-    axes = {"xaxis": {"key": x, "type": "METRIC"}, "yaxis": {"key": y, "type": "METRIC"}}
-    return {"type": "SCATTER", **axes}
+def _scatter(x: tuple[str, str], y: tuple[str, str]) -> Chart:
+    axes = {"xaxis": _called(*x), "yaxis": _called(*y)}
+    return {"type": "SCATTER", **{name: {**axis, "type": "METRIC"} for name, axis in axes.items()}}
 
 
-def _line(metric: str, title: str) -> Chart:
+def _line(metric: str) -> Chart:
     look = {"displayPoints": True, "lineSmoothness": 0, "scaleType": "linear", "xAxisKey": "step"}
-    keys = {"metricKey": metric, "selectedMetricKeys": [metric], "displayName": title}
-    return {"type": "LINE", **keys, **look}
+    return {"type": "LINE", "metricKey": metric, "selectedMetricKeys": [metric], **look}
 
 
 def _difference() -> Chart:
@@ -120,11 +125,10 @@ def provide(experiment_id: str, standing: Mapping[str, str], *, sizes: bool = Tr
     """
     from mlflow.exceptions import MlflowException  # noqa: PLC0415 - slow
 
-    wanted = {TAG: view(sizes=sizes), **_KIND}
+    wanted = view(sizes=sizes)
     try:
-        for key, value in wanted.items():
-            if standing.get(key) != value:
-                client().set_experiment_tag(experiment_id, key, value)
+        if standing.get(TAG) != wanted:
+            client().set_experiment_tag(experiment_id, TAG, wanted)
     except MlflowException as error:
         text = " ".join(str(error).split())
         return f"no dashboard: {text} -> the other link works"

@@ -13,7 +13,7 @@ from tandem.settings import Tracking
 from tandem.tracking import dashboard
 from tandem.tracking.client import client
 from tandem.tracking.folder import artifacts, read_record
-from tandem.tracking.history import JOB_TAG, RUNNING, end_unfinished, several_sizes
+from tandem.tracking.history import FINISHED, JOB_TAG, RUNNING, end_unfinished, several_sizes
 from tandem.tracking.logged_model import log_dataset, log_model, of_model
 from tandem.tracking.record import Record
 from tandem.tracking.store import answering, open_store
@@ -40,8 +40,7 @@ def start(where: Tracking, name: str, tags: Mapping[str, str], reopen: str | Non
     with answering():
         store = client()
         if not where.parent_run_id:
-            standing = store.get_experiment(experiment).tags
-            warning = dashboard.provide(experiment, standing, sizes=several_sizes(experiment))
+            warning = _dashboard(experiment)
         tags = {**tags, dashboard.ORDER_TAG: _order(where.parent_run_id, tags.get("engine", ""))}
         run_id = os.environ.get("MLFLOW_RUN_ID") or reopen
         if run_id:
@@ -55,6 +54,12 @@ def start(where: Tracking, name: str, tags: Mapping[str, str], reopen: str | Non
             run_id = str(store.create_run(experiment, run_name=name, tags=own).info.run_id)
     leave(run_id, end_unfinished, run_id)
     return Opened(run_id, warning)
+
+
+def _dashboard(experiment: str) -> str:
+    """Provide it, as it is wanted by what the experiment holds; a warning where that fails."""
+    standing = client().get_experiment(experiment).tags
+    return dashboard.provide(experiment, standing, sizes=several_sizes(experiment))
 
 
 def _order(parent: str | None, engine: str) -> str:
@@ -81,10 +86,13 @@ def end(run_id: str, status: str, failure: Mapping[str, str] | None = None) -> N
     """
     with answering():
         store = client()
-        if store.get_run(run_id).info.status == RUNNING:
+        run = store.get_run(run_id)
+        if run.info.status == RUNNING:
             store.set_terminated(run_id, status)
             for key, text in (failure or {}).items():
                 store.set_tag(run_id, f"failure.{key}", text)
+        if status == FINISHED and "mlflow.parentRunId" not in run.data.tags:
+            _dashboard(run.info.experiment_id)  # there may be several sizes now
     revoke(run_id)
 
 
