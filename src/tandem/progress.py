@@ -1,5 +1,6 @@
 """What is running, on a terminal's standard error; silent anywhere else."""
 
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -20,7 +21,8 @@ class Display:
 
     def __init__(self, engine: str, console: Console | None = None) -> None:
         self._engine = engine
-        self._console = console or Console(stderr=True)
+        # A notebook asks its processes for colours; rich would take that for a terminal.
+        self._console = console or Console(stderr=True, force_terminal=sys.stderr.isatty())
         self._line: Progress | None = None
 
     def warn(self, text: str) -> None:

@@ -20,8 +20,8 @@ from tandem.commands.console import tell
 from tandem.comparison import Answer, Certificate, Comparison, Fit, certify, differences
 from tandem.config import Configuration
 from tandem.dataset import as_pandas, floats, open_dataset, sample
-from tandem.engines import solved, without_spark
-from tandem.errors import IncompleteError
+from tandem.engines import not_installed, solved, without_spark
+from tandem.errors import IncompleteError, MachineError
 from tandem.machine import machine_facts, write_atomically
 from tandem.progress import Display
 from tandem.records import Dataset
@@ -68,6 +68,7 @@ def compare(config: Configuration, *, say: bool = True) -> tuple[str, Comparison
     Every child gets those of `config.words` that make the task. `say`: print figures and verdict.
     Raises IncompleteError where an engine failed, or two do not agree; what there is, is logged.
     """
+    config = _of_installed(config)
     settings = config.settings
     tags = {"kind": "comparison", "config.hash": config.hash}
     with tracked(settings.tracking, f"compare-{settings.dataset.title}", tags) as opened:
@@ -89,6 +90,23 @@ def compare(config: Configuration, *, say: bool = True) -> tuple[str, Comparison
             _show(found)
         _judge(found)
     return run_id, found
+
+
+def _of_installed(config: Configuration) -> Configuration:
+    """`config` without the engines whose libraries are missing, each with a line.
+
+    Raises MachineError where one of them was asked for by name, or none is left.
+    """
+    settings = config.settings
+    lacking = {name: lack for name in settings.compare.engines if (lack := not_installed(name))}
+    left = tuple(name for name in settings.compare.engines if name not in lacking)
+    if lacking and (not left or any(word.startswith("compare.engines=") for word in config.words)):
+        name, lack = next(iter(lacking.items()))
+        raise MachineError(f"compare.engines: {name}: {lack}, or leave it out")
+    for name, lack in lacking.items():
+        Display("compare").warn(f"{name} is left out: {lack}")
+    keys = replace(settings.compare, engines=left)
+    return replace(config, settings=replace(settings, compare=keys))
 
 
 def schedule(engines: Sequence[str], warm_up: int, repeats: int, place: Path) -> Iterator[Turn]:

@@ -1,5 +1,7 @@
 """What a command shows of its result."""
 
+import sys
+
 from rich.console import Console
 from rich.table import Table
 
@@ -9,8 +11,7 @@ def tell(*parts: str | Table) -> None:
 
     A line is never broken, and is shown as it is.
     """
-    console = Console()
-    console = console if console.is_terminal else Console(width=100)
+    console = Console() if sys.stdout.isatty() else Console(width=100, force_terminal=False)
     for part in parts:
         if isinstance(part, str):
             console.print(part, markup=False, highlight=False, soft_wrap=True)

@@ -1,11 +1,20 @@
 """What reads the rows and produces held-out error sums and the refit model."""
 
-from tandem.engines.registry import ENGINES, color, create, solved, unseen, without_spark
+from tandem.engines.registry import (
+    ENGINES,
+    color,
+    create,
+    not_installed,
+    solved,
+    unseen,
+    without_spark,
+)
 
 __all__ = [
     "ENGINES",
     "color",
     "create",
+    "not_installed",
     "solved",
     "unseen",
     "without_spark",

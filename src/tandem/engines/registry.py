@@ -3,9 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from math import sqrt
 
 from tandem.engines.base import Engine, Progress
+from tandem.errors import MachineError
 from tandem.records import Advance, Task
 from tandem.settings import GridPoint
 
@@ -110,7 +112,19 @@ def unseen(_total: int, _unit: str) -> Advance:
     return lambda _done: None
 
 
+def not_installed(name: str) -> str:
+    """What the engine called `name` lacks, and how to get it; nothing where it lacks nothing."""
+    if name not in without_spark() or find_spec("pyspark"):
+        return ""
+    return "Spark is not installed -> pip install 'tandem[spark]'"
+
+
 def create(name: str, task: Task, progress: Progress = unseen) -> Engine:
-    """The engine called `name`, ready to start. Its module is imported now: it may be heavy."""
+    """The engine called `name`, ready to start. Its module is imported now: it may be heavy.
+
+    Raises MachineError where a library is missing that it is made of.
+    """
+    if lack := not_installed(name):
+        raise MachineError(f"engine={name}: {lack}, or choose another engine")
     engine: type[Engine] = import_module(ENGINES[name].module).Engine
     return engine(task, progress)
