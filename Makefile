@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: run test check ui lock clean
+.PHONY: run test check ui lock keys clean
 
 run: $(VENV)/installed
 	PATH="$(BIN):$$PATH" mlflow run . -e compare --env-manager local --experiment-name tandem
@@ -33,6 +33,12 @@ $(VENV)/installed: requirements.lock pyproject.toml
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --custom-compile-command "make lock" --group dev --extra spark pyproject.toml -o requirements.lock
+
+keys: $(VENV)/installed
+	$(BIN)/python -c "from pathlib import Path; from tandem.manual import keys_table; \
+	  page = Path('conf/README.md'); text = page.read_text('utf-8'); mark = '<!-- keys: make keys -->\n'; \
+	  before, _, rest = text.partition(mark); after = rest.partition('<!-- end -->')[2]; \
+	  page.write_text(before + mark + keys_table() + '<!-- end -->' + after, 'utf-8')"
 
 clean:
 	rm -rf $(VENV)

@@ -1,5 +1,6 @@
 """What `tandem --help` prints: the files of conf/, whose comments explain every key."""
 
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -52,6 +53,34 @@ def manual(group: str = "") -> str:
     defaults = _defaults((folder / "config.yaml").read_text(encoding="utf-8"))
     shown = [_group(folder / name, choice) for name, choice in defaults.items()]
     return "\n".join((_USAGE, *shown)) + _MORE
+
+
+def keys_table() -> str:
+    """Every key, its default and its meaning, as the Markdown table in conf/README.md."""
+    folder = configuration_folder()
+    rows = {
+        key: f"| `{key}` | {value} | {meaning} |"
+        for key, value, meaning in _keys(folder / "config.yaml")
+        if meaning
+    }
+    for group, default in _defaults((folder / "config.yaml").read_text(encoding="utf-8")).items():
+        files = sorted((folder / group).glob("*.yaml"), key=lambda file: file.stem != default)
+        for file in files:
+            for key, value, meaning in _keys(file):
+                name = f"{group}.{key}"
+                own = f" (`{group}={file.stem}`)" if group == "dataset" else ""
+                rows.setdefault(name, f"| `{name}`{own} | {value} | {meaning} |")
+    return "\n".join(("| key | default | meaning |", "|---|---|---|", *rows.values())) + "\n"
+
+
+def _keys(file: Path) -> Iterator[tuple[str, str, str]]:
+    """Key, default and comment of every key of a file of conf/."""
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if line[:1].isalpha():
+            given, _, comment = line.partition("  #") if "  #" in line else line.partition(" #")
+            key, _, value = given.partition(":")
+            shown = value.strip().replace("???", "")
+            yield key, f"`{shown}`" if shown else "", comment.strip(" #")
 
 
 def _group(folder: Path, default: str) -> str:

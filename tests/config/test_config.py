@@ -1,5 +1,6 @@
 """The configuration that is shipped, and the refusal of every value that no run could use."""
 
+import re
 from dataclasses import FrozenInstanceError, fields
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from tandem.config.composed import compose as compose_ours
 from tandem.config.unread import refuse_unread
 from tandem.engines.registry import ENGINES
 from tandem.errors import ConfigurationError
-from tandem.manual import configuration_folder
+from tandem.manual import configuration_folder, keys_table
 from tandem.records import Column, Dataset, File, Kind
 from tandem.settings import (
     Cleaning,
@@ -44,6 +45,16 @@ DATASET = Dataset("d", (File("a", 1, 0),), Column("c0", "y", Kind.NUMERIC), (), 
 def composed(*overrides: str) -> DictConfig:
     with initialize_config_dir(str(FOLDER), version_base="1.3"):
         return compose("config", [*overrides])
+
+
+def test_the_page_of_the_keys_is_what_the_files_say() -> None:
+    """`make keys` writes it; every key has a meaning."""
+    page = (configuration_folder() / "README.md").read_text("utf-8")
+    _, _, rest = page.partition("<!-- keys: make keys -->\n")
+    assert rest.partition("<!-- end -->")[0] == keys_table()
+    assert {*re.findall(r"^\| `([\w.]+)`", keys_table(), re.MULTILINE)} == {*keys()}
+    assert all(line.count("|") == 4 for line in keys_table().splitlines())
+    assert "|  |\n" not in keys_table()
 
 
 def test_every_file_is_a_choice_of_a_group() -> None:
