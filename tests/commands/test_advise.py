@@ -140,7 +140,7 @@ def test_without_runs_it_refuses_and_with_them_it_advises(place: Path) -> None:
     assert swept.returncode == 0, swept.stderr
     done = tandem("advise", "dataset.rows=3000", *SMALL)
     assert done.returncode == 0, done.stderr
-    assert "Only one engine can be judged by runs so far, engine=scan: about " in done.stdout
+    assert "Only scan can be judged by the runs so far: about " in done.stdout
     assert "3,000 rows" in done.stdout
     assert "of them tailnum)" in done.stdout
     assert len(runs("run")) == 4  # advice is no run

@@ -50,19 +50,19 @@ def advise(settings: Settings) -> None:
 
     Raises DataError where the experiment holds too few runs of this machine to judge by.
     """
-    dataset = open_dataset(settings.dataset)
-    Display("advise").warn_each(dataset.notes)
-    asked = task(settings, dataset)
     experiment = opened_store(replace(settings.tracking, parent_run_id=None))
     here = [run for run in ask(measured, experiment) if run.machine == machine_name()]
-    levels = cardinalities(asked)
-    forecasts = [*forecast(asked, here, sum(levels.values()))]
-    if not forecasts:
+    if not any(known(here, engine) for engine in ENGINES):  # before any data are prepared
         raise DataError(
             f"tracking.experiment: {settings.tracking.experiment}: {len(here)} runs of this "
             f"machine, of no engine {_ENOUGH} of different sizes: nothing to judge by -> tandem "
             "sweep engine=scan,sequential cache.moments=false dataset.rows=1e4,3e4,1e5,3e5"
         )
+    dataset = open_dataset(settings.dataset)
+    Display("advise").warn_each(dataset.notes)
+    asked = task(settings, dataset)
+    levels = cardinalities(asked)
+    forecasts = [*forecast(asked, here, sum(levels.values()))]
     free = psutil.virtual_memory().available / 1e6
     _show(asked, forecasts, free, levels)
 
@@ -78,22 +78,28 @@ def cardinalities(asked: Task) -> dict[str, int]:
     return {column.name: levels for column, levels in zip(columns, found, strict=True)}
 
 
+def known(runs: Sequence[Measured], engine: str) -> list[Measured]:
+    """The runs of `engine`; none where they are of too few sizes to judge by."""
+    found = [run for run in runs if run.engine == engine]
+    return found if len({run.cells for run in found}) >= _ENOUGH else []
+
+
 def forecast(asked: Task, runs: Sequence[Measured], levels: int = 0) -> Iterator[Forecast]:
     """What every engine that there are enough `runs` of would take for `asked`."""
     cells = asked.dataset.rows * len(asked.dataset.features)
     wanted = terms(cells, asked.folds.k * len(asked.grid))
     for engine in ENGINES:
-        known = [run for run in runs if run.engine == engine]
-        if len({run.cells for run in known}) < _ENOUGH:
+        by = known(runs, engine)
+        if not by:
             continue
-        seconds, memory = growths(known)
+        seconds, memory = growths(by)
         yield Forecast(
             engine,
             seconds.at(wanted),
             memory.at(wanted),
-            len(known),
-            cells / max(run.cells for run in known),
-            levels / max(1.0, *(run.levels for run in known)),
+            len(by),
+            cells / max(run.cells for run in by),
+            levels / max(1.0, *(run.levels for run in by)),
         )
 
 
@@ -157,10 +163,10 @@ def advice(forecasts: Sequence[Forecast], free_mb: float) -> Iterator[str]:
         yield f"No engine fits into {free_mb:,.0f} MB -> a machine with more memory"
         return
     seconds, memory = best.seconds, best.memory_mb
-    use = "Use" if len(forecasts) > 1 else "Only one engine can be judged by runs so far,"
+    alone = f"Only {best.engine} can be judged by the runs so far"
+    use = f"Use engine={best.engine}" if len(forecasts) > 1 else alone
     yield (
-        f"{use} engine={best.engine}: about {seconds.value:.3g} s ({seconds.low:.3g} to "
-        f"{seconds.high:.3g}) and {memory.value:,.0f} MB ({memory.low:,.0f} to {memory.high:,.0f})."
+        f"{use}: about {seconds.value:.3g} s ({seconds.low:.3g} to {seconds.high:.3g}) and {memory.value:,.0f} MB ({memory.low:,.0f} to {memory.high:,.0f})."
     )
     by = {one.engine: one for one in forecasts}
     for engine, alone in without_spark().items():
