@@ -166,7 +166,8 @@ def advice(forecasts: Sequence[Forecast], free_mb: float) -> Iterator[str]:
     alone = f"Only {best.engine} can be judged by the runs so far"
     use = f"Use engine={best.engine}" if len(forecasts) > 1 else alone
     yield (
-        f"{use}: about {seconds.value:.3g} s ({seconds.low:.3g} to {seconds.high:.3g}) and {memory.value:,.0f} MB ({memory.low:,.0f} to {memory.high:,.0f})."
+        f"{use}: about {seconds.value:.3g} s ({seconds.low:.3g} to {seconds.high:.3g}) "
+        f"and {memory.value:,.0f} MB ({memory.low:,.0f} to {memory.high:,.0f})."
     )
     by = {one.engine: one for one in forecasts}
     for engine, alone in without_spark().items():
