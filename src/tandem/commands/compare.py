@@ -71,9 +71,10 @@ def compare(config: Configuration, *, say: bool = True) -> tuple[str, Comparison
     config = _of_installed(config)
     settings = config.settings
     tags = {"kind": "comparison", "config.hash": config.hash}
+    with Display("tandem").stage("preparing the data"):
+        # Once, before any engine is timed; and before there is a run, so that a typo leaves none.
+        dataset = open_dataset(settings.dataset)
     with tracked(settings.tracking, f"compare-{settings.dataset.title}", tags) as opened:
-        with Display("tandem").stage("preparing the data"):
-            dataset = open_dataset(settings.dataset)  # once, before any engine is timed
         run_id = opened.id
         with tempfile.TemporaryDirectory() as place:
             ended = _run_all(config, run_id, Path(place), say=say)

@@ -3,7 +3,7 @@
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,7 +20,7 @@ from tandem.engines import create
 from tandem.errors import ConfigurationError
 from tandem.machine import MemorySampler, Stopwatch
 from tandem.progress import Display
-from tandem.records import Task
+from tandem.records import Dataset, Task
 from tandem.redaction import shown
 from tandem.reporting import headline
 from tandem.results import Result
@@ -52,8 +52,11 @@ def run(config: Configuration, *, say: bool = True) -> Answered:
     settings = config.settings
     engine, say = settings.engine.name, say and settings.tracking.parent_run_id is None
     tags = {"engine": engine, "kind": "run", "config.hash": config.hash}
+    watch = Stopwatch()
+    dataset = _prepared(settings, watch, say=say)  # a typo leaves no run behind
     with tracked(settings.tracking, f"{engine}-{settings.dataset.title}", tags) as opened:
-        found = measure(settings, say=say, look=opened.check)
+        watch.look = opened.check
+        found = _measured(settings, dataset, watch, say=say)
         if say:
             sys.stdout.write(found.text())
             sys.stdout.flush()
@@ -68,16 +71,23 @@ def run(config: Configuration, *, say: bool = True) -> Answered:
     return replace(found, run_id=opened.id)
 
 
-def measure(settings: Settings, *, say: bool, look: Callable[[], None] = lambda: None) -> Answered:
-    """What the configured engine finds, untracked; remarks are told where `say`.
+def measure(settings: Settings, *, say: bool) -> Answered:
+    """What the configured engine finds, untracked; remarks are told where `say`."""
+    watch = Stopwatch()
+    return _measured(settings, _prepared(settings, watch, say=say), watch, say=say)
 
-    `look` is called before every stage: what it raises ends the run.
-    """
-    engine = settings.engine.name
-    watch, display = Stopwatch(look), Display(engine)
+
+def _prepared(settings: Settings, watch: Stopwatch, *, say: bool) -> Dataset:
+    display = Display(settings.engine.name)
     with display.stage("preparing the data"), watch.stage("convert"):
         dataset = open_dataset(settings.dataset)
     display.warn_each(dataset.notes if say else ())
+    return dataset
+
+
+def _measured(settings: Settings, dataset: Dataset, watch: Stopwatch, *, say: bool) -> Answered:
+    engine = settings.engine.name
+    display = Display(engine)
     result = execute(task(settings, dataset), engine, watch, display)
     with display.stage("checking"):
         rows = sample(dataset, [dataset.target.name, *result.model.coefficients])

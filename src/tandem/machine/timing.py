@@ -16,8 +16,8 @@ class Stopwatch:
     `look` is called before every stage; what it raises ends the work.
     """
 
-    def __init__(self, look: Callable[[], None] = lambda: None) -> None:
-        self._look = look
+    def __init__(self) -> None:
+        self.look: Callable[[], None] = lambda: None
         self._begin = time.perf_counter()
         self._end: float | None = None
         self.seconds = dict.fromkeys(STAGES, 0.0)
@@ -25,7 +25,7 @@ class Stopwatch:
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Add the time of the block to stage `name`."""
-        self._look()
+        self.look()
         begin = time.perf_counter()
         try:
             yield
