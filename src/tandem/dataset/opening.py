@@ -64,7 +64,7 @@ def open_dataset(source: Files | Flights) -> Dataset:
 
 
 def _drawn(source: Flights) -> str:
-    from tandem.dataset.flights import flights_folder  # noqa: PLC0415 - pandas is slow to import
+    from tandem.dataset.flights import flights_folder  # noqa: PLC0415 - only for the flights
 
     return str(flights_folder(source.rows, source.seed))
 
