@@ -35,6 +35,7 @@ from tandem.tracking import (
     log_dataset,
     log_files,
     members,
+    put_in_place,
     read_answer,
     read_record,
     read_remarks,
@@ -215,10 +216,11 @@ def _mark_children(found: Comparison, run_id: str, warm_up: int) -> None:
     finished = ask(finished_under, run_id)[::-1]
     mark = Record(tags={WARM_UP_TAG: "true"})
     parity = {"parity": found.certificate.parity} if len(found.answers) > 1 else {}
-    for engine in found.engines:
+    for place, engine in enumerate(found.engines):
         speedup = Record({}, (("comparison/speedup", found.speedup(engine), 0),), parity)
         for number, child in enumerate(child for name, child in finished if name == engine):
             ask(log_batch, child, mark if number < warm_up else speedup)
+            ask(put_in_place, child, place)
 
 
 def _judge(found: Comparison) -> None:

@@ -30,7 +30,7 @@ from tandem.tracking.history import (
 from tandem.tracking.logged_model import load_model, log_dataset
 from tandem.tracking.record import Record, describe
 from tandem.tracking.running import opened_store, tracked
-from tandem.tracking.runs import log_batch, log_file, log_files, send
+from tandem.tracking.runs import log_batch, log_file, log_files, put_in_place, send
 
 __all__ = [
     "FINISHED",
@@ -55,6 +55,7 @@ __all__ = [
     "members",
     "model_name",
     "opened_store",
+    "put_in_place",
     "read_answer",
     "read_record",
     "read_remarks",

@@ -69,6 +69,12 @@ def _order(parent: str | None, engine: str) -> str:
     return f"{10**13 - begun:013d}-{place}"
 
 
+def put_in_place(run_id: str, place: int) -> None:
+    """Sort a run as number `place` of its comparison, whose baseline is number 0."""
+    before, _, _ = client().get_run(run_id).data.tags[dashboard.ORDER_TAG].rpartition("-")
+    client().set_tag(run_id, dashboard.ORDER_TAG, f"{before}-{place}")
+
+
 def _open_again(run_id: str, name: str, tags: Mapping[str, str]) -> None:
     from mlflow.entities import RunTag  # noqa: PLC0415 - slow
 
