@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import mlflow
@@ -14,6 +15,7 @@ import pandas as pd
 import pytest
 
 from tandem.tracking import history
+from tandem.tracking.dashboard import ORDER_TAG
 from tandem.tracking.folder import read_record
 from tests.shell import SMALL, runs, tandem
 from tests.tasks import synthetic
@@ -144,10 +146,67 @@ def test_the_logged_model_predicts_raw_dirty_rows(
     predictions = model.predict(raw)
     assert np.isfinite(predictions).all()
     assert model.metadata.signature.inputs.input_names()
+    assert len(model.input_example) == 5
+    assert np.isfinite(model.predict(model.input_example)).all()
     strange = raw.head(3).copy()
     for name in strange.columns:
         strange[name] = None
     assert np.isfinite(model.predict(strange)).all()
+
+
+def test_a_model_carries_its_card_its_metrics_and_its_data(place: Path) -> None:
+    synthetic(place / "data", rows=400, seed=3)
+    words = ("dataset=files", "dataset.path=data", "dataset.target=y", "engine=scan")
+    done = tandem(*words, *SMALL[1:])
+    assert done.returncode == 0, done.stderr
+    (run,) = runs("run")
+    client = mlflow.MlflowClient(f"sqlite:///{place / 'mlflow.db'}")
+    model = client.get_logged_model(run.outputs.model_outputs[0].model_id)
+    assert model.name == "scan-data"
+    assert model.status == "READY"
+    assert model.source_run_id == run.info.run_id
+    card = model.tags["mlflow.note.content"]
+    for part in (
+        "Predicts **y**",
+        "**Data.**",
+        "**Protocol.**",
+        "**Held-out errors**",
+        "**Limits.**",
+    ):
+        assert part in card
+    linked = {metric.key: metric for metric in model.metrics}
+    rmse = linked["cv/rmse_mean"]
+    assert rmse.value == run.data.metrics["cv/rmse_mean"]
+    assert rmse.dataset_name == "data"
+    assert {key.split("/")[0] for key in linked} == {"cv"}
+    (dataset,) = (found.dataset for found in run.inputs.dataset_inputs)
+    assert rmse.dataset_digest == dataset.digest
+    assert json.loads(dataset.source) == {"uri": "data"}
+    schema = json.loads(dataset.schema)["mlflow_colspec"]
+    assert schema[0] == {"name": "y", "type": "double", "required": False}
+    table = pd.read_csv(client.download_artifacts(run.info.run_id, "cv/coefficients.csv"))
+    assert [*table.columns] == ["feature", "coefficient", "fold_0", "fold_1"]
+    spread = (table["fold_0"] - table["fold_1"]).abs()
+    assert ((table["coefficient"] - table["fold_0"]).abs() <= 3 * spread + 1e-9).all()
+
+
+@pytest.mark.usefixtures("place")
+def test_a_run_that_is_killed_without_a_word_ends_as_lost() -> None:
+    arguments = ["dataset.rows=20000", "model.max_iter=100000", "model.tol=1e-12"]
+    with subprocess.Popen([sys.executable, "-m", "tandem", *arguments]) as process:
+        _until(lambda: bool(runs("run")))
+        process.kill()
+    _until(lambda: runs("run")[0].info.status != "RUNNING")
+    (run,) = runs("run")
+    assert run.info.status == "FAILED"
+    assert run.data.tags["failure.class"] == "lost"
+
+
+def _until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
 
 
 @pytest.mark.usefixtures("place")
@@ -228,6 +287,11 @@ def test_compare_runs_every_engine_with_java_hidden(place: Path) -> None:
     assert children["distributed"].data.params["spark.sql.shuffle.partitions"]
     assert parent.data.metrics["parity/rmse_max_rel"] < 1e-3
     assert parent.data.tags["parity"] == "pass"
+    assert {run.data.tags["parity"] for run in children.values()} == {"pass"}
+    order = sorted(children, key=lambda engine: children[engine].data.tags[ORDER_TAG])
+    assert order == ["sequential", "scan", "distributed", "distributed_scan"]
+    assert parent.inputs.dataset_inputs[0].dataset.name == "flights"
+    assert parent.data.tags["mlflow.note.content"].startswith("Every engine gives the same answer")
     assert parent.data.metrics["speedup/sequential"] == 1.0
     assert "Every engine gives the same answer" in done.stdout
     assert "Spark does not pay here" in done.stdout
