@@ -8,6 +8,7 @@ from tandem.machine.locks import forget_locks, held, lock_name, locked
 from tandem.machine.processes import (
     JOB_KEY,
     Place,
+    end_family,
     end_with_starter,
     handed_over,
     is_child,
@@ -25,6 +26,7 @@ __all__ = [
     "Place",
     "Stopwatch",
     "cache_folder",
+    "end_family",
     "end_with_starter",
     "forget_locks",
     "handed_over",

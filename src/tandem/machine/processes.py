@@ -106,6 +106,21 @@ def stop_children(processes: Sequence[subprocess.Popen[str]], seconds: float = 1
             process.kill()
 
 
+def end_family(name: str, seconds: float = 3) -> None:
+    """End the children of this process called `name`, by force those that live `seconds` later.
+
+    A JVM that is ended while it starts may wait for itself for ever.
+    """
+    import psutil  # noqa: PLC0415 - Spark's workers need not have it
+
+    family = [child for child in psutil.Process().children() if child.name() == name]
+    for child in family:
+        child.terminate()
+    _, alive = psutil.wait_procs(family, seconds)
+    for child in alive:
+        child.kill()
+
+
 def end_with_starter() -> None:
     """In a child: end as on SIGTERM when the process that started this one is gone."""
     if os.environ.pop(_LIFELINE, None):
@@ -117,4 +132,5 @@ def _watch() -> None:
         pass
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(_LAST_SECONDS)
+    end_family("java", 0)
     os._exit(128 + signal.SIGTERM)

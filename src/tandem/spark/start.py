@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tandem.errors import MachineError
+from tandem.machine import end_family
 from tandem.redaction import redacted
 from tandem.results import SparkFacts
 from tandem.settings import SparkSettings
@@ -64,6 +65,7 @@ def _gateway(conf: "SparkConf") -> "JavaGateway":
     from pyspark.java_gateway import launch_gateway  # noqa: PLC0415
 
     atexit.register(_log_file().unlink, missing_ok=True)
+    atexit.register(end_family, "java")
     with _log_file().open("wb") as log:
         try:
             found: JavaGateway = launch_gateway(conf, {"stdout": log, "stderr": log})  # type: ignore[no-untyped-call]  # Spark's

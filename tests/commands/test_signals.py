@@ -1,0 +1,56 @@
+"""A comparison that is ended at any moment, by any signal, leaves nothing running: no run, no JVM."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import psutil
+import pytest
+
+from tests.shell import SMALL, runs
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("place")
+@pytest.mark.parametrize("name", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("after", [0.5, 5])  # seconds: the JVM starts; Spark is at work
+def test_nothing_is_left_of_a_comparison(name: signal.Signals, after: float) -> None:
+    words = ("compare", "compare.engines=[distributed]", *SMALL)
+    with subprocess.Popen([sys.executable, "-m", "tandem", *words]) as process:
+        until(lambda: bool(family(process.pid, "java")))
+        time.sleep(after)
+        whole = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(name)
+        status = process.wait(timeout=30)
+    assert status == (-name if name == signal.SIGKILL else 128 + name)
+    until(lambda: not any(map(lives, whole)))
+    ended = {
+        run.info.run_name: run.info.status for kind in ("run", "comparison") for run in runs(kind)
+    }
+    assert len(ended) == 2
+    assert {*ended.values()} <= {"KILLED", "FAILED"}
+
+
+def family(process: int, name: str) -> list[psutil.Process]:
+    try:
+        children = psutil.Process(process).children(recursive=True)
+        return [child for child in children if child.name() == name]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def lives(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait until it is true, for a while."""
+    deadline = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
