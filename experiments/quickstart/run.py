@@ -59,7 +59,7 @@ def stranger(folder: Path) -> None:
     (wheel,) = folder.glob("*.whl")
     uv, venv = str(Path(sys.executable).with_name("uv")), folder / "venv"
     timed("make an environment", [uv, "venv", "--quiet", str(venv)], folder)
-    install = [uv, "pip", "install", "--quiet", str(wheel)]
+    install = [uv, "pip", "install", "--quiet", "--compile-bytecode", str(wheel)]  # as pip does
     timed("install the wheel, without Spark", install, folder)
     write_houses(folder / "houses.csv")
     tandem = str(venv / "bin" / "tandem")

@@ -1,4 +1,4 @@
-"""A comparison that is ended at any moment, by any signal, leaves nothing running: no run, no JVM."""
+"""A comparison that is ended at any moment, by any signal, leaves no run RUNNING and no JVM."""
 
 import signal
 import subprocess
