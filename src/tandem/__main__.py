@@ -3,6 +3,7 @@
 import gc
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from tandem.errors import TandemError
 from tandem.manual import manual, versions
@@ -21,7 +22,8 @@ def main() -> None:
     gc.disable()  # until all is imported: it would go through that again and again
     from tandem.beside import prepare  # noqa: PLC0415 - not for help
 
-    prepare()  # first: MLflow takes longest
+    with suppress(TandemError):  # said where it is asked for
+        prepare()  # first: MLflow takes longest
     from tandem.application import call  # noqa: PLC0415 - Hydra takes most of the time of help
 
     sys.exit(call())

@@ -114,6 +114,17 @@ def test_it_ends_with_its_callers_and_leaves_nothing(helper: Helper) -> None:
     assert not Path(helper.path).parent.exists()
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # what it is about
+def test_a_fork_of_its_caller_does_not_take_it_along(helper: Helper) -> None:
+    helper.ask(revoke, "nothing")
+    child = os.fork()
+    if child == 0:
+        helper.close()
+        os._exit(int(helper.alive))
+    assert os.waitpid(child, 0)[1] == 0
+    assert helper.ask(pid) == helper.pid
+
+
 def test_one_that_is_killed_is_told_of(helper: Helper) -> None:
     assert helper.pid
     os.kill(helper.pid, signal.SIGKILL)

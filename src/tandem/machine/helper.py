@@ -42,6 +42,7 @@ class Helper:
         self._environment = environment
         self._process: Popen[bytes] | None = None
         self._idle, self._asked, self._gone = True, False, False
+        self._owner = os.getpid()
         try:
             self.path = os.environ.pop(HELPER, "") or self._start()
             self._link = _connected(self.path)
@@ -58,8 +59,8 @@ class Helper:
 
     @property
     def alive(self) -> bool:
-        """Whether it still answers."""
-        return not self._gone
+        """Whether it still answers: it does not know a fork of its caller."""
+        return not self._gone and self._owner == os.getpid()
 
     def warm_up(self, function: Callable[[], object]) -> None:
         """Have it call `function`, which imports what takes long, while cores are idle."""
@@ -86,6 +87,8 @@ class Helper:
 
     def close(self) -> None:
         """Part from it. It ends when all have; at once if nothing was asked of it."""
+        if self._owner != os.getpid():
+            return
         with suppress(OSError):
             self._link.shutdown(socket.SHUT_RDWR)
         if self._process:
