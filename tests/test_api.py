@@ -35,6 +35,7 @@ def test_a_run_is_the_answer_of_the_command(engine: str, place: Path, houses: pd
     assert run.info.run_id == found.run_id
     assert repr(found).splitlines()[0] == f"price of houses, by {engine}"
     assert "<pre>" in found._repr_html_()
+    assert "data:image/png;base64," in found._repr_html_()
     predicted = tandem.load(found.run_id or "").predict(houses[["area", "rooms", "city"]])
     assert np.corrcoef(predicted, houses["price"])[0, 1] > 0.9
     (row,) = tandem.runs().to_dict("records")

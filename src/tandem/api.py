@@ -10,6 +10,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
@@ -30,7 +31,7 @@ from tandem.comparison import Comparison
 from tandem.config import Configuration, compose, quoted, words
 from tandem.errors import DataError, IncompleteError
 from tandem.machine import published
-from tandem.reporting import fold_metrics, markdown, table, verdict
+from tandem.reporting import draw, fold_metrics, grid, markdown, png, table, verdict
 from tandem.settings import Tracking
 from tandem.tracking import load_model, opened_store, runs_frame
 
@@ -95,7 +96,8 @@ class RunResult:
     def _repr_html_(self) -> str:
         told = "".join(f"<li>{escape(line)}" for line in self.findings)
         folds = self.folds.to_html(index=False, max_rows=12)
-        return f"<pre>{escape(self.answered.text())}</pre><ul>{told}</ul>{folds}"
+        picture = _shown(png(grid(self.answered.result)))
+        return f"<pre>{escape(self.answered.text())}</pre><ul>{told}</ul>{folds}{picture}"
 
 
 @dataclass(frozen=True, repr=False)
@@ -126,7 +128,12 @@ class ComparisonResult:
 
     def _repr_html_(self) -> str:
         lines = "".join(f"<p>{escape(line)}" for line in verdict(self.found))
-        return f"{lines}{self.table.to_html()}"
+        return f"{lines}{self.table.to_html()}{''.join(map(_shown, draw(self.found).values()))}"
+
+
+def _shown(picture: bytes) -> str:
+    """A PNG within a page."""
+    return f'<img src="data:image/png;base64,{b64encode(picture).decode()}">'
 
 
 def run(

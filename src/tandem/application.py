@@ -5,7 +5,8 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from secrets import token_hex
 from types import FrameType
@@ -30,7 +31,6 @@ from tandem.config import (
 from tandem.errors import TandemError, Terminated
 from tandem.machine import end_with_starter, handed_over
 from tandem.manual import configuration_folder
-from tandem.progress import Display
 from tandem.redaction import shown
 from tandem.settings import Command, Settings
 
@@ -112,24 +112,32 @@ def _job(make: Callable[[], Configuration]) -> int:
 
 
 def _run(whole: Configuration) -> str | None:
-    with Display("tandem").stage("starting"):
+    with _starting():
         from tandem.commands.run import run  # noqa: PLC0415
     _collect()
     return run(whole).run_id
 
 
 def _compare(whole: Configuration) -> str:
-    with Display("tandem").stage("starting"):
+    with _starting():
         from tandem.commands.compare import compare  # noqa: PLC0415
     _collect()
     return compare(whole)[0]
 
 
 def _advise(chosen: Settings) -> None:
-    with Display("tandem").stage("starting"):
+    with _starting():
         from tandem.commands.advise import advise  # noqa: PLC0415
     _collect()
     advise(chosen)
+
+
+@contextmanager
+def _starting() -> Iterator[None]:
+    from tandem.progress import Display  # noqa: PLC0415 - not for a wrong key
+
+    with Display("tandem").stage("starting"):
+        yield
 
 
 def _collect() -> None:
