@@ -13,8 +13,11 @@ from tandem.solver import NEARLY
 
 _SPREAD = 0.1  # standard deviation of the RMSE over folds, of its mean
 _WORTH = 0.1  # standard errors of the mean RMSE that the last step of the grid gains
+_FEW = 20  # steps from row to row, at least, that tell
 _NAMES = 6  # features of a set that are named ...
 _GROUPS = 3  # ... and sets
+_ROUNDING = 1e-9  # deviations of the target: an RMSE below it is rounding
+_LABELS = 0.95  # distinct values of a category per row, share of numbers that count the rows
 _SUSPECT = 0.95  # share of the target's variance that a single feature explains
 
 
@@ -23,7 +26,10 @@ def remarks(result: Result, rows: pa.Table) -> tuple[str, ...]:
 
     `rows`: raw rows with a target, from all over the dataset.
     """
-    parts = (_edge(result), _folds(result), _mean(result), _collinear(result), _leaks(result, rows))
+    parts = (
+        *(_edge(result), _folds(result), _mean(result), _collinear(result)),
+        *(_leaks(result, rows), _labels(result, rows)),
+    )
     return tuple(line for part in parts for line in part)
 
 
@@ -59,7 +65,8 @@ def _edge(result: Result) -> Iterator[str]:
 def _folds(result: Result) -> Iterator[str]:
     scores = result.scores
     mean, deviation = scores.rmse_mean[scores.best], scores.rmse_std[scores.best]
-    if deviation > _SPREAD * mean:
+    target = np.sqrt(result.sums.sst.sum() / sum(result.sums.n_test))
+    if deviation > _SPREAD * mean and mean > _ROUNDING * target:
         yield (
             f"RMSE differs between folds by {deviation / mean:.0%} of its mean (standard "
             "deviation) -> compare models with care; look for outliers, or use more rows"
@@ -114,6 +121,21 @@ def _leaks(result: Result, rows: pa.Table) -> Iterator[str]:
                 f"{name} alone explains {share:.1%} of the target ({len(rows):,} rows): is it "
                 f"known before the target is? -> if not, dataset.exclude=[{name}]"
             )
+
+
+def _labels(result: Result, rows: pa.Table) -> Iterator[str]:
+    """Features that tell rows apart and no more: a value of its own for each, or its number."""
+    many = _LABELS * result.ledger.rows_used
+    for name, levels in result.model.levels.items():
+        if len(levels) > many:
+            yield (
+                f"{name} has {len(levels):,} distinct values in {result.ledger.rows_used:,} rows: "
+                f"its ranks tell nothing -> dataset.exclude=[{name}]"
+            )
+    for name in result.model.means:
+        steps = np.diff(floats(rows[name]))
+        if len(steps) >= _FEW and np.mean(steps == 1.0) > _LABELS:
+            yield f"{name} counts the rows: is it a feature? -> if not, dataset.exclude=[{name}]"
 
 
 def weights(model: LinearModel, target: str, rows: pa.Table) -> dict[str, float]:

@@ -85,6 +85,8 @@ def check_folds(n_test: Sequence[int], folds: Folds) -> None:
     `n_test[f]`: used rows of fold f.
     """
     used = sum(n_test)
+    if used < 2:
+        raise DataError(f"{used} rows with a target are used: nothing can be held out -> more rows")
     if folds.k > used:
         raise DataError(
             f"folds.k: {folds.k}: more folds than the {used} rows used -> choose folds.k <= {used}"

@@ -32,6 +32,8 @@ _FORMS = {
     "numbers with a decimal comma or with separators of thousands": rf"^\s*{_DIGITS}\s*$",
     "numbers with a unit": rf"^\s*{_DIGITS}\s?{_UNIT}\s*$",
 }
+# Parts of a header of one column that tell that cells are not parted by commas.
+_DELIMITERS = (("\t", "tabs"), (";", "semicolons"), ("|", "bars"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +113,10 @@ def _type_of_late_values(
 
 
 def _check_header(file: Path, names: Sequence[str]) -> None:
+    if len(names) == 1 and (odd := [what for mark, what in _DELIMITERS if mark in names[0]]):
+        raise DataError(f"{file}:1: the cells seem to be parted by {odd[0]} -> part them by commas")
     for position, name in enumerate(names, 1):
-        if not name.strip():
+        if not name.strip() and position > 1:  # the first may be row labels
             raise DataError(f"{file}: line 1: column {position} has no name -> name it")
         if names.count(name) > 1:
             raise DataError(f"{file}: line 1: two columns are named '{name}' -> rename one of them")

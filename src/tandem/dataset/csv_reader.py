@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pv
 
 from tandem.dataset.csv_records import line_of
+from tandem.dataset.schema import LARGEST, TOO_LARGE
 from tandem.errors import DataError
 from tandem.settings import Spelling
 
@@ -100,6 +101,9 @@ def _check_numbers(file: Path, batch: pa.RecordBatch, first_row: int) -> None:
             rule = "a number must be finite -> correct it, or add it to dataset.missing"
         else:
             largest = pc.max(pc.abs(column)).as_py() or 0.0
+            if largest > LARGEST:
+                line = line_of(file, first_row + pc.index(pc.abs(column), largest).as_py() + 1)
+                raise DataError(f"{file}:{line}: column '{field.name}': {largest:g}: {TOO_LARGE}")
             if largest < _EXACT_INTEGER or not pc.all(pc.equal(pc.round(column), column)).as_py():
                 continue
             row = pc.index(pc.abs(column), largest).as_py()

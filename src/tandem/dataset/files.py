@@ -9,8 +9,8 @@ from tandem.errors import ConfigurationError, DataError
 def find_files(path: str) -> tuple[Path, ...]:
     """The data files of a path, a folder or a glob pattern, sorted; all Parquet or all CSV.
 
-    Files whose name begins with `_` or `.` are no data. Raises ConfigurationError where no path is
-    given, DataError where nothing is found, or files of two kinds.
+    Files of a folder whose name begins with `_` or `.` are no data. Raises ConfigurationError where
+    no path is given, DataError where nothing is found, or files of two kinds.
     """
     if not path:
         raise ConfigurationError(
@@ -39,6 +39,11 @@ def find_files(path: str) -> tuple[Path, ...]:
 
 
 def _hidden(file: Path, place: Path) -> bool:
-    """Whether the file, or a folder on the way to it from `place`, begins with `_` or `.`."""
+    """Whether the file, or a folder on the way to it from `place`, begins with `_` or `.`.
+
+    One that was named itself is meant.
+    """
+    if file == place:
+        return False
     parts = file.relative_to(place).parts if file.is_relative_to(place) else ()
     return any(part[0] in "_." for part in (*parts, file.name))

@@ -11,6 +11,7 @@ from tandem.dataset.parquet import read_footer
 from tandem.dataset.schema import (
     check_integers,
     check_names,
+    folder_keys,
     kind_of,
     left_out,
     named_index,
@@ -40,6 +41,8 @@ def open_dataset(source: Files | Flights) -> Dataset:
     footers = {file: read_footer(file) for file in files}
     schemas = {file: footer.schema.to_arrow_schema() for file, footer in footers.items()}
     saved = saved_index(schemas.values(), source.target)
+    if converted and next(iter(schemas.values())).names[0] == "":
+        saved = ["", *saved]
     schema = one_schema({file: without(found, saved) for file, found in schemas.items()})
     named = check_names(schema, source.target, [x for x in source.exclude if x not in saved])
     notes = converted.notes(source.target, named) if converted else ()
@@ -58,6 +61,8 @@ def open_dataset(source: Files | Flights) -> Dataset:
     if first == 0:
         raise DataError(f"{path}: the files hold no row -> check the data")
     notes = (*notes, *left_out(saved, source.exclude), *named_index(schema, named[1:]))
+    if not converted:
+        notes = (*notes, *folder_keys(path, files, schema.names))
     return Dataset(
         shown(source.title), tuple(records), columns[0], tuple(columns[1:]), digest, notes
     )

@@ -1,5 +1,6 @@
 """What the columns of Parquet files are: one schema for all, names, types, saved indexes."""
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -14,6 +15,10 @@ from tandem.errors import ConfigurationError, DataError, nearest
 from tandem.records import Kind
 
 _EXACT_INTEGER = 2**53
+LARGEST = 1e150  # squares of numbers beyond, summed over rows, leave the range of float64
+TOO_LARGE = (
+    "beyond 1e150 squares are infinite -> divide the column by a power of ten, or exclude it"
+)
 # What pandas calls an index without a name in the file.
 _NAMELESS_INDEX = re.compile(r"__index_level_\d+__")
 
@@ -24,6 +29,18 @@ def saved_index(schemas: Iterable[pa.Schema], target: str | None) -> list[str]:
     return sorted(filter(_NAMELESS_INDEX.fullmatch, names))
 
 
+def folder_keys(path: str, files: Iterable[Path], names: Sequence[str]) -> Iterator[str]:
+    """A line on keys of folders below `path` (`year=2020/`) that are no column, thus not read."""
+    place = Path(path).expanduser().absolute()
+    parts = (file.relative_to(place).parts[:-1] for file in files if file.is_relative_to(place))
+    found = {part.partition("=")[0] for some in parts for part in some if "=" in part}
+    if told := sorted(found.difference(names)):
+        yield (
+            f"{', '.join(told)}: names of folders are not read as columns -> write them into the "
+            "files if they are features"
+        )
+
+
 def without(schema: pa.Schema, names: Sequence[str]) -> pa.Schema:
     """`schema` less the columns `names`."""
     return pa.schema([field for field in schema if field.name not in names], schema.metadata)
@@ -31,7 +48,12 @@ def without(schema: pa.Schema, names: Sequence[str]) -> pa.Schema:
 
 def left_out(saved: Sequence[str], exclude: Sequence[str]) -> Iterator[str]:
     """A line on the columns `saved` that are left out, unless the user excludes them."""
-    if told := [name for name in saved if name not in exclude]:
+    if "" in saved and "" not in exclude:
+        yield (
+            "column 1 has no name: row labels, as R and pandas write them, are no feature -> name "
+            "it if it is one"
+        )
+    if told := [name for name in saved if name and name not in exclude]:
         yield (
             f"{', '.join(told)}: row labels that pandas saved without a name are no feature "
             "-> name the index before saving if it is one"
@@ -124,10 +146,17 @@ def kind_of(field: pa.Field) -> Kind:
 
 
 def check_integers(file: Path, footer: pq.FileMetaData, names: Iterable[str]) -> None:
-    """Raise DataError where float64 would round integers or decimals, by footer or else values."""
+    """Raise DataError where float64 would round integers or decimals, by footer or else values.
+
+    And where the footer says that products of numbers would be infinite.
+    """
     schema = footer.schema.to_arrow_schema()
     for name in names:
         kind = schema.field(name).type
+        if pa.types.is_floating(kind):
+            large = [x for x in _told(footer, name) or () if LARGEST < abs(x) < math.inf]
+            if large:
+                raise DataError(f"{file}: column '{name}': {large[0]:g}: {TOO_LARGE}")
         if not (pa.types.is_int64(kind) or pa.types.is_uint64(kind) or pa.types.is_decimal(kind)):
             continue
         for value in _extremes(file, footer, name):
@@ -139,10 +168,17 @@ def check_integers(file: Path, footer: pq.FileMetaData, names: Iterable[str]) ->
 
 
 def _extremes(file: Path, footer: pq.FileMetaData, name: str) -> list[Any]:
+    if (told := _told(footer, name)) is not None:
+        return told
+    extremes = pc.min_max(read_columns(file, [name]).column(0)).as_py()
+    return [*extremes.values()]
+
+
+def _told(footer: pq.FileMetaData, name: str) -> list[Any] | None:
+    """Least and largest of a column by the footer; None where it does not tell of every group."""
     index = places(footer)[name]
     groups = range(footer.num_row_groups)
     statistics = [footer.row_group(group).column(index).statistics for group in groups]
     if all(found is not None and found.has_min_max for found in statistics):
         return [value for found in statistics for value in (found.min, found.max)]
-    extremes = pc.min_max(read_columns(file, [name]).column(0)).as_py()
-    return [*extremes.values()]
+    return None

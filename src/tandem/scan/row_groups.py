@@ -93,13 +93,22 @@ class Reader:
     def _open(self, file: File) -> pq.ParquetFile:
         if file.path not in self._metadata:
             self._metadata[file.path] = _footer(file)
+        footer = self._metadata[file.path]
         return open_file(
             file.path,
-            metadata=self._metadata[file.path],
-            read_dictionary=[*self._text],
+            metadata=footer,
+            read_dictionary=[name for name in self._text if not _delta(footer, name)],
             pre_buffer=False,
             buffer_size=_STREAM_BYTES,
         )
+
+
+def _delta(footer: pq.FileMetaData, name: str) -> bool:
+    """Whether texts are stored as differences, which Arrow cannot read as codes."""
+    at = places(footer)[name]
+    groups = map(footer.row_group, range(footer.num_row_groups))
+    stored = (encoding for group in groups for encoding in group.column(at).encodings)
+    return any(encoding.startswith("DELTA") for encoding in stored)
 
 
 def _footer(file: File) -> pq.FileMetaData:

@@ -1,0 +1,131 @@
+"""Tables as people have them: what is left out, not read or of no use is said."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tandem.commands.run import Answered, measure
+from tandem.config.composed import compose
+from tandem.errors import DataError
+
+ROWS = 60
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+
+
+def frame() -> pd.DataFrame:
+    """y = 3 a - 2 c + noise."""
+    rng = np.random.default_rng(0)
+    a, c = rng.normal(size=(2, ROWS))
+    return pd.DataFrame({"a": a, "c": c, "y": 3 * a - 2 * c + 0.1 * rng.normal(size=ROWS)})
+
+
+def found(path: Path, *words: str) -> Answered:
+    task = ("dataset=files", f"dataset.path='{path}'", "dataset.target=y", "engine=scan", *words)
+    return measure(compose(*task).settings, say=False)
+
+
+def lines(path: Path, *words: str) -> str:
+    return "\n".join(found(path, *words).result.remarks)
+
+
+@pytest.mark.parametrize("labels", [range(ROWS), [f"row {i}" for i in range(ROWS)]])
+def test_row_labels_without_a_name_are_left_out_with_a_line(tmp_path: Path, labels: object) -> None:
+    table = frame().set_axis(labels)
+    table.to_csv(tmp_path / "t.csv")  # as pandas and R write them
+    answer = found(tmp_path / "t.csv")
+    assert [*answer.result.model.coefficients] == ["a", "c"]
+    assert "column 1 has no name: row labels" in answer.result.remarks[0]
+    assert "column 1" not in lines(tmp_path / "t.csv", "dataset.exclude=['']")
+
+
+def test_a_column_without_a_name_elsewhere_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,,y\n1,2,3\n4,5,6\n")
+    with pytest.raises(DataError, match="column 2 has no name -> name it"):
+        found(tmp_path / "t.csv")
+
+
+def test_a_file_that_is_named_is_read_whatever_its_name(tmp_path: Path) -> None:
+    file = tmp_path / "data" / "_t.csv"
+    file.parent.mkdir()
+    frame().to_csv(file, index=False)
+    assert found(file).result.ledger.rows_used == ROWS
+    with pytest.raises(DataError, match="no data file here"):
+        found(file.parent)
+
+
+@pytest.mark.parametrize(("mark", "what"), [("\t", "tabs"), (";", "semicolons"), ("|", "bars")])
+def test_cells_that_are_not_parted_by_commas_are_told_of(
+    tmp_path: Path, mark: str, what: str
+) -> None:
+    frame().to_csv(tmp_path / "t.csv", index=False, sep=mark)
+    with pytest.raises(DataError, match=rf"t\.csv:1: .* parted by {what} -> part them by commas"):
+        found(tmp_path / "t.csv")
+
+
+def test_keys_of_folders_that_are_not_read_are_told_of(tmp_path: Path) -> None:
+    for year in (2020, 2021):
+        place = tmp_path / "run=3" / f"year={year}"
+        place.mkdir(parents=True)
+        frame().to_parquet(place / "t.parquet")
+    assert "year: names of folders are not read as columns" in lines(tmp_path / "run=3")
+    assert "run" not in lines(tmp_path / "run=3").partition(":")[0]
+    assert "folders" not in lines(tmp_path / "run=3" / "year=2020" / "t.parquet")
+
+
+@pytest.mark.parametrize("column", ["a", "y"])
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_numbers_whose_squares_are_infinite_are_refused_by_name(
+    tmp_path: Path, column: str, kind: str
+) -> None:
+    table = frame()
+    table.loc[4, column] = -1e200
+    path = tmp_path / f"t.{kind}"
+    if kind == "csv":
+        table.to_csv(path, index=False)
+    else:
+        table.to_parquet(path)
+    place = r":6" if kind == "csv" else ""
+    with pytest.raises(DataError, match=rf"t\.{kind}{place}: column '{column}': .*1e\+200: beyond"):
+        found(path)
+    table.loc[4, column] = 1e140
+    table.to_parquet(tmp_path / "fine.parquet")
+    assert np.isfinite(found(tmp_path / "fine.parquet").result.scores.rmse).all()
+
+
+@pytest.mark.parametrize("encoding", ["DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY", "PLAIN"])
+def test_texts_are_read_however_they_are_stored(tmp_path: Path, encoding: str) -> None:
+    table = pa.table(frame().assign(town=[f"town {i % 7}" for i in range(ROWS)]))
+    how = {"use_dictionary": False, "column_encoding": {"town": encoding}}
+    pq.write_table(table, tmp_path / "t.parquet", **how)
+    pq.write_table(table, tmp_path / "usual.parquet")
+    odd, usual = (found(tmp_path / f"{name}.parquet").result for name in ("t", "usual"))
+    assert odd.model == usual.model
+    assert odd.scores.rmse.tolist() == usual.scores.rmse.tolist()
+
+
+def test_one_row_is_too_few_with_a_step_that_helps(tmp_path: Path) -> None:
+    frame().head(1).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(DataError, match="nothing can be held out -> more rows"):
+        found(tmp_path / "t.csv")
+
+
+def test_features_that_tell_rows_apart_and_no_more_are_told_of(tmp_path: Path) -> None:
+    numbered = frame().assign(id=[f"u{i:03}" for i in range(ROWS)], n=range(7, ROWS + 7))
+    numbered.to_csv(tmp_path / "t.csv", index=False)
+    said = lines(tmp_path / "t.csv")
+    assert "id has 60 distinct values in 60 rows: its ranks tell nothing" in said
+    assert "n counts the rows: is it a feature?" in said
+    assert "dataset.exclude=[id]" in said
+    assert "a counts" not in said
+
+
+def test_an_error_that_is_rounding_is_not_said_to_differ_between_folds(tmp_path: Path) -> None:
+    exact = frame().round(2)
+    exact["y"] = 3 * exact["a"] - 2 * exact["c"]
+    exact.to_csv(tmp_path / "t.csv", index=False)
+    assert "differs between folds" not in lines(tmp_path / "t.csv", "model.reg_param=[0]")
