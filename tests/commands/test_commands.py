@@ -192,7 +192,7 @@ def test_a_model_carries_its_card_its_metrics_and_its_data(place: Path) -> None:
 
 @pytest.mark.usefixtures("place")
 def test_a_run_that_is_killed_without_a_word_ends_as_lost() -> None:
-    arguments = ["dataset.rows=20000", "model.max_iter=100000", "model.tol=1e-12"]
+    arguments = ["dataset.rows=60000", "model.max_iter=100000", "model.tol=1e-12"]
     with subprocess.Popen([sys.executable, "-m", "tandem", *arguments]) as process:
         _until(lambda: bool(runs("run")))
         process.kill()
@@ -213,13 +213,13 @@ def _until(true: Callable[[], bool]) -> None:
 @pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_a_killed_run(name: signal.Signals) -> None:
     # Many fits of seconds: none of them can be interrupted, the process ends after it.
-    arguments = ["dataset.rows=20000", "model.max_iter=100000", "model.tol=1e-12"]
+    arguments = ["dataset.rows=60000", "model.max_iter=100000", "model.tol=1e-12"]
     with subprocess.Popen([sys.executable, "-m", "tandem", *arguments]) as process:
         deadline = time.monotonic() + 120
         while not runs("run"):
             assert time.monotonic() < deadline
             time.sleep(0.5)
-        time.sleep(5)
+        time.sleep(2)
         process.send_signal(name)
         assert process.wait(timeout=30) == 128 + name
     (run,) = runs("run")

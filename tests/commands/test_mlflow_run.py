@@ -36,16 +36,16 @@ def mlflow_run(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]
     )
 
 
-README = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
-LINES = [line for line in README if line.startswith("mlflow run")]
+PAGES = [(ROOT / name).read_text("utf-8") for name in ("README.md", "conf/README.md")]
+LINES = [line for page in PAGES for line in page.splitlines() if line.startswith("mlflow run")]
 
 
-def test_the_readme_has_lines_to_try() -> None:
-    assert len(LINES) >= 2
+def test_the_pages_have_lines_to_try() -> None:
+    assert len(LINES) == 3
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_a_line_of_the_readme_needs_no_pyenv_and_names_its_experiment(line: str) -> None:
+def test_a_line_of_the_pages_needs_no_pyenv_and_names_its_experiment(line: str) -> None:
     """MLflow's defaults want pyenv, and leave what does not start as RUNNING in `Default`."""
     words = shlex.split(line)
     for option in (["--env-manager", "local"], ["--experiment-name", "tandem"]):
