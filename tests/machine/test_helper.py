@@ -34,7 +34,12 @@ def here(variable: str) -> tuple[str, str]:
 
 
 def will(path: Path, text: str) -> None:
-    leave(text, path.write_text, text)
+    leave(text, inherit, path)
+
+
+def inherit(path: Path) -> None:
+    """Done where the caller was, with what it could look up."""
+    path.write_text(f"{Path.cwd()} {os.environ['SEEN']}", encoding="utf-8")
 
 
 @pytest.fixture
@@ -94,7 +99,7 @@ def test_a_child_shares_it_and_what_it_has_left_is_done_when_it_is_gone(
     )
     child = subprocess.run(
         [sys.executable, "-c", program],
-        env={**os.environ, "TANDEM_HELPER": helper.path},
+        env={**os.environ, "TANDEM_HELPER": helper.path, "SEEN": "yes"},
         cwd=Path(__file__).parents[2],
         stdout=subprocess.PIPE,
         check=False,
@@ -103,6 +108,7 @@ def test_a_child_shares_it_and_what_it_has_left_is_done_when_it_is_gone(
     assert child.returncode == -signal.SIGKILL
     assert int(child.stdout) == helper.pid
     until(lambda: [path.name for path in tmp_path.iterdir()] == ["kept"])
+    until(lambda: (tmp_path / "kept").read_text() == f"{Path(__file__).parents[2]} yes")
     assert helper.ask(pid) == helper.pid
 
 

@@ -27,6 +27,7 @@ from tandem.machine.processes import HELPER
 
 P = ParamSpec("P")
 T = TypeVar("T")
+_Variables = dict[str, str]
 
 _LAST_SECONDS = 5.0  # for the helper to end
 
@@ -44,8 +45,8 @@ class Helper:
         self._idle, self._asked, self._gone = True, False, False
         self._owner = os.getpid()
         try:
-            self.path = os.environ.pop(HELPER, "") or self._start()
-            self._link = _connected(self.path)
+            self.path = os.environ.pop(HELPER, "")
+            self._link = _connected(self.path) if self.path else self._start()
         except OSError as error:
             raise MachineError(f"no process beside this one: {error} -> see ulimit -u") from error
         self._waiting: SimpleQueue[tuple[Future[Any], bytes]] = SimpleQueue()
@@ -98,13 +99,14 @@ class Helper:
             with suppress(TimeoutExpired):
                 self._process.wait(_LAST_SECONDS)
 
-    def _start(self) -> str:
-        path = str(Path(mkdtemp(prefix="tandem-"), "socket"))  # a folder that is ours alone
+    def _start(self) -> socket.socket:
+        self.path = str(Path(mkdtemp(prefix="tandem-"), "socket"))  # a folder that is ours alone
         with socket.socket(socket.AF_UNIX) as listening:
-            listening.bind(path)
+            listening.bind(self.path)
             listening.listen()
+            link = _connected(self.path)  # first: it ends when nobody is there
             handle = listening.fileno()
-            program = f"from tandem.machine.helper import serve; serve({handle}, {path!r})"
+            program = f"from tandem.machine.helper import serve; serve({handle}, {self.path!r})"
             self._process = Popen(  # noqa: S603 - our own
                 [sys.executable, "-P", "-c", program],
                 env={**self._environment()},
@@ -113,7 +115,7 @@ class Helper:
                 pass_fds=[handle],
                 process_group=0,  # what a terminal sends is for its callers
             )
-        return path
+        return link
 
     def _send(
         self, function: Callable[..., T], args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -145,7 +147,7 @@ def leave(key: str, function: Callable[..., object], *args: Any) -> None:
     Nothing, where there is no caller.
     """
     if _Caller.at_hand:
-        _Caller.at_hand.left[key] = (function, args)
+        _Caller.at_hand.left[key] = (function, args, str(Path.cwd()), dict(os.environ))
 
 
 def revoke(key: str) -> None:
@@ -181,7 +183,7 @@ class _Caller:
 
     def __init__(self, link: socket.socket) -> None:
         self._link = Connection(link.detach())
-        self.left: dict[str, tuple[Callable[..., object], tuple[Any, ...]]] = {}
+        self.left: dict[str, tuple[Callable[..., object], tuple[Any, ...], str, _Variables]] = {}
 
     def fileno(self) -> int:
         return self._link.fileno()
@@ -193,18 +195,16 @@ class _Caller:
             self._link.send_bytes(_answer(self._link.recv_bytes()))
         except (EOFError, OSError):
             _Caller.all.remove(self)
-            for function, args in self.left.values():
+            for function, args, folder, environment in self.left.values():
                 with suppress(Exception):  # nobody is there to be told
+                    _go(folder, environment)
                     function(*args)
 
 
 def _answer(message: bytes) -> bytes:
     try:
         function, args, kwargs, folder, environment = pickle.loads(message)  # noqa: S301 - ours
-        os.chdir(folder)
-        if environment != dict(os.environ):
-            os.environ.clear()
-            os.environ.update(environment)
+        _go(folder, environment)
         return pickle.dumps((True, function(*args, **kwargs)))
     except TandemError as error:
         return pickle.dumps((False, error))
@@ -212,6 +212,14 @@ def _answer(message: bytes) -> bytes:
         told = RuntimeError(f"{type(error).__name__}: {error}")
         told.add_note("".join(traceback.format_exception(error)))
         return pickle.dumps((False, told))
+
+
+def _go(folder: str, environment: _Variables) -> None:
+    """To where a call is made, and to what it may look up."""
+    os.chdir(folder)
+    if environment != dict(os.environ):
+        os.environ.clear()
+        os.environ.update(environment)
 
 
 def _connected(path: str) -> socket.socket:
