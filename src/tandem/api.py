@@ -10,7 +10,6 @@ import hashlib
 import json
 import subprocess
 import sys
-from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
@@ -31,7 +30,7 @@ from tandem.comparison import Comparison
 from tandem.config import Configuration, compose, quoted, words
 from tandem.errors import DataError, IncompleteError
 from tandem.machine import published
-from tandem.reporting import draw, fold_metrics, grid, markdown, png, table, verdict
+from tandem.reporting import data_uri, draw, fold_metrics, grid, markdown, png, table, verdict
 from tandem.settings import Tracking
 from tandem.tracking import load_model, opened_store, runs_frame
 
@@ -133,7 +132,7 @@ class ComparisonResult:
 
 def _shown(picture: bytes) -> str:
     """A PNG within a page."""
-    return f'<img src="data:image/png;base64,{b64encode(picture).decode()}">'
+    return f'<img src="{data_uri(picture)}">'
 
 
 def run(

@@ -114,21 +114,18 @@ def _job(make: Callable[[], Configuration]) -> int:
 def _run(whole: Configuration) -> str | None:
     with _starting():
         from tandem.commands.run import run  # noqa: PLC0415
-    _collect()
     return run(whole).run_id
 
 
 def _compare(whole: Configuration) -> str:
     with _starting():
         from tandem.commands.compare import compare  # noqa: PLC0415
-    _collect()
     return compare(whole)[0]
 
 
 def _advise(chosen: Settings) -> None:
     with _starting():
         from tandem.commands.advise import advise  # noqa: PLC0415
-    _collect()
     advise(chosen)
 
 
@@ -138,6 +135,7 @@ def _starting() -> Iterator[None]:
 
     with Display("tandem").stage("starting"):
         yield
+    _collect()
 
 
 def _collect() -> None:

@@ -150,14 +150,6 @@ def weights(model: LinearModel, target: str, rows: pa.Table) -> dict[str, float]
     }
 
 
-def predictions(model: LinearModel, rows: pa.Table) -> Array:
-    """What the model predicts of raw `rows`, as `model.predict` does, shape (rows,)."""
-    total = np.full(len(rows), model.intercept)
-    for name, slope in model.coefficients.items():
-        total += slope * _feature(model, rows[name], name)
-    return total
-
-
 def _feature(model: LinearModel, cells: pa.ChunkedArray, name: str) -> Array:
     """x_j of column `name` as `model.feature` has it, without pandas; shape (rows,)."""
     levels = model.levels.get(name)

@@ -18,8 +18,9 @@ print("imported:", *sorted(slow & {*sys.modules}))
 
 
 def test_nothing_slow_is_imported_before_the_answer_of_scan(tmp_path: Path) -> None:
-    """Of a CSV file with gaps and categories, over a grid with a lasso."""
-    houses().to_csv(tmp_path / "houses.csv", index=False)
+    """Of a CSV file with gaps, categories and dates, over a grid with a lasso."""
+    days = [f"2020-{1 + row % 12:02}-{1 + row % 28:02}" for row in range(90)]
+    houses().assign(built=days).to_csv(tmp_path / "houses.csv", index=False)
     done = subprocess.run(
         [sys.executable, "-c", ANSWER], cwd=tmp_path, capture_output=True, text=True, check=True
     )

@@ -7,12 +7,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tandem.checks import predictions
 from tandem.commands.compare import schedule
 from tandem.comparison.parity import certify
 from tandem.comparison.summary import Comparison, Fit
 from tandem.dataset.parquet import as_pandas, floats
 from tandem.dataset.samples import sample
+from tandem.model import predict
 from tandem.reporting import charts
 from tandem.reporting.page import page_html, page_markdown, page_note
 from tandem.reporting.tables import table
@@ -44,16 +44,17 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     answers = [replace(answer, engine=engine) for engine in seconds]
     used = [*answer.model.coefficients]
     rows = sample(task.dataset, ["y", *used])
+    frame = as_pandas(rows)
     return Comparison(
         dataset="houses <b>",
         turns={engine: turns(record.values(), totals) for engine, totals in seconds.items()},
         answers=answers,
-        certificate=certify(answers, as_pandas(rows)),
+        certificate=certify(answers, frame),
         failed={},
         remarks=["the best reg_param is the smallest -> try smaller"],
         machine={"processor": "a fast one", "cores": "2"},
         task={"spark.master": "local[*]", "folds.k": "3", "dataset.target": "y"},
-        fit=Fit(floats(rows["y"]), predictions(answer.model, rows), dict.fromkeys(used, 0.25)),
+        fit=Fit(floats(rows["y"]), predict(answer.model, frame), dict.fromkeys(used, 0.25)),
     )
 
 

@@ -13,7 +13,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from tandem.beside import ask
-from tandem.checks import predictions, weights
+from tandem.checks import weights
 from tandem.commands.advise import crossings
 from tandem.commands.child import run_measured
 from tandem.commands.console import tell
@@ -23,6 +23,7 @@ from tandem.dataset import as_pandas, floats, open_dataset, sample
 from tandem.engines import not_installed, solved, without_spark
 from tandem.errors import IncompleteError, MachineError
 from tandem.machine import machine_facts, write_atomically
+from tandem.model import predict
 from tandem.progress import Display
 from tandem.records import Dataset
 from tandem.redaction import shown_word
@@ -37,6 +38,7 @@ from tandem.tracking import (
     members,
     put_in_place,
     read_answer,
+    read_logged,
     read_record,
     read_remarks,
     tracked,
@@ -86,7 +88,7 @@ def compare(config: Configuration, *, say: bool = True) -> tuple[str, Comparison
                 ask(log_files, run_id, Path(place, "parent"))
                 ask(log_batch, run_id, _record(found, dataset))
                 if ended.done:
-                    ask(log_dataset, run_id, ended.done[0].folder)
+                    ask(log_dataset, run_id, read_logged(ended.done[0].folder))
                 _mark_children(found, run_id, settings.compare.warm_up)
         if say:
             _show(found)
@@ -168,9 +170,9 @@ def _compared(config: Configuration, dataset: Dataset, ended: _Ended) -> Compari
     if answers:
         target, model = dataset.target.name, answers[0].model
         rows = sample(dataset, [target, *model.coefficients])
-        certificate = certify(answers, as_pandas(rows))
-        shares = weights(model, target, rows)
-        fit = Fit(floats(rows[target]), predictions(model, rows), shares)
+        frame = as_pandas(rows)
+        certificate = certify(answers, frame)
+        fit = Fit(floats(rows[target]), predict(model, frame), weights(model, target, rows))
     task = {k: v for k, v in config.flat.items() if not k.startswith("engine")}
     return Comparison(
         *(dataset.name, turns, answers, certificate, ended.failed, [*remarks]),

@@ -138,7 +138,7 @@ def _type_of(
     cause, form, marks = _form(cells, numbers, found / present)
     if cause is None:
         return pa.string(), None
-    row = pc.index(cause, True).as_py()
+    row = pc.indices_nonzero(cause)[0].as_py()  # pc.index would import pandas
     return pa.string(), Remark(column, file, first_row + row, cells[row].as_py(), form, marks)
 
 

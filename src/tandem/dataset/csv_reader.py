@@ -102,13 +102,13 @@ def _check_numbers(file: Path, batch: pa.RecordBatch, first_row: int) -> None:
         else:
             largest = pc.max(pc.abs(column)).as_py() or 0.0
             if largest > LARGEST:
-                line = line_of(file, first_row + pc.index(pc.abs(column), largest).as_py() + 1)
-                raise DataError(f"{file}:{line}: column '{field.name}': {largest:g}: {TOO_LARGE}")
-            if largest < _EXACT_INTEGER or not pc.all(pc.equal(pc.round(column), column)).as_py():
+                rule = TOO_LARGE
+            elif largest < _EXACT_INTEGER or not pc.all(pc.equal(pc.round(column), column)).as_py():
                 continue
+            else:
+                name = override("text", [field.name])
+                rule = f"from 2^53 on digits are lost -> {name} if it is a name"
             row = pc.index(pc.abs(column), largest).as_py()
-            name = override("text", [field.name])
-            rule = f"from 2^53 on digits are lost -> {name} if it is a name"
         line = line_of(file, first_row + row + 1)
         raise DataError(f"{file}:{line}: column '{field.name}': {column[row].as_py():g}: {rule}")
 

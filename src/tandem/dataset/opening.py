@@ -9,8 +9,8 @@ from tandem.dataset.csv import Converted, to_parquet
 from tandem.dataset.files import find_files
 from tandem.dataset.parquet import read_footer
 from tandem.dataset.schema import (
-    check_integers,
     check_names,
+    check_numbers,
     folder_keys,
     kind_of,
     left_out,
@@ -53,7 +53,7 @@ def open_dataset(source: Files | Flights) -> Dataset:
             "a regression needs a number -> choose a numeric column"
         )
     for file, footer in footers.items():
-        check_integers(file, footer, named)
+        check_numbers(file, footer, named)
     first, records = 0, []
     for file, footer in footers.items():
         records.append(File(str(file), footer.num_rows, first))

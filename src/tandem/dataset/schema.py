@@ -145,21 +145,26 @@ def kind_of(field: pa.Field) -> Kind:
     )
 
 
-def check_integers(file: Path, footer: pq.FileMetaData, names: Iterable[str]) -> None:
+def check_numbers(file: Path, footer: pq.FileMetaData, names: Iterable[str]) -> None:
     """Raise DataError where float64 would round integers or decimals, by footer or else values.
 
     And where the footer says that products of numbers would be infinite.
     """
-    schema = footer.schema.to_arrow_schema()
-    for name in names:
-        kind = schema.field(name).type
-        if pa.types.is_float32(kind) or pa.types.is_float64(kind):  # no float16 is that large
-            large = [x for x in _told(footer, name) or () if LARGEST < abs(x) < math.inf]
-            if large:
-                raise DataError(f"{file}: column '{name}': {large[0]:g}: {TOO_LARGE}")
-        if not (pa.types.is_int64(kind) or pa.types.is_uint64(kind) or pa.types.is_decimal(kind)):
-            continue
-        for value in _extremes(file, footer, name):
+    types, schema = pa.types, footer.schema.to_arrow_schema()
+    kinds = {name: schema.field(name).type for name in names}
+    floating = [n for n, k in kinds.items() if types.is_float32(k) or types.is_float64(k)]
+    exact = [
+        name
+        for name, kind in kinds.items()
+        if types.is_int64(kind) or types.is_uint64(kind) or types.is_decimal(kind)
+    ]
+    told = _told(footer, [*floating, *exact])
+    for name in floating:  # no float16 is that large
+        for value in told.get(name, ()):
+            if LARGEST < abs(value) < math.inf:
+                raise DataError(f"{file}: column '{name}': {value:g}: {TOO_LARGE}")
+    for name in exact:
+        for value in told[name] if name in told else _extremes(file, name):
             if value is not None and abs(value) > _EXACT_INTEGER:
                 raise DataError(
                     f"{file}: column '{name}': {value}: above 2^53 a number "
@@ -167,18 +172,20 @@ def check_integers(file: Path, footer: pq.FileMetaData, names: Iterable[str]) ->
                 )
 
 
-def _extremes(file: Path, footer: pq.FileMetaData, name: str) -> list[Any]:
-    if (told := _told(footer, name)) is not None:
-        return told
-    extremes = pc.min_max(read_columns(file, [name]).column(0)).as_py()
-    return [*extremes.values()]
+def _extremes(file: Path, name: str) -> list[Any]:
+    return [*pc.min_max(read_columns(file, [name]).column(0)).as_py().values()]
 
 
-def _told(footer: pq.FileMetaData, name: str) -> list[Any] | None:
-    """Least and largest of a column by the footer; None where it does not tell of every group."""
-    index = places(footer)[name]
-    groups = range(footer.num_row_groups)
-    statistics = [footer.row_group(group).column(index).statistics for group in groups]
-    if all(found is not None and found.has_min_max for found in statistics):
-        return [value for found in statistics for value in (found.min, found.max)]
-    return None
+def _told(footer: pq.FileMetaData, names: Iterable[str]) -> dict[str, list[Any]]:
+    """Least and largest numbers of the columns of which the footer tells in every row group."""
+    at = places(footer)
+    found: dict[str, list[Any]] = {name: [] for name in names}
+    for number in range(footer.num_row_groups):
+        group = footer.row_group(number)
+        for name in [*found]:
+            said = group.column(at[name]).statistics
+            if said is not None and said.has_min_max:
+                found[name] += (said.min, said.max)
+            else:
+                del found[name]
+    return found

@@ -1,6 +1,6 @@
 """What people read of a run or a comparison: words, tables, pictures, pages."""
 
-from tandem.reporting.charts import draw, grid, png
+from tandem.reporting.charts import data_uri, draw, grid, png
 from tandem.reporting.headlines import five_digits, headline
 from tandem.reporting.page import page_html, page_markdown, page_note
 from tandem.reporting.run_texts import (
@@ -23,6 +23,7 @@ __all__ = [
     "cleaning_html",
     "cleaning_json",
     "coefficients",
+    "data_uri",
     "draw",
     "five_digits",
     "fold_metrics",

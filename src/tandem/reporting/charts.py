@@ -1,6 +1,7 @@
 """Pictures of a run and of a comparison: one colour per engine everywhere."""
 
 import io
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from typing import TYPE_CHECKING
@@ -146,6 +147,11 @@ def png(figure: "Figure") -> bytes:
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=110, bbox_inches="tight")
     return content.getvalue()
+
+
+def data_uri(picture: bytes) -> str:
+    """A PNG as the address of an image that a page carries in itself."""
+    return f"data:image/png;base64,{b64encode(picture).decode()}"
 
 
 def _bars(

@@ -1,10 +1,10 @@
 """A comparison as a page that carries everything in itself, and as Markdown."""
 
-from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 
 from tandem.comparison import Comparison
+from tandem.reporting.charts import data_uri
 from tandem.reporting.headlines import five_digits
 from tandem.reporting.run_texts import ledger_line
 from tandem.reporting.tables import coefficient_table, parity_table, table
@@ -24,11 +24,7 @@ _PLOTS = {
 
 def page_html(found: Comparison, command: str, pictures: Mapping[str, bytes]) -> str:
     """The report for a browser; `command` is what was typed, `pictures` are PNGs by name."""
-    plots = {
-        title: f"data:image/png;base64,{b64encode(pictures[name]).decode()}"
-        for name, title in _PLOTS.items()
-        if name in pictures
-    }
+    plots = {title: data_uri(pictures[name]) for name, title in _PLOTS.items() if name in pictures}
     page = template("report.html.j2")
     return page.render(**_content(found, command), plots=plots)
 

@@ -43,6 +43,7 @@ class Reader:
     def __init__(self, dataset: Dataset, text: tuple[str, ...] = ()) -> None:
         self._dataset = dataset
         self._metadata: dict[str, pq.FileMetaData] = {}
+        self._coded: dict[str, list[str]] = {}  # by file: texts that are read as codes
         self._text = text
 
     def __reduce__(self) -> tuple[type["Reader"], tuple[Dataset, tuple[str, ...]]]:
@@ -63,6 +64,7 @@ class Reader:
         schema = self._metadata[self._dataset.files[0].path].schema.to_arrow_schema()
         types = {name: schema.field(name).type for name in names}
         self._text = tuple(name for name, kind in types.items() if _is_text(kind))
+        self._coded.clear()
         return Footers(tuple(found), nulls, types)
 
     def pieces(self, stretches: Sequence[Stretch], columns: Sequence[Column]) -> Pieces:
@@ -94,10 +96,12 @@ class Reader:
         if file.path not in self._metadata:
             self._metadata[file.path] = _footer(file)
         footer = self._metadata[file.path]
+        if file.path not in self._coded:
+            self._coded[file.path] = [name for name in self._text if not _delta(footer, name)]
         return open_file(
             file.path,
             metadata=footer,
-            read_dictionary=[name for name in self._text if not _delta(footer, name)],
+            read_dictionary=self._coded[file.path],
             pre_buffer=False,
             buffer_size=_STREAM_BYTES,
         )

@@ -14,14 +14,7 @@ from tandem.errors import IncompleteError
 from tandem.machine import Place, held, locked, start_child, stop_children
 from tandem.sweeps.jobs import Job
 from tandem.sweeps.outcomes import Outcome, Status
-from tandem.tracking import (
-    FINISHED,
-    RUNNING,
-    Attempt,
-    attempts,
-    end_unfinished,
-    tracking_uri,
-)
+from tandem.tracking import FINISHED, RUNNING, Attempt, attempts, end_unfinished, tracking_uri
 
 SWEEP_LOCK = "sweep"  # beside the locks of a parent's jobs: held while the sweep lives
 _SILENT = "ended without finishing its run"

@@ -8,6 +8,7 @@ from tandem.tracking.dashboard import links
 from tandem.tracking.folder import (
     model_name,
     read_answer,
+    read_logged,
     read_record,
     read_remarks,
     write_record,
@@ -57,6 +58,7 @@ __all__ = [
     "opened_store",
     "put_in_place",
     "read_answer",
+    "read_logged",
     "read_record",
     "read_remarks",
     "runs_frame",

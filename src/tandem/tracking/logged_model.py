@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import tandem
 from tandem.errors import TrackingError
 from tandem.tracking.client import client
-from tandem.tracking.folder import Logged, model_name, read_logged
+from tandem.tracking.folder import Logged, model_name
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
@@ -22,12 +22,12 @@ _REQUIRED = ("mlflow", "numpy", "pandas")
 _ENVIRONMENT = "python: {}\nbuild_dependencies:\n- pip\ndependencies:\n- -r requirements.txt\n"
 
 
-def log_dataset(run_id: str, folder: Path) -> None:
+def log_dataset(run_id: str, logged: Logged) -> None:
     """The dataset as the input of a run: name, digest, where the user has it, rows, columns."""
-    client().log_inputs(run_id, [_input(read_logged(folder))])
+    client().log_inputs(run_id, [_input(logged)])
 
 
-def log_model(run_id: str, folder: Path) -> str:
+def log_model(run_id: str, logged: Logged) -> str:
     """Keep the model of a record, with these sources, signature and the first raw rows; its id.
 
     Written by us in MLflow's format: `mlflow.pyfunc.log_model` loads the model again and looks
@@ -35,7 +35,7 @@ def log_model(run_id: str, folder: Path) -> str:
     """
     from mlflow.entities import LoggedModelOutput  # noqa: PLC0415 - slow
 
-    store, logged = client(), read_logged(folder)
+    store = client()
     run = store.get_run(run_id)
     model = store.create_logged_model(
         run.info.experiment_id,
@@ -52,9 +52,8 @@ def log_model(run_id: str, folder: Path) -> str:
     return str(model.model_id)
 
 
-def of_model(model_id: str, folder: Path) -> dict[str, str]:
+def of_model(model_id: str, logged: Logged) -> dict[str, str]:
     """What a metric says of the model and the dataset that it is of."""
-    logged = read_logged(folder)
     return {"model_id": model_id, "dataset_name": logged.name, "dataset_digest": logged.digest}
 
 

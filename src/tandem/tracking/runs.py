@@ -12,7 +12,7 @@ from tandem.machine import JOB_KEY, leave, revoke
 from tandem.settings import Tracking
 from tandem.tracking import dashboard
 from tandem.tracking.client import client
-from tandem.tracking.folder import artifacts, read_record
+from tandem.tracking.folder import artifacts, read_logged, read_record
 from tandem.tracking.history import FINISHED, JOB_TAG, RUNNING, end_unfinished, several_sizes
 from tandem.tracking.logged_model import log_dataset, log_model, of_model
 from tandem.tracking.record import Record
@@ -110,12 +110,12 @@ def send(run_id: str, folder: Path, begin: float) -> None:
     """
     with answering():
         client().log_artifacts(run_id, str(artifacts(folder)))
-        model_id = log_model(run_id, folder)
-        log_dataset(run_id, folder)
-        record = read_record(folder)
+        record, logged = read_record(folder), read_logged(folder)
+        model_id = log_model(run_id, logged)
+        log_dataset(run_id, logged)
         log_s = ("time/log_s", time.perf_counter() - begin, 0)
         sent = Record(record.params, (*record.metrics, log_s), record.tags)
-        log_batch(run_id, sent, of_model(model_id, folder))
+        log_batch(run_id, sent, of_model(model_id, logged))
 
 
 def log_batch(run_id: str, record: Record, model: Mapping[str, str] | None = None) -> None:
