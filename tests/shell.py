@@ -3,9 +3,12 @@
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import mlflow
+import psutil
 
 SMALL = ("dataset.rows=3000", "model.reg_param=[0.1]", "folds.k=2")
 
@@ -27,3 +30,19 @@ def runs(kind: str) -> list[mlflow.entities.Run]:
     client = mlflow.MlflowClient(f"sqlite:///{Path.cwd() / 'mlflow.db'}")
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     return list(client.search_runs(experiments, f"tags.kind = '{kind}'"))
+
+
+def until(true: Callable[[], bool], seconds: float = 120) -> None:
+    """Wait until it is true."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def lives(process: psutil.Process) -> bool:
+    """Whether a process runs; an orphan may stay a zombie where nobody collects it."""
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False

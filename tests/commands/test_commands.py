@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import mlflow
@@ -17,7 +16,7 @@ import pytest
 from tandem.tracking import history
 from tandem.tracking.dashboard import ORDER_TAG
 from tandem.tracking.folder import read_record
-from tests.shell import SMALL, runs, tandem
+from tests.shell import SMALL, runs, tandem, until
 from tests.tasks import synthetic
 
 
@@ -194,19 +193,12 @@ def test_a_model_carries_its_card_its_metrics_and_its_data(place: Path) -> None:
 def test_a_run_that_is_killed_without_a_word_ends_as_lost() -> None:
     arguments = ["dataset.rows=60000", "model.max_iter=100000", "model.tol=1e-12"]
     with subprocess.Popen([sys.executable, "-m", "tandem", *arguments]) as process:
-        _until(lambda: bool(runs("run")))
+        until(lambda: bool(runs("run")))
         process.kill()
-    _until(lambda: runs("run")[0].info.status != "RUNNING")
+    until(lambda: runs("run")[0].info.status != "RUNNING")
     (run,) = runs("run")
     assert run.info.status == "FAILED"
     assert run.data.tags["failure.class"] == "lost"
-
-
-def _until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
 
 
 @pytest.mark.usefixtures("place")

@@ -4,12 +4,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 
 import psutil
 import pytest
 
-from tests.shell import SMALL, runs
+from tests.shell import SMALL, lives, runs, until
 
 
 @pytest.mark.slow
@@ -39,18 +38,3 @@ def family(process: int, name: str) -> list[psutil.Process]:
         return [child for child in children if child.name() == name]
     except psutil.NoSuchProcess:
         return []
-
-
-def lives(process: psutil.Process) -> bool:
-    try:
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
-
-
-def until(true: Callable[[], bool]) -> None:
-    """Wait until it is true, for a while."""
-    deadline = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)

@@ -4,8 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -13,6 +12,7 @@ import pytest
 
 from tandem.errors import DataError, MachineError
 from tandem.machine.helper import Helper, leave, revoke
+from tests.shell import until
 
 # ---- what the helper calls: it finds them by their names
 
@@ -48,14 +48,6 @@ def helper(monkeypatch: pytest.MonkeyPatch) -> Iterator[Helper]:
     made = Helper(lambda: os.environ)
     yield made
     made.close()
-
-
-def until(true: Callable[[], bool]) -> None:
-    """Wait until it is true, for seconds."""
-    deadline = time.monotonic() + 10
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_it_is_another_process_and_answers_in_turn(helper: Helper) -> None:

@@ -6,9 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import mlflow
@@ -22,7 +20,7 @@ from tandem.manual import configuration_folder
 from tandem.sweeps import outcomes
 from tandem.sweeps.jobs import Job, code_version, make_jobs, sweep_key
 from tandem.sweeps.outcomes import Outcome, Status
-from tests.shell import runs, tandem
+from tests.shell import lives, runs, tandem, until
 
 TINY = ("engine=scan", "dataset.rows=300", "model.reg_param=[0.1]", "folds.k=2")
 LONG = ("engine=sequential", "dataset.rows=50000", "model.max_iter=100000", "model.tol=1e-12")
@@ -123,7 +121,7 @@ def _results_are_complete(
 def test_no_job_outlives_its_sweep(name: signal.Signals) -> None:
     arguments = (*LONG, "folds.seed=1,2,3", "sweep.jobs=2", "sweep.resume=true")
     with starting(*arguments) as sweep:
-        _until(lambda: len(runs("run")) == 2)
+        until(lambda: len(runs("run")) == 2)
         family = psutil.Process(sweep.pid).children(recursive=True)
         if name == signal.SIGTERM:
             second = tandem("sweep", *arguments)
@@ -132,7 +130,7 @@ def test_no_job_outlives_its_sweep(name: signal.Signals) -> None:
             assert second.stderr.count("\n") == 1
         sweep.send_signal(name)
         status = sweep.wait(timeout=30)
-    _until(lambda: not any(map(_computes, family)), seconds=7)
+    until(lambda: not any(map(lives, family)), seconds=7)
     killed = name == signal.SIGKILL
     assert status == (-name if killed else 128 + name)
     assert parent_of_all().info.status == ("FAILED" if killed else "KILLED")
@@ -140,21 +138,6 @@ def test_no_job_outlives_its_sweep(name: signal.Signals) -> None:
     assert len(ends) == 2
     # A child that computes where no signal is heard ends 5 s later, without a word.
     assert {*ends} <= ({"KILLED", "FAILED"} if killed else {"KILLED"})
-
-
-def _computes(process: psutil.Process) -> bool:
-    # An orphan may stay a zombie where nobody collects it.
-    try:
-        return process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _until(holds: Callable[[], bool], seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
 
 
 @pytest.mark.slow
@@ -166,7 +149,7 @@ def test_twenty_kills_lose_nothing_and_do_nothing_twice() -> None:
         with starting(*arguments) as sweep:
             in_a_job, before = kill % 4 == 3, len(runs("run"))
             if in_a_job:
-                _until(lambda n=before: sweep.poll() is not None or len(runs("run")) > n)
+                until(lambda n=before: sweep.poll() is not None or len(runs("run")) > n)
             try:
                 sweep.communicate(timeout=moments.uniform(0, 1 if in_a_job else 3))
             except subprocess.TimeoutExpired:
