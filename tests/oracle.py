@@ -105,14 +105,21 @@ def action_of(column: Column, rows: Sequence[Row], task: Task) -> str:
     return "impute mean"
 
 
-def fold_of(row_id: int, folds: Folds) -> int:
-    """h(row_id - row_id % block) % k: three rounds of an affine map and a cube modulo a prime."""
-    prime = 2**31 - 69
-    mixed = (row_id - row_id % folds.block) % prime
-    for constant in (7, 8, 9):
-        offset = (folds.seed % prime + 1) * constant * 1_013_904_223
-        mixed = pow(1_664_525 * mixed + offset, 3, prime)
-    return mixed % folds.k
+def folds_of(rows: int, folds: Folds) -> list[int]:
+    """The fold of every row: of its block's h, or in a table of up to 10,000 rows of the place that
+    h has among all, % k. h: three rounds of an affine map and a cube modulo a prime.
+    """
+    prime, mixed = 2**31 - 69, []
+    for first in range(0, rows, folds.block):
+        value = first % prime
+        for constant in (7, 8, 9):
+            offset = (folds.seed % prime + 1) * constant * 1_013_904_223
+            value = pow(1_664_525 * value + offset, 3, prime)
+        mixed.append(value)
+    if rows <= 10_000:
+        places = {value: place for place, value in enumerate(sorted(mixed))}
+        mixed = [places[value] for value in mixed]
+    return [mixed[row // folds.block] % folds.k for row in range(rows)]
 
 
 def cross_validate(task: Task) -> OracleResult:
@@ -128,11 +135,12 @@ def cross_validate(task: Task) -> OracleResult:
     imputed = [name for name, action in actions.items() if action == "impute mean"]
     features = [c for c in task.dataset.features if actions[c.name] != "drop column"]
 
+    fold_of = folds_of(len(rows), task.folds)
     on_all = fit_cleaner(used, features)
     rmse, r2, mae = np.empty((3, task.folds.k, len(task.grid)))
     for fold in range(task.folds.k):
-        train = [row for row in used if fold_of(row[ROW_ID], task.folds) != fold]
-        test = [row for row in used if fold_of(row[ROW_ID], task.folds) == fold]
+        train = [row for row in used if fold_of[row[ROW_ID]] != fold]
+        test = [row for row in used if fold_of[row[ROW_ID]] == fold]
         cleaner = on_all if task.cleaning.fit_on == "all" else fit_cleaner(train, features)
         x_test, y_test = clean(test, features, cleaner), numbers(test, target)
         sst = math.fsum((y - mean(y_test)) ** 2 for y in y_test)

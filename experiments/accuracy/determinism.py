@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from tandem.commands.run import answer
 from tandem.config import compose
 from tandem.engines import scan
-from tandem.folds import fold_numbers
+from tandem.folds import Assignment
 from tandem.moments.tiling import Workplace
 from tandem.results import Result
 from tandem.scan import row_groups
@@ -114,7 +114,7 @@ def order_of_rows(kind: str, block: int) -> Iterator[Result]:
     data, rng = table(kind), np.random.default_rng(1)
     overrides = (f"folds.k={K}", f"folds.seed={SEED}", f"folds.block={block}")
     yield run(data, *overrides)
-    folds = fold_numbers(0, COUNT, Folds(K, SEED, block))
+    folds = Assignment(Folds(K, SEED, block), COUNT).of(0, COUNT)
     place = np.arange(COUNT)
     for fold in range(K):
         place[folds == fold] = rng.permutation(np.flatnonzero(folds == fold))

@@ -1,9 +1,10 @@
-"""Which fold a row is in: a function of row id, k and seed, written once for every frame."""
+"""Which fold a row is in: a function of row id, k and seed, and of the rows of a small table."""
 
 from collections.abc import Sequence
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Self, TypeVar
 
-import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +17,10 @@ _PRIME = 2_147_483_579
 _MULTIPLIER = 1_664_525
 _ROUNDS = 3
 _AT_ONCE = 16384  # their intermediate values stay in the cache
+
+# Up to so many rows folds are of even size; beyond, they differ by what chance makes them differ:
+# of 10 folds of 100,000 rows by 1 %. An engine that cannot count rows gets them as a list.
+EVEN_ROWS = 10_000
 
 ROW_ID = "row_id"
 FOLD = "fold"
@@ -41,42 +46,81 @@ class _Rows:
         return _Rows(np.subtract(self.values, whole, out=whole))
 
 
-def fold_expression(folds: Folds) -> nw.Expr:
-    """The fold of every row of a frame, as an integer column named `fold`."""
-    row = nw.col(ROW_ID)
-    return _fold(row - row % folds.block, folds).alias(FOLD)
+T = TypeVar("T")
 
 
-def fold_numbers(first: int, rows: int, folds: Folds) -> NDArray[np.uint16]:
-    """The fold of each of `rows` consecutive row ids from `first`, shape (rows,)."""
-    block = first // folds.block
-    count = (first + rows - 1) // folds.block - block + 1
-    starts = np.arange(block, block + count, dtype=np.uint64) * np.uint64(folds.block)
-    found = np.empty(count, dtype=np.uint16)
-    for begin in range(0, count, _AT_ONCE):
-        part = slice(begin, begin + _AT_ONCE)
-        found[part] = _fold(_Rows(starts[part]), folds).values
-    skip = first - block * folds.block
-    # Not np.repeat, which copies element by element.
-    return np.broadcast_to(found[:, None], (count, folds.block)).ravel()[skip : skip + rows]
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """The fold of every row of a table of `rows` rows: h(b, seed) % k, b the row's first neighbour.
 
-
-T = TypeVar("T", nw.Expr, _Rows)
-
-
-def _fold(row: T, folds: Folds) -> T:
-    """fold = h(row, seed) % k, where `row` is the row id of the first row of the block.
-
-    h alternates affine maps and cubes modulo a prime, both permutations, so that folds are of
-    equal size to within sampling noise, whatever the order of the rows, and so that the fold for
-    a k that divides K is the fold for K modulo k.
+    Neighbours are the `folds.block` rows that share a fold. h is a permutation of the row ids, so
+    folds are of equal size to within chance: rows are spread as if each had drawn its fold. Up to
+    EVEN_ROWS rows, the rank of h among all blocks stands in its place: the sizes of two folds
+    differ by one block at most. In both, the fold for a k that divides K is that for K modulo k.
     """
-    mixed = row % _PRIME
+
+    folds: Folds
+    rows: int
+
+    @property
+    def k(self) -> int:
+        """Folds."""
+        return self.folds.k
+
+    def finer(self, k: int) -> Self:
+        """The same with `k` folds."""
+        return replace(self, folds=replace(self.folds, k=k))
+
+    @property
+    def even(self) -> bool:
+        """Whether the sizes of two folds differ by one block at most."""
+        return self.rows <= EVEN_ROWS
+
+    @property
+    def depends_on(self) -> tuple[int, ...]:
+        """Everything but k that the fold of a row depends on."""
+        return (self.folds.seed, self.folds.block, self.rows if self.even else 0)
+
+    def of(self, first: int, rows: int) -> NDArray[Any]:
+        """The fold of each of `rows` consecutive row ids from `first`, shape (rows,)."""
+        size = self.folds.block
+        block = first // size
+        count = (first + rows - 1) // size - block + 1
+        found = np.empty(count, dtype=np.uint16 if self.k <= 2**16 else np.int64)
+        if self.even:
+            blocks = -(-self.rows // size)
+            found[:] = _ranks(self.folds.seed, size, blocks)[block : block + count] % self.k
+        else:
+            starts = np.arange(block, block + count, dtype=np.uint64) * np.uint64(size)
+            for begin in range(0, count, _AT_ONCE):
+                part = slice(begin, begin + _AT_ONCE)
+                found[part] = (mixed(_Rows(starts[part]), self.folds.seed) % self.k).values
+        skip = first - block * size
+        # Not np.repeat, which copies element by element.
+        return np.broadcast_to(found[:, None], (count, size)).ravel()[skip : skip + rows]
+
+
+@lru_cache(maxsize=4)
+def _ranks(seed: int, size: int, blocks: int) -> NDArray[np.int64]:
+    """How many of the `blocks` blocks have a smaller h, of each."""
+    starts = np.arange(blocks, dtype=np.uint64) * np.uint64(size)
+    ranks = np.empty(blocks, dtype=np.int64)
+    ranks[np.argsort(mixed(_Rows(starts), seed).values)] = np.arange(blocks)
+    return ranks
+
+
+def mixed(row: T, seed: int) -> T:
+    """h: affine maps and cubes in turn, modulo a prime; both are permutations.
+
+    `row`: anything that has the operators of whole numbers, so numpy and Spark share the formula.
+    """
+    found: Any = row
+    found = found % _PRIME
     for number in range(_ROUNDS):
-        offset = (folds.seed % _PRIME + 1) * (number + 7) * 1_013_904_223 % _PRIME
-        mixed = (mixed * _MULTIPLIER + offset) % _PRIME
-        mixed = mixed * mixed % _PRIME * mixed % _PRIME
-    return mixed % folds.k
+        offset = (seed % _PRIME + 1) * (number + 7) * 1_013_904_223 % _PRIME
+        found = (found * _MULTIPLIER + offset) % _PRIME
+        found = found * found % _PRIME * found % _PRIME
+    return found  # type: ignore[no-any-return]
 
 
 def check_folds(n_test: Sequence[int], folds: Folds) -> None:

@@ -141,7 +141,7 @@ def test_a_dirty_table_from_the_cache_is_the_truth(
     tmp_path: Path, read: list[str], fit_on: str, missing_category: str
 ) -> None:
     """NaN makes the first look count before it scans; the second does neither."""
-    synthetic(tmp_path / "data", rows=600, seed=4, files=3)
+    synthetic(tmp_path / "data", rows=600, seed=6, files=3)
     protocol = (f"cleaning.fit_on={fit_on}", f"cleaning.missing_category={missing_category}")
     first = look(tmp_path / "data", *protocol)
     del read[:]

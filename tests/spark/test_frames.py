@@ -10,8 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from numpy.testing import assert_allclose
+from pyspark.sql import SparkSession
 
 from tandem.errors import ConfigurationError, DataError
+from tandem.folds import EVEN_ROWS, ROW_ID, Assignment
+from tandem.settings import Folds
+from tandem.spark.frames import fold_of_row
 from tests.dataset.test_parquet import ROWS, every_type, flip, options, stored
 from tests.tasks import drive, make_task
 
@@ -64,6 +68,16 @@ def test_a_damaged_page_is_refused_by_its_file(
     ) as no:
         drive(engine, task)
     assert str(no.value).startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize("block", [1, 7])
+@pytest.mark.parametrize("rows", [1, 300, EVEN_ROWS, EVEN_ROWS + 1])
+def test_rows_have_the_folds_of_the_other_engines(rows: int, block: int) -> None:
+    assigned = Assignment(Folds(5, 3, block), rows)
+    session = SparkSession.builder.master("local[2]").getOrCreate()
+    frame = session.range(rows).withColumnRenamed("id", ROW_ID)
+    found = dict(frame.select(ROW_ID, fold_of_row(assigned)).collect())
+    assert [found[row] for row in range(rows)] == assigned.of(0, rows).tolist()
 
 
 HARM: dict[str, Callable[[Path], object]] = {

@@ -15,13 +15,13 @@ from pyspark.sql import functions as F  # noqa: N812 - its name in all of Spark'
 
 from tandem.cleaning import MISSING, measure, take_ledger, valid_row
 from tandem.engines.base import Decide, Progress
-from tandem.folds import FOLD, check_folds, fold_expression
+from tandem.folds import FOLD, Assignment, check_folds
 from tandem.records import Advance, Ledger, Plan, Task
 from tandem.results import ErrorSums, Facts, LinearModel
 from tandem.settings import FitOn, GridPoint
 from tandem.spark import partitions, session_facts, start_session
 from tandem.spark.cross_validator import fold_metrics
-from tandem.spark.frames import frame_errors, read_frame, unread_by_spark
+from tandem.spark.frames import fold_of_row, frame_errors, read_frame, unread_by_spark
 
 _FEATURES = "features"
 
@@ -54,8 +54,9 @@ class Engine:
         plan = decide(measure(nw.from_native(self._frame), self.task.dataset))
         loaded = nw.from_native(self._frame)
         ledger = take_ledger(loaded, plan)
-        rows = loaded.filter(valid_row(plan)).with_columns(fold_expression(self.task.folds))
-        used = rows.select(*(c.id for c in (plan.target, *plan.used)), FOLD).to_native()
+        assigned = Assignment(self.task.folds, self.task.dataset.rows)
+        rows = loaded.filter(valid_row(plan)).to_native().withColumn(FOLD, fold_of_row(assigned))
+        used = rows.select(*(c.id for c in (plan.target, *plan.used)), FOLD)
         cleaned = used.na.fill(MISSING, [c.id for c in plan.categorical]).cache()
         cleaned.count()
         if self.task.cleaning.fit_on is FitOn.ALL:

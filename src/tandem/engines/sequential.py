@@ -18,7 +18,7 @@ from tandem.cleaning import MISSING, frequency_order, measure, take_ledger, vali
 from tandem.dataset import as_pandas, read_columns
 from tandem.engines.base import Decide, Progress
 from tandem.errors import DataError
-from tandem.folds import FOLD, ROW_ID, check_folds, fold_expression
+from tandem.folds import FOLD, Assignment, check_folds
 from tandem.model import as_text
 from tandem.records import Array, Kind, Ledger, Plan, Task
 from tandem.results import Design, ErrorSums, Facts, LinearModel
@@ -63,15 +63,18 @@ class Engine:
             ignore_index=True,
         ).set_axis([column.id for column in columns], axis="columns")
         typed = {column.id: _typed(frame[column.id], column.kind) for column in columns}
-        typed[ROW_ID] = np.arange(len(frame))
+        typed[FOLD] = Assignment(self.task.folds, len(frame)).of(0, len(frame))
         self._frame = pd.DataFrame(typed, copy=False)
 
     def prepare(self, decide: Decide) -> tuple[Plan, Ledger]:
         plan = decide(measure(nw.from_native(self._frame).lazy(), self.task.dataset))
         frame = nw.from_native(self._frame)
         ledger = take_ledger(frame.lazy(), plan)
-        cleaned = frame.filter(valid_row(plan)).with_columns(fold_expression(self.task.folds))
-        used = cleaned.select(*(c.id for c in (plan.target, *plan.used)), FOLD).to_native()
+        used = (
+            frame.filter(valid_row(plan))
+            .select(*(c.id for c in (plan.target, *plan.used)), FOLD)
+            .to_native()
+        )
         for column in plan.categorical:
             used[column.id] = used[column.id].cat.add_categories([MISSING]).fillna(MISSING)
         self._frame, self._plan = used, plan

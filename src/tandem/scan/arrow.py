@@ -10,11 +10,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tandem.cleaning import MISSING
-from tandem.folds import fold_numbers
+from tandem.folds import Assignment
 from tandem.moments import Batch, Cells, Codes, Integers
 from tandem.records import Kind, Plan
 from tandem.scan.pieces import Piece
-from tandem.settings import Folds
 
 _NOTHING: Integers = np.empty(0, dtype=np.int64)
 
@@ -23,7 +22,7 @@ class NotFiniteError(Exception):
     """A column of floating-point numbers holds NaN or an infinity, which the footer cannot tell."""
 
 
-def batch(piece: Piece, plan: Plan, folds: Folds, with_nan: frozenset[str] | None) -> Batch:
+def batch(piece: Piece, plan: Plan, folds: Assignment, with_nan: frozenset[str] | None) -> Batch:
     """The columns of `plan` in `piece`, with the fold of every row and the rows to drop.
 
     `with_nan`: ids of the columns in which NaN stands for missing; None: not known yet, then
@@ -50,7 +49,7 @@ def batch(piece: Piece, plan: Plan, folds: Folds, with_nan: frozenset[str] | Non
     return Batch(
         tuple(cells[column.id] for column in wanted),
         tuple(codes[column.id] for column in plan.categorical),
-        fold_numbers(piece.first_row, piece.rows, folds),
+        folds.of(piece.first_row, piece.rows),
         dropped,
     )
 

@@ -69,7 +69,7 @@ class SecondLook:
         """The moments of all rows of `stretches`, by the folds that `work` has."""
         folds, how = work.rows.folds, _how(work)
         made = _micro_folds(work, stretches[0]) if self._marks else folds.k
-        finer = replace(work, rows=replace(work.rows, folds=replace(folds, k=made)))
+        finer = replace(work, rows=replace(work.rows, folds=folds.finer(made)))
         self.rows_from_cache = 0
 
         def keys(file: File) -> list[str]:
@@ -184,9 +184,9 @@ def _how(work: GroupMoments) -> str:
     vector = {name: np.asarray(value).tolist() for name, value in asdict(work.vector).items()}
     with_nan = [column.name for column in rows.columns if column.id in (rows.with_nan or ())]
     known = rows.with_nan is not None  # else the moments prove that no column holds NaN
-    folds = (rows.folds.seed, rows.folds.block)
     sums = (sorted(work.allowance.counted), work.allowance.limit)
-    return _digest([*map(_described, used), vector, with_nan, known, folds, sums])
+    by = rows.folds.depends_on
+    return _digest([*map(_described, used), vector, with_nan, known, by, sums])
 
 
 def _described(columns: Iterable[Column]) -> str:

@@ -7,6 +7,7 @@ from typing import TypeVar
 import numpy as np
 
 from tandem.cleaning import check_ledger, refuse_infinite
+from tandem.folds import Assignment
 from tandem.moments import Allowance, Indices, Moments, Residual, RowVector
 from tandem.records import Action, Array, Column, Dataset, Ledger, Mask, Plan, Profile
 from tandem.scan.arrow import decimals, is_floating
@@ -58,7 +59,8 @@ class Scanner:
     def __init__(self, dataset: Dataset, folds: Folds, run: Run, *, kept: bool) -> None:
         self.dataset = dataset
         self.scans = 0
-        self._folds, self._run, self._kept = folds, run, kept
+        self._run, self._kept = run, kept
+        self._folds = Assignment(folds, dataset.rows)
         self._reader = Reader(dataset)
         self._with_nan: frozenset[str] | None = None  # not known before a scan
         self.footers: Footers

@@ -14,6 +14,7 @@ import scipy
 from threadpoolctl import threadpool_limits
 
 from tandem.errors import DataError
+from tandem.folds import Assignment
 from tandem.moments import (
     Allowance,
     Batch,
@@ -31,7 +32,6 @@ from tandem.scan.index_sums import Lookup, counted_sums
 from tandem.scan.pieces import Piece, Pieces, Stretch
 from tandem.scan.row_groups import Reader
 from tandem.scan.threads import Work, in_order
-from tandem.settings import Folds
 
 T = TypeVar("T")
 
@@ -49,7 +49,7 @@ class Rows:
     reader: Reader
     columns: tuple[Column, ...]
     plan: Plan
-    folds: Folds
+    folds: Assignment
     with_nan: frozenset[str] | None
 
     def pieces(self, stretches: Sequence[Stretch]) -> Pieces:

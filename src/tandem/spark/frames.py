@@ -15,7 +15,7 @@ from pyspark.sql import types as T  # noqa: N812 - the same
 
 from tandem.dataset import read_footer
 from tandem.errors import DataError
-from tandem.folds import ROW_ID
+from tandem.folds import ROW_ID, Assignment, mixed
 from tandem.records import Column, Dataset, Kind
 
 if TYPE_CHECKING:
@@ -64,6 +64,17 @@ def read_frame(session: "SparkSession", dataset: Dataset) -> "DataFrame":
     paths = [_escape(file.path) for file in dataset.files]
     columns = (_typed(column) for column in dataset.columns)
     return session.read.schema(schema).parquet(*paths).select(_row_id(session, dataset), *columns)
+
+
+def fold_of_row(assigned: Assignment) -> SparkColumn:
+    """The fold of every row, by its row id."""
+    row = F.col(ROW_ID)
+    if assigned.even:
+        # A text, which is one call to the JVM; it is split once, when the plan is made.
+        listed = ",".join(map(str, assigned.of(0, assigned.rows).tolist()))
+        return F.element_at(F.split(F.lit(listed), ","), (row + 1).cast("int")).cast("bigint")
+    folds = assigned.folds
+    return mixed(row - row % folds.block, folds.seed) % folds.k
 
 
 @contextmanager
