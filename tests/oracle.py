@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from operator import mul
 from typing import Any, NamedTuple
 
@@ -53,10 +54,21 @@ class Cleaner(NamedTuple):
 
 
 class Line(NamedTuple):
-    """y = intercept + sum_j slopes[j] * x_j in raw units."""
+    """y = y_mean + sum_j slopes[j] * (x_j - means[j]) in raw units."""
 
-    intercept: float
+    y_mean: Fraction
+    means: list[Fraction]
     slopes: list[float]
+
+    @property
+    def intercept(self) -> float:
+        """y at x = 0."""
+        return float(self.y_mean - sum(map(mul, map(Fraction, self.slopes), self.means)))
+
+    def error(self, x: Sequence[float], y: float) -> float:
+        """y less what the line says; through the means, from which rounded numbers are far."""
+        away = [float(Fraction(v) - middle) for v, middle in zip(x, self.means, strict=True)]
+        return float(Fraction(y) - self.y_mean) - math.fsum(map(mul, self.slopes, away))
 
 
 def read_rows(dataset: Dataset) -> list[Row]:
@@ -146,8 +158,7 @@ def cross_validate(task: Task) -> OracleResult:
         sst = math.fsum((y - mean(y_test)) ** 2 for y in y_test)
         lines = fit(clean(train, features, cleaner), numbers(train, target), task.grid)
         for index, line in enumerate(lines):
-            found = (line.intercept + math.fsum(map(mul, line.slopes, x)) for x in x_test)
-            errors = [y - value for y, value in zip(y_test, found, strict=True)]
+            errors = [line.error(x, y) for x, y in zip(x_test, y_test, strict=True)]
             sse = math.fsum(error**2 for error in errors)
             rmse[fold, index] = math.sqrt(sse / len(test))
             r2[fold, index] = 1.0 - sse / sst if sst > 0 else math.nan
@@ -211,13 +222,12 @@ def number(column: Column, cell: Any, cleaner: Cleaner) -> float:
 def fit(x: Sequence[Sequence[float]], y: Sequence[float], grid: Iterable[GridPoint]) -> list[Line]:
     """The line of every grid point, by z_j = (x_j - mean_j) / s_j, or 0 for a constant column."""
     n = len(y)
-    y_mean = mean(y)
-    centred = [value - y_mean for value in y]
+    y_mean, centred = centre(y)
     deviation = math.sqrt(math.fsum(map(mul, centred, centred)) / n)
     means, deviations, z = [], [], []
     for column in zip(*x, strict=True):
-        means.append(mean(column))
-        from_mean = [value - means[-1] for value in column]
+        middle, from_mean = centre(column)
+        means.append(middle)
         s = math.sqrt(math.fsum(map(mul, from_mean, from_mean)) / n)
         deviations.append(s or math.inf)
         z.append([value / deviations[-1] for value in from_mean])
@@ -227,8 +237,14 @@ def fit(x: Sequence[Sequence[float]], y: Sequence[float], grid: Iterable[GridPoi
     for point in grid:
         weights = minimise(gram, xy, point, deviation or 1.0)
         slopes = [float(w) / s for w, s in zip(weights, deviations, strict=True)]
-        lines.append(Line(y_mean - math.fsum(map(mul, slopes, means)), slopes))
+        lines.append(Line(y_mean, means, slopes))
     return lines
+
+
+def centre(values: Sequence[float]) -> tuple[Fraction, list[float]]:
+    """The mean, not rounded, and the values less it."""
+    middle = sum(map(Fraction, values), Fraction()) / len(values)
+    return middle, [float(Fraction(value) - middle) for value in values]
 
 
 def minimise(gram: Array, xy: Array, point: GridPoint, deviation: float) -> Array:

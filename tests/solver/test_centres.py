@@ -223,15 +223,15 @@ def test_a_column_is_constant_where_its_range_is_0(tmp_path: Path) -> None:
 
 def test_tidy_data_take_one_scan(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    rows = np.arange(30_000)
+    rows = np.arange(45_000)
     write(
         tmp_path,
         5000,
-        sorted=np.sort(rng.normal(size=30_000)) + 1e6,
+        sorted=np.sort(rng.normal(size=45_000)) + 1e6,
         time=1.7e9 + 60.0 * rows,
-        skewed=np.exp(2 * rng.normal(size=30_000)),
-        year=np.full(30_000, 2013.0),
-        y=rng.normal(size=30_000),
+        skewed=np.exp(2 * rng.normal(size=45_000)),
+        year=np.full(45_000, 2013.0),
+        y=rng.normal(size=45_000),
     )
     for block in (1, 5000):
         assert drive("scan", table_task(tmp_path, f"folds.block={block}")).facts.scans == 1

@@ -9,7 +9,7 @@ more scan together.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -25,6 +25,7 @@ from tandem.results import ErrorSums, Facts, LinearModel
 from tandem.scan import NotFiniteError, Run, Scanned, Scanner, Stretch, Work, in_order
 from tandem.settings import FitOn, GridPoint
 from tandem.solver import (
+    DigitsLostError,
     Folding,
     canonical,
     centres_for,
@@ -82,25 +83,14 @@ class Engine:
 
     def cross_validate(self) -> ErrorSums:
         assert self._scanned is not None
-        folds, fit_on = self.task.folds, self.task.cleaning.fit_on
-        check_folds(self._scanned.moments.rows.tolist(), folds)
-        scanned = replace(self._scanned, moments=canonical(self._scanned.moments))
-        self._scanned = scanned
-        self._folding = Folding(
-            scanned.moments,
-            scanned.vector,
-            fit_on_all=fit_on is FitOn.ALL,
-            second_scan=partial(self._scanner.index_sums, scanned),
-        )
-        grid = self.task.grid
-        advance = self._progress(folds.k * len(grid), "fits")
-        again = partial(self._scanner.errors, scanned)
-        return cross_validate(self._folding, grid, again, advance, mae=self.task.mae)
+        check_folds(self._scanned.moments.rows.tolist(), self.task.folds)
+        self._fold(self._scanned)
+        return self._solved(self._cross_validated)
 
     def refit(self, point: GridPoint) -> LinearModel:
         assert self._scanned is not None
-        products = partial(self._scanner.products, self._scanned)
-        return refit(self._folding, self._scanned.plan, point, products)
+        plan = self._scanned.plan
+        return self._solved(lambda: refit(self._folding, plan, point))
 
     def facts(self) -> Facts:
         if self._scanned is None:
@@ -114,6 +104,33 @@ class Engine:
         if self._limits:
             self._limits.restore_original_limits()
             self._limits = None
+
+    def _fold(self, found: Scanned) -> None:
+        scanned = replace(found, moments=canonical(found.moments))
+        self._scanned = scanned
+        self._folding = Folding(
+            scanned.moments,
+            scanned.vector,
+            fit_on_all=self.task.cleaning.fit_on is FitOn.ALL,
+            second_scan=partial(self._scanner.index_sums, scanned),
+            slices=scanned.slices,
+        )
+
+    def _cross_validated(self) -> ErrorSums:
+        assert self._scanned is not None
+        grid = self.task.grid
+        advance = self._progress(self.task.folds.k * len(grid), "fits")
+        again = partial(self._scanner.errors, self._scanned)
+        return cross_validate(self._folding, grid, again, advance, mae=self.task.mae)
+
+    def _solved(self, ask: Callable[[], T]) -> T:
+        """What is asked for; of exact sums where rounded ones would show."""
+        try:
+            return ask()
+        except DigitsLostError:
+            assert self._scanned is not None
+            self._fold(self._scanner.exactly(self._scanned))
+            return ask()
 
     def _scan(self, plan: Plan, profile: Profile) -> Scanned:
         """The moments, summed about centres that are near every training set."""

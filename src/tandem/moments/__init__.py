@@ -16,6 +16,7 @@ from tandem.moments.moments import (
     sum_of_others,
 )
 from tandem.moments.row_vector import Residual, RowVector
+from tandem.moments.slices import Slices
 from tandem.moments.tiling import Workplace, moments_of, tiles
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Pair",
     "Residual",
     "RowVector",
+    "Slices",
     "Workplace",
     "allowed",
     "fit_indices",

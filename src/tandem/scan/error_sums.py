@@ -39,27 +39,6 @@ def error_sums(
     return sums
 
 
-def products(
-    batch: Batch,
-    vector: RowVector,
-    work: Workplace,
-    model: Residual,
-    places: Sequence[Mapping[str, int]],
-) -> Array:
-    """Sums of [1, u, o, y, indices] times the residual of one model, over the used rows."""
-    sums = np.zeros(vector.width + len(places))
-    levels, used = _levels(batch, places), _used(batch)
-    for tile in tiles(batch, vector, int(batch.folds.max(initial=0)) + 1, work):
-        indices = [model.indices[c][column[tile.rows]] for c, column in enumerate(levels)]
-        errors = model.row[0] @ tile.vectors
-        for c, index in enumerate(indices):
-            errors += model.by_index[0, c] * index
-        errors *= used[tile.rows]
-        sums[: vector.width] += tile.vectors @ errors
-        sums[vector.width :] += [index @ errors for index in indices]
-    return sums
-
-
 def _levels(batch: Batch, places: Sequence[Mapping[str, int]]) -> list[Integers]:
     return [
         np.array([place[level] for level in codes.levels], dtype=np.int64)[codes.codes]

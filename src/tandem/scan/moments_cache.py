@@ -7,7 +7,7 @@ files, all in their order, so that the sum is the same bit for bit whatever the 
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cache
@@ -181,12 +181,19 @@ def _how(work: GroupMoments) -> str:
     """Everything but the file and the number of folds that the moments of a file depend on."""
     rows, plan = work.rows, work.rows.plan
     used = (rows.columns, (plan.target, *plan.numeric), plan.categorical, plan.required)
-    vector = {name: np.asarray(value).tolist() for name, value in asdict(work.vector).items()}
+    vector = _spelled(asdict(work.vector))
+    cut = None
+    if rows.slices:
+        cut = [_spelled(asdict(rows.slices.vector)), rows.slices.exponents.tolist()]
     with_nan = [column.name for column in rows.columns if column.id in (rows.with_nan or ())]
     known = rows.with_nan is not None  # else the moments prove that no column holds NaN
     sums = (sorted(work.allowance.counted), work.allowance.limit)
     by = rows.folds.depends_on
-    return _digest([*map(_described, used), vector, with_nan, known, by, sums])
+    return _digest([*map(_described, used), vector, cut, with_nan, known, by, sums])
+
+
+def _spelled(values: Mapping[str, object]) -> dict[str, object]:
+    return {name: np.asarray(value).tolist() for name, value in values.items()}
 
 
 def _described(columns: Iterable[Column]) -> str:

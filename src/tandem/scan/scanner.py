@@ -8,7 +8,7 @@ import numpy as np
 
 from tandem.cleaning import check_ledger, refuse_infinite
 from tandem.folds import Assignment
-from tandem.moments import Allowance, Indices, Moments, Residual, RowVector
+from tandem.moments import Allowance, Indices, Moments, Residual, RowVector, Slices
 from tandem.records import Action, Array, Column, Dataset, Ledger, Mask, Plan, Profile
 from tandem.scan.arrow import decimals, is_floating
 from tandem.scan.first_rows import allowance, common_shift
@@ -22,7 +22,6 @@ from tandem.scan.work import (
     GroupErrors,
     GroupIndexSums,
     GroupMoments,
-    GroupProducts,
     Rows,
 )
 from tandem.settings import Folds
@@ -34,7 +33,8 @@ T = TypeVar("T")
 class Scanned:
     """The moments of the rows that `plan` uses, and what their row vectors hold.
 
-    `allowed`: which categories have sums; `ledger`: where every row went.
+    `allowed`: which categories have sums; `ledger`: where every row went; `slices`: what the rows
+    were cut into, so that `moments` are of `slices.whole`; None: they are of `vector`.
     """
 
     plan: Plan
@@ -42,6 +42,7 @@ class Scanned:
     moments: Moments
     allowed: Allowance
     ledger: Ledger
+    slices: Slices | None = None
 
     @property
     def places(self) -> tuple[dict[str, int], ...]:
@@ -112,11 +113,16 @@ class Scanner:
 
     def about(self, scanned: Scanned, centres: Array) -> Scanned:
         """One scan: the moments of `scanned`, each fold about its `centres`, shape (k, columns)."""
-        vector = replace(scanned.vector, centres=centres)
-        rows = self._rows(scanned.plan, *self._only_checked(scanned.plan))
-        moments = self._sum(rows, vector, scanned.allowed)
-        ledger = replace(scanned.ledger, rows_from_cache=self._second_look.rows_from_cache)
-        return replace(scanned, vector=vector, moments=moments, ledger=ledger)
+        return self._again(replace(scanned, vector=replace(scanned.vector, centres=centres)))
+
+    def exactly(self, scanned: Scanned) -> Scanned:
+        """One scan: the moments of `scanned`, of rows cut into slices, so that nothing is rounded.
+
+        But for the numbers themselves, by 2**-53 of the column's largest about its shift.
+        """
+        slices = Slices.of(scanned.vector, scanned.moments.gram, self.dataset.rows)
+        vector = replace(scanned.vector, exact=True)
+        return self._again(replace(scanned, vector=vector, slices=slices))
 
     def whole(self, plan: Plan) -> Mask:
         """Which of the numeric features, then the target, hold no fractions; shape (columns,)."""
@@ -129,7 +135,8 @@ class Scanner:
         Shape as `moments.with_counted` takes it: (fits, k, counted, width + categories).
         """
         lookup = Lookup(indices, scanned.places, scanned.moments.counted)
-        return self._added(GroupIndexSums(self._rows(scanned.plan), scanned.vector, lookup))
+        rows = replace(self._rows(scanned.plan), slices=scanned.slices)
+        return self._added(GroupIndexSums(rows, _summed(scanned), lookup))
 
     def errors(self, scanned: Scanned, residuals: Sequence[Residual]) -> Array:
         """One scan: squared and absolute errors of every row under the models of its fold.
@@ -139,12 +146,13 @@ class Scanner:
         rows = self._rows(scanned.plan)
         return self._added(GroupErrors(rows, scanned.vector, tuple(residuals), scanned.places))
 
-    def products(self, scanned: Scanned, vector: RowVector, model: Residual) -> Array:
-        """One scan: the sums of every number of a row times its residual, about `vector`.
-
-        Shape (width + categories,).
-        """
-        return self._added(GroupProducts(self._rows(scanned.plan), vector, model, scanned.places))
+    def _again(self, scanned: Scanned) -> Scanned:
+        """What `scanned` asks for, summed."""
+        rows = self._rows(scanned.plan, *self._only_checked(scanned.plan))
+        rows = replace(rows, slices=scanned.slices)
+        moments = self._sum(rows, _summed(scanned), scanned.allowed)
+        ledger = replace(scanned.ledger, rows_from_cache=self._second_look.rows_from_cache)
+        return replace(scanned, moments=moments, ledger=ledger)
 
     def _sum(self, rows: Rows, vector: RowVector, allowed: Allowance) -> Moments:
         work = GroupMoments(rows, vector, allowed)
@@ -186,3 +194,8 @@ class Scanner:
         )
         check_ledger(ledger)
         return ledger
+
+
+def _summed(scanned: Scanned) -> RowVector:
+    """The row vector that is summed."""
+    return scanned.slices.whole if scanned.slices else scanned.vector

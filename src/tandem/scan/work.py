@@ -21,13 +21,14 @@ from tandem.moments import (
     Moments,
     Residual,
     RowVector,
+    Slices,
     Workplace,
     moments_of,
     total,
 )
 from tandem.records import Array, Column, Plan
 from tandem.scan.arrow import NotFiniteError, batch, count_cells
-from tandem.scan.error_sums import error_sums, products
+from tandem.scan.error_sums import error_sums
 from tandem.scan.index_sums import Lookup, counted_sums
 from tandem.scan.pieces import Piece, Pieces, Stretch
 from tandem.scan.row_groups import Reader
@@ -43,7 +44,8 @@ Counts = dict[str, tuple[int, int, int]]
 class Rows:
     """Reads `columns` of a stretch as batches of the features and the target of `plan`.
 
-    `with_nan`: ids of the columns in which NaN stands for missing; None: not known yet.
+    `with_nan`: ids of the columns in which NaN stands for missing; None: not known yet. `slices`:
+    what the numbers are cut into; None: they are whole.
     """
 
     reader: Reader
@@ -51,6 +53,7 @@ class Rows:
     plan: Plan
     folds: Assignment
     with_nan: frozenset[str] | None
+    slices: Slices | None = None
 
     def pieces(self, stretches: Sequence[Stretch]) -> Pieces:
         """The rows of `stretches`."""
@@ -58,7 +61,8 @@ class Rows:
 
     def batch(self, decoded: Callable[[], Piece]) -> Batch:
         """A piece as what is worked on. Raises NotFiniteError as `arrow.batch` does."""
-        return batch(decoded(), self.plan, self.folds, self.with_nan)
+        found = batch(decoded(), self.plan, self.folds, self.with_nan)
+        return self.slices.cut(found) if self.slices else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,18 +144,6 @@ class GroupErrors(_GroupSums):
     def part(self, rows: Batch, work: Workplace) -> Array:
         """The sums of a piece."""
         return error_sums(rows, self.vector, work, self.residuals, self.places)
-
-
-@dataclass(frozen=True, slots=True)
-class GroupProducts(_GroupSums):
-    """Sums of every number of a row times the residual of one model, by stretch."""
-
-    model: Residual
-    places: tuple[Mapping[str, int], ...]
-
-    def part(self, rows: Batch, work: Workplace) -> Array:
-        """The sums of a piece."""
-        return products(rows, self.vector, work, self.model, self.places)
 
 
 @dataclass(frozen=True, slots=True)

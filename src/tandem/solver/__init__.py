@@ -2,7 +2,7 @@
 
 from tandem.solver.centres import centres_for
 from tandem.solver.collinear import NEARLY, groups
-from tandem.solver.cross_validation import cross_validate, refit
+from tandem.solver.cross_validation import DigitsLostError, cross_validate, refit
 from tandem.solver.objective import sklearn_estimator
 from tandem.solver.recentre import recentred
 from tandem.solver.solve import make_ready
@@ -10,6 +10,7 @@ from tandem.solver.training_sets import Folding, canonical
 
 __all__ = [
     "NEARLY",
+    "DigitsLostError",
     "Folding",
     "canonical",
     "centres_for",

@@ -5,15 +5,21 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from tandem.cleaning import MISSING
-from tandem.moments import Residual, RowVector
+from tandem.moments import Residual
 from tandem.records import Advance, Array, Plan
 from tandem.results import Design, ErrorSums, LinearModel
 from tandem.settings import GridPoint
-from tandem.solver.fits import LOST, errors, fit, intercepts
-from tandem.solver.refine import settled
+from tandem.solver.fits import LOST, Fitted, errors, fit, intercept
 from tandem.solver.residuals import residual
-from tandem.solver.solve import KKT_TOLERANCE
-from tandem.solver.training_sets import Folding
+from tandem.solver.solve import KKT_TOLERANCE, SHOWS
+from tandem.solver.training_sets import Folding, Normal
+
+# So few rows are summed again to the last digits: it takes no time.
+_FEW_ROWS, _LAST_DIGITS = 20_000, 1e-14
+
+
+class DigitsLostError(Exception):
+    """The sums were rounded, and what is solved from them would show it."""
 
 
 def cross_validate(
@@ -29,7 +35,7 @@ def cross_validate(
     `sum_errors(models)`: one scan, squared and absolute errors of every row under the model of
     its fold, shape (2, k, points). It is asked for absolute errors (`mae`), and for squared ones
     that are so small against the target that the moments have lost their digits. `advance` is
-    told of every fold's fits.
+    told of every fold's fits. Raises DigitsLostError where the rows should be summed exactly.
     """
     vector, n_test = folding.vector, folding.rows
     sse = np.empty((len(n_test), len(grid)))
@@ -40,13 +46,14 @@ def cross_validate(
     unsolved = 0
     for fold, split in enumerate(folding.splits()):
         assert split.test is not None
-        fitted = fit(split.train, grid)
-        sse[fold], share[fold] = errors(split.test, fitted.slopes)
+        fitted = _fit(split.train, grid)
+        rounded = fitted.slopes.rounded()
+        sse[fold], share[fold] = errors(split.test, rounded)
         sst[fold] = split.sst
         unsolved += int(np.count_nonzero(fitted.solution.kkt > KKT_TOLERANCE))
         designs.append(fitted.design)
-        slopes.append(fitted.slopes)
-        residuals.append(residual(split, fitted.slopes, vector.of_fold(fold)))
+        slopes.append(rounded)
+        residuals.append(residual(split, rounded, vector.of_fold(fold)))
         advance(len(grid))
     sae = None
     if mae or np.any(share < LOST):
@@ -58,25 +65,26 @@ def cross_validate(
     return ErrorSums(sse, sst, n_train, tuple(n_test), unsolved, sae, *known)
 
 
-def refit(
-    folding: Folding, plan: Plan, point: GridPoint, products: Callable[[RowVector, Residual], Array]
-) -> LinearModel:
-    """The model of `point` on all rows, settled against them where the moments leave it open.
-
-    `products(vector, model)`: one scan, the sums of every number of a row times its residual, about
-    `vector`; shape (width + categories,).
-    """
+def refit(folding: Folding, plan: Plan, point: GridPoint) -> LinearModel:
+    """The model of `point` on all rows. Raises DigitsLostError as `cross_validate` does."""
     split = folding.whole()
-    vector = folding.vector.about(split.shift)  # one model of all rows
-    slopes = settled(split, vector, point, lambda model: products(vector, model))[0]
+    slopes = _fit(split.train, [point]).slopes[0]
     levels = (
         tuple(None if names[i] == MISSING else names[i] for i in order.tolist())
         for names, order in zip(folding.levels, split.orders, strict=True)
     )
     means = split.means.rounded()
     return LinearModel(
-        intercept=float(intercepts(split, slopes[None, :])[0]),
-        coefficients={c.name: float(b) for c, b in zip(plan.used, slopes, strict=True)},
+        intercept=intercept(split, slopes),
+        coefficients={c.name: float(b) for c, b in zip(plan.used, slopes.rounded(), strict=True)},
         means={c.name: float(mean) for c, mean in zip(plan.numeric, means, strict=True)},
         levels={c.name: names for c, names in zip(plan.categorical, levels, strict=True)},
     )
+
+
+def _fit(train: Normal, grid: Sequence[GridPoint]) -> Fitted:
+    fitted = fit(train, grid)
+    moved = float(np.max(fitted.solution.rounding, initial=0.0))
+    if not train.exact and moved > (_LAST_DIGITS if train.rows <= _FEW_ROWS else SHOWS):
+        raise DigitsLostError
+    return fitted

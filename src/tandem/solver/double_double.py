@@ -4,6 +4,7 @@ Sums and products are exact to about 2**-104 relative, on any machine (no 80-bit
 Source: Dekker 1971 (split, product), Knuth (sum), as in Hida, Li and Bailey's QD library.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -76,6 +77,27 @@ class DoubleDouble:
         """The nearest float64."""
         total: Array = self.hi + self.lo
         return total
+
+    def scaled(self, power: Array | float) -> "DoubleDouble":
+        """Times powers of two, which rounds nothing."""
+        return DoubleDouble(self.hi * power, self.lo * power)
+
+    def transposed(self) -> "DoubleDouble":
+        """With the last two axes exchanged."""
+        return DoubleDouble(self.hi.swapaxes(-1, -2), self.lo.swapaxes(-1, -2))
+
+
+def concatenated(*parts: DoubleDouble) -> DoubleDouble:
+    """Along the last axis."""
+    hi, lo = ([getattr(part, half) for part in parts] for half in ("hi", "lo"))
+    return DoubleDouble(np.concatenate(hi, axis=-1), np.concatenate(lo, axis=-1))
+
+
+def stacked(parts: Sequence[DoubleDouble]) -> DoubleDouble:
+    """Along a new first axis."""
+    return DoubleDouble(
+        np.stack([part.hi for part in parts]), np.stack([part.lo for part in parts])
+    )
 
 
 def _lifted(value: "DoubleDouble | Array | float") -> DoubleDouble:

@@ -28,7 +28,7 @@ LOST = 3e-4
 class Fitted:
     """`slopes`: shape (points, p), coefficients of every grid point in raw units; how they came."""
 
-    slopes: Array
+    slopes: DoubleDouble
     solution: Solution
     design: Design
 
@@ -37,7 +37,7 @@ def fit(train: Normal, grid: Sequence[GridPoint]) -> Fitted:
     """The minimiser of the objective (objective.py) at every grid point, on one training set."""
     standard = Standard.of(train)
     points = [penalty(point, standard.target_deviation) for point in grid]
-    solution = solve(standard.xx, standard.xy, standard.yy, points)
+    solution = solve(standard.xx, standard.xy, standard.yy, points, standard.least)
     groups = tuple(tuple(standard.varies[[*group]].tolist()) for group in solution.groups)
     design = Design(len(standard.varies), solution.rank, solution.condition, groups)
     return Fitted(standard.raw(solution.weights), solution, design)
@@ -49,7 +49,7 @@ def errors(test: Normal, slopes: Array) -> tuple[Array, Array]:
     `test`: the held-out rows, M = `test.gram`; `slopes`: shape (points, p), raw units. Both
     answers have shape (points,); SSE is in squared units of the target. What cancels counts as
     much as it was when it was summed. A share below LOST says that the sum holds fewer than twelve
-    digits.
+    digits; sums that were not rounded hold them all.
     """
     residual = np.column_stack([-slopes, np.ones(len(slopes))])
     gram = test.gram.hi
@@ -61,17 +61,16 @@ def errors(test: Normal, slopes: Array) -> tuple[Array, Array]:
     share = np.divide(sse, size, out=np.ones_like(sse), where=size > 0)
     for index in np.flatnonzero(share < _SUM_AGAIN):
         sse[index] = _exact(test.gram, residual[index])
-    return np.maximum(sse, 0.0), share
+    return np.maximum(sse, 0.0), np.full_like(share, np.inf) if test.exact else share
 
 
-def intercepts(split: Split, slopes: Array) -> Array:
-    """b0 = mean of y - b' mean of x, over the training set, for every row b of `slopes`.
+def intercept(split: Split, slopes: DoubleDouble) -> float:
+    """b0 = mean of y - b' mean of x, over the training set.
 
-    `slopes`: shape (points, p), raw units; the answer has shape (points,), units of the target.
+    `slopes`: b, shape (p,), raw units, not rounded yet; the answer is in units of the target.
     """
     centre = split.centre
-    products = (centre[None, :-1] * slopes).sum(axis=1)
-    return (centre[-1:] - products).rounded()
+    return float((centre[-1] - (centre[:-1] * slopes).sum(axis=0)).rounded())
 
 
 def _exact(gram: DoubleDouble, residual: Array) -> float:

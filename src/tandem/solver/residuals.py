@@ -1,6 +1,6 @@
-"""The residual of a row as a function of its row vector, and what sums of residuals pull at.
+"""The residual of a row as a function of its row vector.
 
-With these, errors are summed row by row where the moments have lost the digits of them.
+With it, errors are summed row by row where the moments have lost the digits of them.
 """
 
 import numpy as np
@@ -33,23 +33,3 @@ def residual(split: Split, slopes: Array, vector: RowVector) -> Residual:
     by_index = np.zeros((len(slopes), len(split.indices)))
     by_index[:, design[~numeric] - vector.numeric] = -slopes[:, ~numeric]
     return Residual(row, by_index, split.indices)
-
-
-def pull(split: Split, vector: RowVector, sums: Array) -> Array:
-    """Sums of (x_j - mean x_j) times the residual, raw units, from the sums of `products`.
-
-    A cleaned cell less its mean is (x - m) o + (m - mean), m being the mean of what is there.
-    """
-    found = np.empty(len(vector.design))
-    shift = DoubleDouble.of(vector.shift) / vector.per_unit
-    means = (split.means - shift[:-1]).rounded()
-    observed = vector.observed(vector.design)
-    for j, at in enumerate(vector.design):
-        if at < vector.numeric:
-            value, there = sums[1 + at] / vector.per_unit[at], sums[observed[j]]
-            centre = float((split.centre[j] - shift[at]).rounded())
-            found[j] = value - means[at] * there - (centre - means[at]) * sums[0]
-        else:
-            centre = float(split.centre[j].rounded())
-            found[j] = sums[vector.width + at - vector.numeric] - centre * sums[0]
-    return found

@@ -6,7 +6,8 @@ For features standardised over n rows, G = Z'Z/n and c = Z'y/n:
 
 - l1 = 0: by the eigenvalues of G, then refined against the residual in double-double. Of several
   minimisers (l2 = 0, collinear columns) the one of smallest norm: eigenvalues of G + l2 below
-  RANK_CUTOFF * p * the largest of G count as 0.
+  RANK_CUTOFF * p * the largest of G count as 0. Where G was summed exactly, and its eigenvalues are
+  further apart than float64 can tell, by its factors in double-double (factor.py).
 - l1 > 0: an active set is solved exactly, so that no tolerance shows. It starts from the answer at
   the next larger penalty; of many features, from that of scikit-learn's coordinate descent on p + 1
   rows that have the same Gram matrix. With l2 = 0 and collinear columns the minimiser of smallest
@@ -19,17 +20,21 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tandem.records import Array
 from tandem.settings import GridPoint
 from tandem.solver.active_set import EPSILON, RANK_CUTOFF, ActiveSet, violation
 from tandem.solver.collinear import NEARLY, Groups, groups
-from tandem.solver.double_double import DoubleDouble
+from tandem.solver.double_double import DoubleDouble, stacked
+from tandem.solver.factor import Factor
 from tandem.solver.objective import Penalty
 
 KKT_TOLERANCE = 1e-12  # of max |c|
 _ILL_CONDITIONED = 1e4  # ratio of eigenvalues from which double-double residuals pay
 _REFINEMENTS = 8
+_APART = 1e10  # ratio of eigenvalues from which factors in double-double pay
+SHOWS = 1e-10  # share of the weights from which it shows that rounding moved them
 _MANY = 100  # features from which scikit-learn's start is worth its import, half a second
 
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
@@ -42,12 +47,12 @@ class Solution:
     `kkt[g]`: largest violation of the optimality conditions, relative to the largest number that
     cancels in them, max |c| or max |G| |w|, apart from what lies along eigenvectors that are taken
     as collinear; `rounding[g]`: share of the weights that rounding in G and c may move, the
-    condition number of G + l2 times eps; `rank`: of G; `condition`: ratio of the largest to the
-    smallest singular value of Z that is not taken as 0; `groups`: features that follow from one
-    another, or nearly so.
+    condition number of the system that was solved times eps; `rank`: of G; `condition`: ratio of
+    the largest to the smallest singular value of Z that is not taken as 0; `groups`: features that
+    follow from one another, or nearly so.
     """
 
-    weights: Array
+    weights: DoubleDouble
     kkt: Array
     rounding: Array
     rank: int
@@ -55,84 +60,136 @@ class Solution:
     groups: Groups = ()
 
 
-def solve(gram: DoubleDouble, xy: DoubleDouble, yy: float, grid: Sequence[Penalty]) -> Solution:
+def solve(
+    gram: DoubleDouble,
+    xy: DoubleDouble,
+    yy: float,
+    grid: Sequence[Penalty],
+    least: float | None = None,
+) -> Solution:
     """The minimiser at every point of `grid`.
 
-    `gram`: G, shape (p, p), of columns that vary; `xy`: c, shape (p,); `yy`: y'y/n.
+    `gram`: G, shape (p, p), of columns that vary; `xy`: c, shape (p,); `yy`: y'y/n; `least`: the
+    share of the largest pivot up to which one is 0, where G holds more than the digits of float64.
     """
-    points = np.zeros((len(grid), len(xy.hi)))
-    if points.size == 0:
-        return Solution(points, np.zeros(len(grid)), np.zeros(len(grid)), 0, 1.0)
-    spectrum = _Spectrum.of(gram)
-    for index, penalty in enumerate(grid):
-        if penalty.l1 == 0.0:
-            points[index] = spectrum.ridge(xy, penalty.l2)
-    found = _paths(gram.hi, xy.hi, yy, [one for one in grid if one.l1 > 0.0], full=spectrum.full)
-    for index, penalty in enumerate(grid):
-        if penalty.l1 > 0.0:
-            points[index] = found[penalty]
-    kkt = np.array([spectrum.violation(xy.hi, p, w) for p, w in zip(grid, points, strict=True)])
-    moves = EPSILON * np.array([spectrum.condition(penalty.l2) for penalty in grid])
-    condition = float(np.sqrt(spectrum.condition()))
-    return Solution(points, kkt, moves, spectrum.rank, condition, spectrum.groups)
+    if len(xy.hi) == 0 or not grid:
+        none = DoubleDouble.of(np.zeros((len(grid), len(xy.hi))))
+        return Solution(none, np.zeros(len(grid)), np.zeros(len(grid)), 0, 1.0)
+    system = _System.of(gram, least)
+    found = _paths(gram.hi, xy.hi, yy, [one for one in grid if one.l1 > 0.0], full=system.full)
+    points = [
+        system.ridge(xy, p.l2) if p.l1 == 0.0 else system.settled(xy, p, found[p]) for p in grid
+    ]
+    pairs = [*zip(grid, (point.hi for point in points), strict=True)]
+    kkt = np.array([system.violation(xy.hi, penalty, weights) for penalty, weights in pairs])
+    moves = np.array([system.rounding(penalty, weights) for penalty, weights in pairs])
+    return Solution(stacked(points), kkt, moves, *system.facts())
 
 
 @dataclass(frozen=True, slots=True)
-class _Spectrum:
+class _System:
+    """G by its eigenvalues, and, where these do not tell enough, by its factors."""
+
     gram: DoubleDouble
     values: Array
     vectors: Array
     zero: float  # eigenvalues up to it count as 0
+    least: float | None
+    factor: Factor | None
 
     @classmethod
-    def of(cls, gram: DoubleDouble) -> "_Spectrum":
+    def of(cls, gram: DoubleDouble, least: float | None) -> "_System":
         values, vectors = np.linalg.eigh(gram.hi)
-        largest = float(np.max(values, initial=0.0))
-        return cls(gram, values, vectors, RANK_CUTOFF * len(values) * largest)
+        zero = RANK_CUTOFF * len(values) * float(np.max(values, initial=0.0))
+        apart = least is not None and values[0] * _APART <= values[-1]
+        factor = Factor.of(gram, least) if least is not None and apart else None
+        return cls(gram, values, vectors, zero, least, factor)
 
     def kept(self, l2: float = 0.0) -> Mask:
         """Which eigenvalues of G + l2 are not taken as 0."""
         return self.values + l2 > self.zero
 
     @property
-    def rank(self) -> int:
-        return int(np.count_nonzero(self.kept()))
-
-    @property
     def full(self) -> bool:
-        return bool(self.kept().all())
+        return self.factor.full if self.factor else bool(self.kept().all())
 
-    @property
-    def groups(self) -> Groups:
-        """Features that follow from one another, or nearly so; none where all is well."""
-        if self.full and self.condition() <= NEARLY**2:
-            return ()
-        return groups(self.vectors, len(self.values) - self.rank)
+    def facts(self) -> tuple[int, float, Groups]:
+        """Rank, condition number, and the features that (nearly) follow from one another."""
+        if self.factor:
+            rank, condition = self.factor.rank, float(np.sqrt(self.factor.condition()))
+            vectors = self.vectors if self.factor.full else self.factor.null_space()
+        else:
+            rank, vectors = int(np.count_nonzero(self.kept())), self.vectors
+            condition = float(np.sqrt(self.condition()))
+        missing = len(self.values) - rank
+        tied = missing > 0 or condition > NEARLY
+        return rank, condition, groups(vectors, missing) if tied else ()
 
     def condition(self, l2: float = 0.0) -> float:
         """Largest over smallest eigenvalue of G + l2 that is not taken as 0."""
         kept = self.values[self.kept(l2)] + l2
         return float(kept[-1] / kept[0]) if len(kept) else 1.0
 
-    def ridge(self, xy: DoubleDouble, l2: float) -> Array:
-        """w = V (D + l2)^-1 V'c over the eigenvalues that are not 0, refined."""
+    def rounding(self, penalty: Penalty, weights: Array) -> float:
+        """As `Solution.rounding` says; without a bound where an eigenvalue was taken as 0."""
+        values = self.values + penalty.l2
+        if penalty.l1 > 0.0 and values[-1] * EPSILON > SHOWS * values[0]:
+            on = np.flatnonzero(weights)
+            values = np.asarray(np.linalg.eigvalsh(self.gram.hi[np.ix_(on, on)])) + penalty.l2
+        if len(values) == 0:
+            return 0.0
+        return EPSILON * float(values[-1] / values[0]) if values[0] > self.zero else np.inf
+
+    def ridge(self, xy: DoubleDouble, l2: float) -> DoubleDouble:
+        """w = V (D + l2)^-1 V'c over the eigenvalues that are not 0, refined; or by factors."""
+        if self.factor and self.values[0] + l2 <= self.values[-1] / _APART:
+            return self._factor(np.arange(len(self.values)), l2).solve(xy)
         kept, inverse = self.kept(l2), np.zeros_like(self.values)
         inverse[kept] = 1.0 / (self.values[kept] + l2)
-        weights: Array = self.vectors @ (inverse * (self.vectors.T @ xy.hi))
+        weights = DoubleDouble.of(self.vectors @ (inverse * (self.vectors.T @ xy.hi)))
         hard = np.max(inverse, initial=0.0) > _ILL_CONDITIONED * np.min(
             inverse, initial=np.inf, where=kept
         )
         for _ in range(_REFINEMENTS if hard else 1):
-            if hard:
+            if hard or self.least is not None:
                 products = self.gram * weights[None, :]
-                left = (xy - products.sum(axis=1) - DoubleDouble.of(weights) * l2).rounded()
+                left = (xy - products.sum(axis=1) - weights * l2).rounded()
             else:
-                left = xy.hi - self.gram.hi @ weights - l2 * weights
+                left = xy.hi - self.gram.hi @ weights.hi - l2 * weights.hi
             step = self.vectors @ (inverse * (self.vectors.T @ left))
             weights = weights + step
-            if np.max(np.abs(step), initial=0.0) <= 1e-16 * np.max(np.abs(weights), initial=0.0):
+            if np.max(np.abs(step), initial=0.0) <= 1e-16 * np.max(np.abs(weights.hi), initial=0.0):
                 break
         return weights
+
+    def settled(self, xy: DoubleDouble, penalty: Penalty, weights: Array) -> DoubleDouble:
+        """A lasso's or elastic net's `weights`, solved for once more for their signs."""
+        on = np.flatnonzero(weights)
+        if self.least is None or len(on) == 0:
+            return DoubleDouble.of(weights)
+        signs = np.sign(weights[on])
+        right = xy[on] - signs * penalty.l1
+        if self.factor:
+            factor = self._factor(on, penalty.l2)
+            solved, unique = factor.solve(right), factor.full
+        else:
+            matrix, unique = self.gram[np.ix_(on, on)] + penalty.l2 * np.eye(len(on)), True
+            left = right - (matrix * weights[on][None, :]).sum(axis=1)
+            step = np.asarray(np.linalg.solve(matrix.hi, left.rounded()))
+            solved = DoubleDouble.of(weights[on]) + step
+        if not unique or np.any(np.sign(solved.hi) != signs):
+            return DoubleDouble.of(weights)
+        found = DoubleDouble.of(np.zeros_like(weights))
+        found.hi[on], found.lo[on] = solved.hi, solved.lo
+        return found
+
+    def _factor(self, on: NDArray[np.int64], l2: float) -> Factor:
+        """Of G + l2 for the features `on`."""
+        assert self.factor is not None
+        assert self.least is not None
+        if l2 == 0.0 and len(on) == len(self.values):
+            return self.factor
+        return Factor.of(self.gram[np.ix_(on, on)] + l2 * np.eye(len(on)), self.least)
 
     def violation(self, xy: Array, penalty: Penalty, weights: Array) -> float:
         """As `Solution.kkt` says."""

@@ -9,6 +9,8 @@ from tandem.records import Array
 from tandem.solver.double_double import DoubleDouble
 from tandem.solver.training_sets import CONSTANT, Normal
 
+_EPSILON = float(np.finfo(np.float64).eps)
+
 
 @dataclass(frozen=True, slots=True)
 class Standard:
@@ -17,6 +19,8 @@ class Standard:
     `features`: p; `varies`: shape (q,), positions of those that vary; `scale`: shape (q,), their
     population deviations s_j, in raw units; `xx`: shape (q, q), G; `xy`: shape (q,), c, in units
     of the target; `yy`: in squared ones. Of a constant target both are 0, and its deviation is 1.
+    `least`: the share of the largest pivot of G up to which one is rounding of the numbers alone,
+    where G was summed exactly; None where it was not.
     """
 
     features: int
@@ -26,6 +30,7 @@ class Standard:
     xx: DoubleDouble
     xy: DoubleDouble
     yy: float
+    least: float | None
 
     @classmethod
     def of(cls, train: Normal) -> "Standard":
@@ -41,10 +46,13 @@ class Standard:
         xx = gram[np.ix_(varies, varies)] / scale[:, None] / scale[None, :] / rows
         xy = gram[varies, -1] / scale / rows * signal
         yy = float(variance[-1]) * signal
-        return cls(len(constant) - 1, varies, scale, float(deviation[-1]), xx, xy, yy)
+        # As least squares on the rows counts a singular value as 0.
+        least = (max(train.rows, len(varies)) * _EPSILON) ** 2 if train.exact else None
+        return cls(len(constant) - 1, varies, scale, float(deviation[-1]), xx, xy, yy, least)
 
-    def raw(self, weights: Array) -> Array:
+    def raw(self, weights: DoubleDouble) -> DoubleDouble:
         """b_j = w_j / s_j, 0 for what is constant: (points, q) `weights` to shape (points, p)."""
-        slopes = np.zeros((len(weights), self.features))
-        slopes[:, self.varies] = weights / self.scale
+        slopes = DoubleDouble.of(np.zeros((len(weights.hi), self.features)))
+        divided = weights / self.scale
+        slopes.hi[:, self.varies], slopes.lo[:, self.varies] = divided.hi, divided.lo
         return slopes

@@ -22,6 +22,7 @@ from tandem.moments import (
     Integers,
     Moments,
     RowVector,
+    Slices,
     fit_indices,
     index_sums,
     ordered,
@@ -30,7 +31,7 @@ from tandem.moments import (
 )
 from tandem.records import Array, Mask
 from tandem.solver.centres import moved
-from tandem.solver.double_double import DoubleDouble
+from tandem.solver.double_double import DoubleDouble, concatenated, stacked
 
 # Indices of every category -> what those that are only counted sum to, as
 # `scan.index_sums.counted_sums` of all rows.
@@ -48,12 +49,13 @@ class Normal:
 
     `gram`: shape (p + 1, p + 1), centred at the means of the training set, in raw units; `squares`:
     shape (p + 1,), of every z, about what its rows were summed about, which is what rounding is a
-    share of.
+    share of; `exact`: they were summed without rounding.
     """
 
     rows: int
     gram: DoubleDouble
     squares: Array
+    exact: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,8 @@ class Folding:
 
     `fit_on_all`: mu of the imputed features, and kappa, are of all rows. `second_scan(indices)`:
     what the categories that are only counted sum to, shape (fits, k, counted, width + C), called
-    where there are such. Raises ValueError where it is needed and None.
+    where there are such. Raises ValueError where it is needed and None. `slices`: what the rows of
+    `vector` were cut into when they were summed; None: nothing.
     """
 
     def __init__(
@@ -101,25 +104,32 @@ class Folding:
         *,
         fit_on_all: bool,
         second_scan: SecondScan | None = None,
+        slices: Slices | None = None,
     ) -> None:
         self._moments, self.vector = moments, vector
         self._folds = len(moments.gram)
         self._indices = fit_indices(moments, on_all=fit_on_all)
-        self._index_sums = index_sums(moments, self._indices)
+        sums = index_sums(moments, self._indices)
         if moments.counted:
             if second_scan is None:
                 raise ValueError("categories that are only counted take a second scan")
             found = second_scan(self._indices)
-            self._index_sums = with_counted(self._index_sums, moments.counted, found)
-        self._others = sum_of_others(moments.gram)
-        self._all = self._others[0] + moments.gram[0]
+            sums = with_counted(sums, moments.counted, found)
+        width = moments.gram.shape[-1]
+        self._by_index = joined(DoubleDouble.of(sums[..., :width]), slices)
+        self._corner = DoubleDouble.of(sums[..., width:])
+        self._parts = joined(DoubleDouble.of(moments.gram), slices)
+        if slices:
+            self._parts = joined(self._parts.transposed(), slices)
+        self._others = _sum_of_others(self._parts)
+        self._all = self._others[0] + self._parts[0]
         self._on_all = self._all if fit_on_all else None
 
     def splits(self) -> Iterator[Split]:
         """One split per fold, in order."""
         for fold in range(self._folds):
             train = np.arange(self._folds) != fold
-            yield self._split(fold, self._others[fold], train, self._moments.gram[fold])
+            yield self._split(fold, self._others[fold], train, self._parts[fold])
 
     def whole(self) -> Split:
         """All rows as the training set, nothing held out."""
@@ -136,7 +146,9 @@ class Folding:
         """The levels of every category, in the order that `Split.orders` counts in."""
         return tuple(category.levels for category in self._moments.categories)
 
-    def _split(self, fold: int, gram: Array, train: Mask, held_out: Array | None) -> Split:
+    def _split(
+        self, fold: int, gram: DoubleDouble, train: Mask, held_out: DoubleDouble | None
+    ) -> Split:
         """The folds `train`, with A = `gram`, against `fold`, with A = `held_out`; -1: no fold."""
         fit_gram, fit = (gram, fold) if self._on_all is None else (self._on_all, -1)
         shift = self._shift(train)
@@ -168,15 +180,14 @@ class Folding:
         vector = self.vector
         if vector.centres is None:
             return vector.shift
-        rows = self._moments.gram[:, 0, vector.there]
-        sums = DoubleDouble.of(self._moments.gram[:, 0, vector.value])
-        sums = sums + DoubleDouble.of(vector.centres) * rows
+        rows = self._parts.hi[:, 0, vector.there]
+        sums = self._parts[:, 0, vector.value] + DoubleDouble.of(vector.centres) * rows
         total = np.maximum(rows[train].sum(axis=0), 1.0)
         mean = (sums[train].sum(axis=0) / total).rounded()
         shift: Array = np.where(np.ptp(vector.centres, axis=0) == 0.0, vector.centres[0], mean)
         return shift
 
-    def _bordered(self, gram: Array, members: Mask, fit: int, shift: Array) -> DoubleDouble:
+    def _bordered(self, gram: DoubleDouble, members: Mask, fit: int, shift: Array) -> DoubleDouble:
         """M = [[A, B'], [B, C]] of the folds `members` about `shift`; A is `gram` about one shift.
 
         A = sum a a', a = [1, u, o, y]; B = sum kappa a', C = sum kappa kappa'.
@@ -185,12 +196,12 @@ class Folding:
         vector = self.vector
         if vector.centres is None:
             rows, corner = rows[members].sum(axis=0), corner[members].sum(axis=0)
-            return DoubleDouble.of(np.block([[gram, rows.T], [rows, corner]]))
+            return _block(gram, rows, corner)
         total = DoubleDouble.of(np.zeros((vector.width + len(self._indices),) * 2))
         for f in np.flatnonzero(members):
-            part = np.block([[self._moments.gram[f], rows[f].T], [rows[f], corner[f]]])
+            part = _block(self._parts[f], rows[f], corner[f])
             step = DoubleDouble.of(vector.centres[f]) - shift
-            total = total + moved(DoubleDouble.of(part), vector.value, vector.there, step)
+            total = total + moved(part, vector.value, vector.there, step)
         return total
 
     @property
@@ -229,7 +240,7 @@ class Folding:
         return matrix[0, self._value] - means * matrix[0, self._there]
 
     def _normal(
-        self, matrix: DoubleDouble, summed: Array, means: DoubleDouble, rest: DoubleDouble
+        self, matrix: DoubleDouble, summed: DoubleDouble, means: DoubleDouble, rest: DoubleDouble
     ) -> Normal:
         """Sum of (v - rest)(v - rest)', v = u - means * o; `summed`: sums as they were scanned."""
         value, there, rows = self._value, self._there, float(matrix.hi[0, 0])
@@ -247,21 +258,48 @@ class Folding:
             gram = gram / unit[:, None] / unit[None, :]
         numeric = value < self.vector.width
         squares = square.hi.diagonal().copy()
-        squares[numeric] = summed.diagonal()[value[numeric]]
-        return Normal(int(rows), gram, squares / unit**2)
+        squares[numeric] = summed.hi.diagonal()[value[numeric]]
+        return Normal(int(rows), gram, squares / unit**2, self.vector.exact)
 
-    def _variation(self, gram: Array) -> float:
+    def _variation(self, gram: DoubleDouble) -> float:
         """Sum of squares of the target of one fold about its mean; 0 where its range is 0."""
         at = self.vector.width - 1
-        total = DoubleDouble.of(gram[0, at])
-        found = (DoubleDouble.of(gram[at, at]) - total * total / gram[0, 0]).rounded()
-        if gram[0, 0] < 2 or found <= CONSTANT * gram[at, at]:
+        total, rows = gram[0, at], float(gram.hi[0, 0])
+        found = (gram[at, at] - total * total / rows).rounded()
+        if rows < 2 or found <= CONSTANT * gram.hi[at, at]:
             return 0.0
         return float(found / self._per_unit[-1] ** 2)
 
-    def _borders(self, fit: int) -> tuple[Array, Array]:
+    def _borders(self, fit: int) -> tuple[DoubleDouble, DoubleDouble]:
         """B and C by fold: sum kappa a', shape (k, C, width); sum kappa kappa', shape (k, C, C)."""
         if not self._indices:
-            return np.zeros((self._folds, 0, self.vector.width)), np.zeros((self._folds, 0, 0))
-        sums = self._index_sums[fit]
-        return sums[..., : self.vector.width], sums[..., self.vector.width :]
+            none = np.zeros((self._folds, 0, self.vector.width))
+            return DoubleDouble.of(none), DoubleDouble.of(none[..., :0])
+        return self._by_index[fit], self._corner[fit]
+
+
+def joined(sums: DoubleDouble, slices: Slices | None) -> DoubleDouble:
+    """Sums of [1, w, o], shape (..., k, d, width), as those of [1, u, o], w being `slices` of u."""
+    if slices is None:
+        return sums
+    whole = slices.whole
+    at = whole.value.reshape(-1, slices.count)
+    total = sums[..., at[:, -1]].scaled(slices.unit(slices.count - 1)[:, None])
+    for number in reversed(range(slices.count - 1)):
+        total = total + sums[..., at[:, number]].scaled(slices.unit(number)[:, None])
+    indicators = slice(1 + whole.numeric, whole.width - 1)
+    return concatenated(sums[..., :1], total[..., :-1], sums[..., indicators], total[..., -1:])
+
+
+def _sum_of_others(parts: DoubleDouble) -> DoubleDouble:
+    """As `moments.sum_of_others`; in float64 where the parts are no more."""
+    if not np.any(parts.lo):
+        return DoubleDouble.of(sum_of_others(parts.hi))
+    folds = np.arange(len(parts.hi))
+    return stacked([parts[folds != fold].sum(axis=0) for fold in folds])
+
+
+def _block(gram: DoubleDouble, rows: DoubleDouble, corner: DoubleDouble) -> DoubleDouble:
+    """[[gram, rows'], [rows, corner]]."""
+    halves = zip((gram.hi, gram.lo), (rows.hi, rows.lo), (corner.hi, corner.lo), strict=True)
+    return DoubleDouble(*(np.block([[a, b.T], [b, c]]) for a, b, c in halves))
