@@ -37,7 +37,9 @@ class ErrorSums:
     `n_train[f]`, `n_test[f]`: rows outside and inside fold f;
     `unconverged`: fits that stopped at the iteration cap, `designs`: of the training sets, where
     known; `sae[f, g]`: sum of absolute errors, in units of the target, if asked for;
-    `slopes[f, g, j]`: coefficients in raw units, shape (k, points, p), where known.
+    `slopes[f, g, j]`: coefficients in raw units, shape (k, points, p), where known; `gaps[f, g]`:
+    the duality gap at which a fit stopped, as the solver tells it, in shares of the mean square of
+    the target about its mean; NaN where it does not iterate.
     """
 
     sse: Array
@@ -48,6 +50,7 @@ class ErrorSums:
     sae: Array | None = None
     designs: tuple[Design, ...] = ()
     slopes: Array | None = None
+    gaps: Array | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ class Answer:
 
     `test_rows[f]` and `target_deviation[f]`: rows of fold f and the population standard deviation
     of the target in it; `cleaning`: the ledger and every decision; `tol`: as asked for, None the
-    default; `slopes`: of every training set at `best`, shape (folds, features), where known.
+    default; `slopes`: of every training set, shape (folds, grid points, features), and `gaps`,
+    as in `ErrorSums`, where known.
     """
 
     engine: str
@@ -29,8 +30,14 @@ class Answer:
     model: LinearModel
     tol: float | None
     slopes: Array | None = None
+    gaps: Array | None = None
 
     @property
     def baseline(self) -> float:
         """RMSE of predicting every fold's own mean: the root of the mean square of deviations."""
         return float((self.target_deviation**2).mean() ** 0.5)
+
+    @property
+    def best_slopes(self) -> Array | None:
+        """Of every training set at `best`, shape (folds, features), where known."""
+        return None if self.slopes is None else self.slopes[:, self.grid.index(self.best)]

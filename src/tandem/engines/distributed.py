@@ -16,7 +16,7 @@ from pyspark.sql import functions as F  # noqa: N812 - its name in all of Spark'
 from tandem.cleaning import MISSING, measure, take_ledger, valid_row
 from tandem.engines.base import Decide, Progress
 from tandem.folds import FOLD, Assignment, check_folds
-from tandem.records import Advance, Ledger, Plan, Task
+from tandem.records import Advance, Array, Ledger, Plan, Task
 from tandem.results import ErrorSums, Facts, LinearModel
 from tandem.settings import FitOn, GridPoint
 from tandem.spark import partitions, session_facts, start_session
@@ -83,12 +83,14 @@ class Engine:
             foldCol=FOLD,
             parallelism=self.task.spark.parallelism,
         )
-        metrics = np.array(fold_metrics(validator, self._frame))
+        found = fold_metrics(validator, self._frame)
+        metrics = np.array(found.metrics)
+        slopes = [[self._slopes(model) for model in models] for models in found.models]
         n_train = tuple(sum(n_test) - rows for rows in n_test)
         rows = np.array(n_test, dtype=np.float64)[:, None]
         sse = metrics[:, :, 0] ** 2 * rows
         sae = metrics[:, :, 1] * rows if self.task.mae else None
-        return ErrorSums(sse, sst, n_train, tuple(n_test), sae=sae)
+        return ErrorSums(sse, sst, n_train, tuple(n_test), sae=sae, slopes=np.array(slopes))
 
     def refit(self, point: GridPoint) -> LinearModel:
         estimator, grid = self._search()
@@ -107,6 +109,13 @@ class Engine:
         if self._session is not None:
             session, self._session = self._session, None
             session.stop()
+
+    def _slopes(self, model: Any) -> Array:
+        """Of a model that cross-validation fitted, in raw units."""
+        cleaned = self._cleaning.stages if self._cleaning is not None else []
+        stages = [*cleaned, *(model.stages if isinstance(model, PipelineModel) else [model])]
+        by_type = {type(stage).__name__: stage for stage in stages}
+        return _raw(by_type["LinearRegressionModel"], by_type["StandardScalerModel"])
 
     def _fold_sums(self) -> tuple[list[int], Any]:
         y = F.col(self._plan.target.id)
@@ -165,10 +174,8 @@ def cleaning_stages(plan: Plan) -> list["Estimator[Any] | Transformer"]:
 def portable_model(plan: Plan, stages: list[Any]) -> LinearModel:
     """The fitted Spark stages as plain numbers, the scaling folded into the coefficients."""
     by_type = {type(stage).__name__: stage for stage in stages}
-    regression, scaler = by_type["LinearRegressionModel"], by_type["StandardScalerModel"]
-    deviations = scaler.std.toArray()
-    scale = np.divide(1.0, deviations, out=np.zeros_like(deviations), where=deviations > 0)
-    coefficients = regression.coefficients.toArray() * scale
+    regression = by_type["LinearRegressionModel"]
+    coefficients = _raw(regression, by_type["StandardScalerModel"])
     means: dict[str, float] = {}
     if plan.numeric:
         row = by_type["ImputerModel"].surrogateDF.first()
@@ -187,6 +194,14 @@ def portable_model(plan: Plan, stages: list[Any]) -> LinearModel:
         means=means,
         levels=levels,
     )
+
+
+def _raw(regression: Any, scaler: Any) -> Array:
+    """Coefficients in raw units, shape (p,), of fitted stages."""
+    deviations = scaler.std.toArray()
+    scale = np.divide(1.0, deviations, out=np.zeros_like(deviations), where=deviations > 0)
+    found: Array = regression.coefficients.toArray() * scale
+    return found
 
 
 class _Evaluator(RegressionEvaluator):

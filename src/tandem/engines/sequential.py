@@ -91,14 +91,17 @@ class Engine:
         sae = np.empty_like(sse) if self.task.mae else None
         sst = np.empty(self.task.folds.k)
         designs: dict[int, Design] = {}
-        slopes = np.empty((*sse.shape, len(self._plan.used)))
+        slopes, gaps = np.empty((*sse.shape, len(self._plan.used))), np.full_like(sse, np.nan)
         for fold in range(self.task.folds.k):
             train, test = self._frame[self._folds != fold], self._frame[self._folds == fold]
             fitted = self._on_all or fit_cleaning(train, self._plan)
             scaler = StandardScaler()
             x_train = _scaled(scaler, self._design(train, fitted), fit=True)
             x_test = _scaled(scaler, self._design(test, fitted))
-            y_train, y_test = self._target(train), self._target(test)
+            y_train = self._target(train)
+            # About a number near it: predictions of 1e10 +- 1 have lost seven of their digits.
+            middle = float(y_train.mean())
+            y_train, y_test = y_train - middle, self._target(test) - middle
             # exactly 0 for a constant target, whose mean may be off by a rounding
             sst[fold] = np.sum((y_test - y_test.mean()) ** 2) if np.ptp(y_test) else 0.0
             for index, point in enumerate(self.task.grid):
@@ -106,6 +109,8 @@ class Engine:
                 if isinstance(estimator, LinearRegression):
                     designs[fold] = _measured(estimator, x_train, np.isfinite(scaler.scale_))
                 slopes[fold, index] = estimator.coef_ / scaler.scale_
+                if isinstance(estimator, ElasticNet):
+                    gaps[fold, index] = estimator.dual_gap_ / (y_train.var() or 1.0)
                 errors = y_test - estimator.predict(x_test)
                 sse[fold, index] = np.sum(errors**2)
                 if sae is not None:
@@ -113,16 +118,20 @@ class Engine:
                 advance(1)
         n_train = tuple(sum(n_test) - rows for rows in n_test)
         known = tuple(designs.values())
-        return ErrorSums(sse, sst, n_train, tuple(n_test), self._unconverged, sae, known, slopes)
+        return ErrorSums(
+            *(sse, sst, n_train, tuple(n_test), self._unconverged, sae, known, slopes, gaps)
+        )
 
     def refit(self, point: GridPoint) -> LinearModel:
         fitted = self._on_all or fit_cleaning(self._frame, self._plan)
         scaler = StandardScaler()
         x = _scaled(scaler, self._design(self._frame, fitted), fit=True)
-        estimator = self._fit(point, x, self._target(self._frame))
+        y = self._target(self._frame)
+        middle = float(y.mean())
+        estimator = self._fit(point, x, y - middle)
         coefficients = estimator.coef_ / scaler.scale_
         return LinearModel(
-            intercept=float(estimator.intercept_ - coefficients @ scaler.mean_),
+            intercept=float(middle + estimator.intercept_ - coefficients @ scaler.mean_),
             coefficients=dict(
                 zip((c.name for c in self._plan.used), coefficients.tolist(), strict=True)
             ),

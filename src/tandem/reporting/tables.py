@@ -13,16 +13,17 @@ def coefficient_table(found: Comparison) -> list[list[str]]:
     answer, fit = found.answers[0], found.fit
     header = ["feature", "coefficient", "standardised"]
     spread = dict.fromkeys(fit.weights, "")
-    if answer.slopes is not None:
+    slopes = answer.best_slopes
+    if slopes is not None:
         header.append("over folds")
         spread = {
             name: f"+- {deviation:.2g}"
-            for name, deviation in zip(fit.weights, answer.slopes.std(axis=0), strict=True)
+            for name, deviation in zip(fit.weights, slopes.std(axis=0), strict=True)
         }
     rows = [[*header, "how it enters"]]
     for name in sorted(fit.weights, key=lambda name: -abs(fit.weights[name])):
         values = [f"{answer.model.coefficients[name]:.6g}", f"{fit.weights[name]:+.3f}"]
-        values += [spread[name]] if answer.slopes is not None else []
+        values += [spread[name]] if slopes is not None else []
         rows.append([name, *values, _entering(answer, name)])
     blank = [""] * (len(header) - 2)
     return [*rows, ["intercept", f"{answer.model.intercept:.6g}", *blank, ""]]

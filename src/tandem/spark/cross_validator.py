@@ -1,9 +1,23 @@
-"""The metrics of every fold out of Spark's own cross-validation, which averages them away."""
+"""The metrics and models of every fold out of Spark's own cross-validation, which drops both."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 from unittest.mock import patch
 
+from pyspark.ml import tuning
 from pyspark.ml.tuning import CrossValidator
 from pyspark.sql import DataFrame
+
+Fit = Callable[[], tuple[int, Any, Any]]
+
+
+@dataclass(frozen=True)
+class Folds:
+    """`metrics[fold][point]`: what the evaluator returned; `models[fold][point]`: fitted."""
+
+    metrics: Sequence[Sequence[Sequence[float]]]
+    models: Sequence[Sequence[Any]]
 
 
 class _Measured(Exception):  # noqa: N818 - carries a result, reports no error
@@ -12,20 +26,37 @@ class _Measured(Exception):  # noqa: N818 - carries a result, reports no error
         self.metrics = metrics
 
 
-def fold_metrics(validator: CrossValidator, frame: DataFrame) -> list[list[list[float]]]:
-    """metrics[fold][point] = the evaluator's metrics, out of Spark's own cross-validation.
+def fold_metrics(validator: CrossValidator, frame: DataFrame) -> Folds:
+    """What Spark's own cross-validation finds of every fold.
 
-    CrossValidator averages them away and then refits. This takes them where it would average,
-    and leaves the refit to the stage that is timed as such. Raises AssertionError where another
-    version of Spark averages elsewhere.
+    CrossValidator averages the metrics away and then refits. This takes them where it would
+    average, and leaves the refit to the stage that is timed as such. Raises AssertionError where
+    another version of Spark averages elsewhere.
     """
+    points = len(validator.getEstimatorParamMaps())
+    models: list[list[Any]] = []
+    original = tuning._parallelFitTasks  # noqa: SLF001 - Spark would keep models only to the end
+
+    def kept(*arguments: Any) -> list[Fit]:
+        here = [None] * points
+        models.append(here)
+
+        def keeping(fit: Fit) -> tuple[int, Any, Any]:
+            index, metric, here[index] = fit()
+            return index, metric, None
+
+        fits = original(*arguments[:-1], True)
+        return [lambda fit=fit: keeping(fit) for fit in fits]  # type: ignore[misc]
 
     def take(metrics: list[list[list[float]]]) -> None:
         raise _Measured(metrics)
 
-    with patch.object(CrossValidator, "_gen_avg_and_std_metrics", staticmethod(take)):
+    with (
+        patch.object(tuning, "_parallelFitTasks", kept),
+        patch.object(CrossValidator, "_gen_avg_and_std_metrics", staticmethod(take)),
+    ):
         try:
             validator.fit(frame)
         except _Measured as measured:
-            return measured.metrics
+            return Folds(measured.metrics, models)
     raise AssertionError("CrossValidator no longer averages by _gen_avg_and_std_metrics")

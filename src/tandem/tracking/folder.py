@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tandem.comparison import Answer
 from tandem.dataset import example
 from tandem.model import from_json, to_json
@@ -38,7 +40,7 @@ _COEFFICIENTS = "cv/coefficients.csv"
 _CLEANING, _CLEANING_PAGE = "data/cleaning.json", "data/cleaning.html"
 _CONFIG, _SPARK, _GRID = "config/resolved.yaml", "spark/conf.json", "plots/grid_rmse.png"
 _SPARK_LOG = "spark/log.txt"
-_MODEL, _RECORD, _DATASET = "model.json", "record.json", "dataset.json"
+_MODEL, _RECORD, _DATASET, _FITS = "model.json", "record.json", "dataset.json", "fits.npz"
 
 _MLFLOW_TYPES = {Kind.NUMERIC: "double", Kind.CATEGORICAL: "string"}
 _TABLES = {_FOLD_METRICS: fold_metrics, _FOLDS: folds_table, _COEFFICIENTS: coefficients}
@@ -94,6 +96,8 @@ def write_record(folder: Path, result: Result, record: Record, config_yaml: str)
         path = _place(folder, name)
         table(result).to_csv(path, index=False, lineterminator="\n", na_rep="nan")
     _place(folder, _GRID).write_bytes(png(grid(result)))
+    fits = {"slopes": result.sums.slopes, "gaps": result.sums.gaps}
+    np.savez(folder / _FITS, **{name: of for name, of in fits.items() if of is not None})
     (folder / _MODEL).write_text(to_json(result.model), encoding="utf-8")
     (folder / _DATASET).write_text(json.dumps(_dataset(result, record)), encoding="utf-8")
     (folder / _RECORD).write_text(json.dumps(asdict(record), indent=1), encoding="utf-8")
@@ -148,7 +152,8 @@ def read_answer(engine: str, turn: int, folder: Path) -> Answer:
 
     table = pd.read_csv(artifacts(folder) / _FOLD_METRICS)
     folds = pd.read_csv(artifacts(folder) / _FOLDS)
-    slopes = pd.read_csv(artifacts(folder) / _COEFFICIENTS).filter(like="fold_").to_numpy(float).T
+    with np.load(folder / _FITS) as arrays:
+        fits = {name: arrays[name] for name in arrays.files}
     points = len(table) // len(folds)
     pairs = table.loc[: points - 1, ["reg_param", "elastic_net_param"]].to_numpy().tolist()
     names = [name for name in ("rmse", "r2", "mae") if name in table]
@@ -166,5 +171,5 @@ def read_answer(engine: str, turn: int, folder: Path) -> Answer:
         best=GridPoint(float(params["best.reg_param"]), float(params["best.elastic_net_param"])),
         model=from_json((folder / _MODEL).read_text("utf-8")),
         tol=json.loads(params["model.tol"]),
-        slopes=slopes if slopes.size else None,
+        **fits,
     )
