@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from tandem.folds import EVEN_ROWS, Assignment, mixed
+from tandem.oracle import folds_of
 from tandem.settings import Folds
-from tests.oracle import folds_of
 
 ROWS = 200_000
 # A lawful hash trips one of the some hundred checks below once in a thousand rewrites of it.

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from tandem.oracle import OracleResult, cross_validate
 from tandem.records import Task
 from tandem.results import Result
-from tests.oracle import OracleResult, cross_validate
 from tests.tasks import drive, make_task, synthetic
 
 # Iterate to the end, so that what is compared is the objective and no solver's tolerance.

@@ -16,13 +16,13 @@ from tandem.checks import remarks
 from tandem.dataset.samples import sample
 from tandem.errors import DataError
 from tandem.moments import tiling
+from tandem.oracle import OracleResult, cross_validate, folds_of
 from tandem.records import Task
 from tandem.results import Result
 from tandem.scan import arrow as columns_module
 from tandem.scan import row_groups
 from tandem.scan.pieces import Piece
 from tandem.tracking.record import describe
-from tests.oracle import OracleResult, cross_validate, folds_of
 from tests.tasks import drive, make_task, synthetic
 
 MSE_RTOL = 1e-10

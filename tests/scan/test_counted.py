@@ -18,6 +18,7 @@ from tandem.moments import accumulate, budget
 from tandem.moments.accumulate import total
 from tandem.moments.budget import PAIR_WEIGHT, given_up, levels_of
 from tandem.moments.moments import Moments
+from tandem.oracle import cross_validate
 from tandem.results import Result
 from tandem.scan import row_groups
 from tandem.scan.arrow import categories
@@ -26,7 +27,6 @@ from tandem.solver.training_sets import Folding, canonical
 from tandem.tracking.record import describe
 from tests.engines.test_scan import check, identical, table_task, tables, write
 from tests.moments.test_moments import Table, cut
-from tests.oracle import cross_validate
 from tests.tasks import drive, synthetic
 
 

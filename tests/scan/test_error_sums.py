@@ -12,12 +12,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from tandem.comparison.parity import certify
 from tandem.dataset.parquet import as_pandas
 from tandem.dataset.samples import sample
+from tandem.oracle import cross_validate
 from tandem.records import Task
 from tandem.reporting.run_texts import fold_metrics, run_note
 from tandem.results import Result
 from tandem.tracking.folder import read_answer, write_record
 from tandem.tracking.record import describe
-from tests.oracle import cross_validate
 from tests.tasks import drive, make_task, synthetic
 
 # Iterate to the end, so that what is compared is the objective and no solver's tolerance.

@@ -18,11 +18,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import tandem
 from tandem.manual import configuration_folder
+from tandem.oracle import cross_validate
 from tandem.records import Task
 from tandem.results import Result
 from tandem.scan import cache_entries, moments_cache, row_groups
 from tandem.scan.pieces import Pieces, Stretch
-from tests.oracle import cross_validate
 from tests.tasks import drive, make_task, synthetic
 
 pytestmark = pytest.mark.usefixtures("own_cache")

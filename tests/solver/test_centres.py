@@ -13,11 +13,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
+from tandem.oracle import cross_validate, folds_of
 from tandem.records import Task
 from tandem.results import Result
 from tests.engines.test_distributed_scan import identical
 from tests.engines.test_scan import check
-from tests.oracle import cross_validate, folds_of
 from tests.rational import held_out
 from tests.tasks import drive, make_task, synthetic
 

@@ -12,14 +12,14 @@ from numpy.testing import assert_allclose
 from numpy.typing import NDArray
 
 from tandem.moments import Batch, Cells, RowVector, Slices, Workplace, moments_of
+from tandem.oracle import cross_validate, folds_of
 from tandem.records import Task
 from tandem.results import Result
 from tandem.solver import cross_validation, recentred
 from tandem.solver.double_double import DoubleDouble
+from tandem.solver.doubled import joined
 from tandem.solver.factor import Factor
-from tandem.solver.training_sets import joined
 from tests.engines.test_scan import check, identical, table_task
-from tests.oracle import cross_validate, folds_of
 from tests.rational import digits, held_out, least_squares
 from tests.tasks import drive, synthetic
 

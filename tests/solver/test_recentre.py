@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from tandem.moments.moments import Moments
+from tandem.oracle import cross_validate, folds_of
 from tandem.scan.arrow import numbers
 from tandem.settings import Folds
 from tandem.solver.recentre import EXACT, recentred
 from tests.engines.test_scan import check, identical
 from tests.moments.test_moments import Table, same
-from tests.oracle import cross_validate, folds_of
 from tests.tasks import drive, make_task
 
 OLS = ("model.reg_param=[0]", "model.elastic_net_param=[0]")

@@ -17,8 +17,17 @@ from tandem.checks import weights
 from tandem.commands.advise import crossings
 from tandem.commands.child import run_measured
 from tandem.commands.console import tell
-from tandem.comparison import Answer, Certificate, Comparison, Fit, certify, differences
-from tandem.config import Configuration
+from tandem.comparison import (
+    Answer,
+    Certificate,
+    Comparison,
+    Fit,
+    Referee,
+    certify,
+    differences,
+    spot_check,
+)
+from tandem.config import Configuration, task
 from tandem.dataset import as_pandas, floats, open_dataset, sample
 from tandem.engines import not_installed, solved, without_spark
 from tandem.errors import IncompleteError, MachineError
@@ -171,12 +180,13 @@ def _compared(config: Configuration, dataset: Dataset, ended: _Ended) -> Compari
         target, model = dataset.target.name, answers[0].model
         rows = sample(dataset, [target, *model.coefficients])
         frame = as_pandas(rows)
-        certificate = certify(answers, frame)
+        chosen = replace(task(config.settings, dataset), cache_moments=False)
+        certificate = certify(answers, frame, Referee(chosen), spot_check(chosen))
         fit = Fit(floats(rows[target]), predict(model, frame), weights(model, target, rows))
-    task = {k: v for k, v in config.flat.items() if not k.startswith("engine")}
+    asked = {k: v for k, v in config.flat.items() if not k.startswith("engine")}
     return Comparison(
         *(dataset.name, turns, answers, certificate, ended.failed, [*remarks]),
-        *(machine_facts(), task),
+        *(machine_facts(), asked),
         fit=fit,
     )
 

@@ -2,6 +2,8 @@
 
 from tandem.comparison.answers import Answer
 from tandem.comparison.parity import Certificate, certify, differences
+from tandem.comparison.referee import Referee
+from tandem.comparison.spot import spot_check
 from tandem.comparison.summary import Comparison, Fit
 
 __all__ = [
@@ -9,6 +11,8 @@ __all__ = [
     "Certificate",
     "Comparison",
     "Fit",
+    "Referee",
     "certify",
     "differences",
+    "spot_check",
 ]

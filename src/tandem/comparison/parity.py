@@ -1,21 +1,25 @@
 """Do the engines agree? Every metric, fold, grid point and coefficient against a stated tolerance.
 
-An engine's answer is off by what its solver leaves: nothing but rounding where the solution is in
-closed form, else what the tolerance of the iterations allows. Two answers may differ by the sum.
+Two answers may differ by what their models differ by, which the sums of all rows tell exactly; that
+every answer follows from its models, and these from the objective, is checked of each by itself
+(referee.py). Where an engine does not tell its models, they may differ by what the tolerances of
+the iterations allow.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tandem.comparison.answers import Answer
+from tandem.comparison.figures import Difference, apart, largest, share
+from tandem.comparison.referee import Referee
 from tandem.comparison.tolerances import ROUNDING, stated, tolerance
 from tandem.model import feature, predict
 from tandem.records import Array
-from tandem.scores import largest_relative_difference, relative_difference
+from tandem.scores import relative_difference
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,28 +28,19 @@ _SINGULAR = 1e-7  # smallest singular value of standardised columns that are not
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """The difference of one figure at the place where it is the largest part of what is allowed.
-
-    `absolute` and `relative` are the largest anywhere, `share` = difference / allowed at `where`.
-    """
-
-    what: str
-    where: str
-    absolute: float
-    relative: float
-    share: float
-
-
-@dataclass(frozen=True, slots=True)
 class Pair:
-    """Two answers: what must be the same and is not, and the largest difference of every figure."""
+    """Two answers: what must be the same and is not, and the largest difference of every figure.
+
+    `not_unique`: they differ by more than solvers leave, because features follow from one another
+    in a training set: several models are the minimum there, and held-out rows tell them apart.
+    """
 
     left: str
     right: str
     tolerance: str
     differing: tuple[str, ...]
     largest: tuple[Difference, ...]
+    not_unique: bool = False
 
     @property
     def worst(self) -> Difference:
@@ -59,8 +54,8 @@ class Pair:
 
     @property
     def parity(self) -> str:
-        """`pass` or `fail`."""
-        return "pass" if self.passed else "fail"
+        """`pass`, `not unique` or `fail`."""
+        return _verdict(passed=self.passed, not_unique=self.not_unique)
 
     @property
     def fault(self) -> str:
@@ -76,19 +71,38 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """The verdict over all pairs of answers."""
+    """The verdict over all answers, each by itself and every two of them.
+
+    `alone`: by what an answer is called, its figures against what they follow from.
+    """
 
     pairs: tuple[Pair, ...]
+    alone: Mapping[str, tuple[Difference, ...]] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
-        """Whether every pair passed."""
-        return all(pair.passed for pair in self.pairs)
+        """Whether every answer and every pair passed."""
+        return not self.wrong and all(pair.passed for pair in self.pairs)
+
+    @property
+    def not_unique(self) -> bool:
+        """Whether a pair is not unique."""
+        return any(pair.not_unique for pair in self.pairs)
 
     @property
     def parity(self) -> str:
-        """`pass` or `fail`."""
-        return "pass" if self.passed else "fail"
+        """`pass`, `not unique` or `fail`."""
+        return _verdict(passed=self.passed, not_unique=self.not_unique)
+
+    @property
+    def wrong(self) -> tuple[str, ...]:
+        """A line for every figure of an answer that does not follow."""
+        return tuple(
+            f"{name}: {d.what} is off {d.share:.3g} times as much as allowed, at {d.where}"
+            for name, differences in self.alone.items()
+            for d in differences
+            if not d.share <= 1.0
+        )
 
     def comparable(self, left: str, right: str) -> bool:
         """Whether the first answers of the two engines have the same rows, folds and grid."""
@@ -105,26 +119,48 @@ class Certificate:
 
     @property
     def faults(self) -> tuple[str, ...]:
-        """A line for every pair that failed, the worst first."""
+        """A line for every answer that is wrong, then for every pair that failed, worst first."""
         failed = [pair for pair in self.pairs if not pair.passed]
         failed.sort(key=lambda pair: -np.inf if pair.differing else -pair.worst.share)
-        return tuple(pair.fault for pair in failed)
+        return (*self.wrong, *(pair.fault for pair in failed))
 
     def as_dict(self) -> dict[str, object]:
         """For JSON: the verdict, then every pair."""
         pairs = [asdict(pair) | {"parity": pair.parity} for pair in self.pairs]
-        return {"parity": self.parity, "faults": [*self.faults], "pairs": pairs}
+        alone = {name: [asdict(d) for d in found] for name, found in self.alone.items()}
+        return {"parity": self.parity, "faults": [*self.faults], "alone": alone, "pairs": pairs}
 
 
-def certify(answers: Sequence[Answer], rows: "pd.DataFrame") -> Certificate:
-    """Compare the first answer of every engine with each other, later ones with the first.
+def certify(
+    answers: Sequence[Answer],
+    rows: "pd.DataFrame",
+    referee: Referee | None = None,
+    checked: Iterable[Difference] = (),
+) -> Certificate:
+    """Judge every answer; compare the first of every engine with each other, later ones with it.
 
-    `rows`: raw rows of the dataset, on which the models of the winning grid point predict.
+    `rows`: raw rows of the dataset, on which the models of the winning grid point predict;
+    `referee`: of the task; None: answers are only compared; `checked`: of `spot_check`.
     """
     first = {answer.engine: answer for answer in reversed(answers)}
     pairs = [*combinations([a for a in answers if first[a.engine] is a], 2)]
     pairs += [(first[a.engine], a) for a in answers if first[a.engine] is not a]
-    return Certificate(tuple(_pair(left, right, rows) for left, right in pairs))
+    found = tuple(_pair(left, right, rows, referee) for left, right in pairs)
+    if referee is None:
+        return Certificate(found)
+    names = [a.engine if first[a.engine] is a else f"{a.engine} (turn {a.turn})" for a in answers]
+    alone = {
+        name: tuple(referee.faults(answer)) for name, answer in zip(names, answers, strict=True)
+    }
+    alone["the sums"] = tuple(referee.own())
+    alone["scan, against the oracle"] = tuple(checked)
+    return Certificate(found, alone)
+
+
+def _verdict(*, passed: bool, not_unique: bool) -> str:
+    if not passed:
+        return "fail"
+    return "not unique" if not_unique else "pass"
 
 
 def differences(left: Answer, right: Answer) -> "pd.DataFrame":
@@ -133,13 +169,13 @@ def differences(left: Answer, right: Answer) -> "pd.DataFrame":
     for name in left.metrics:
         ours, theirs = left.metrics[name], right.metrics[name]
         allowed = _allowed(name, left, right)
-        apart, relative = _apart(ours, theirs), relative_difference(ours, theirs)
+        difference, relative = apart(ours, theirs), relative_difference(ours, theirs)
         for fold, index in np.ndindex(*ours.shape):
             point, at = left.grid[index], (fold, index)
             parts.append(
                 {"left": _name(left, right), "right": _name(right, left), "metric": name}
                 | {"fold": fold, **asdict(point), "value_left": ours[at], "value_right": theirs[at]}
-                | {"absolute": apart[at], "relative": relative[at]}
+                | {"absolute": difference[at], "relative": relative[at]}
                 | {"allowed": allowed[at]}
             )
     import pandas as pd  # noqa: PLC0415 - slow
@@ -147,7 +183,7 @@ def differences(left: Answer, right: Answer) -> "pd.DataFrame":
     return pd.DataFrame(parts)
 
 
-def _pair(left: Answer, right: Answer, rows: "pd.DataFrame") -> Pair:
+def _pair(left: Answer, right: Answer, rows: "pd.DataFrame", referee: Referee | None) -> Pair:
     same = {
         "rows and cleaning": left.cleaning == right.cleaning,
         "grid": left.grid == right.grid,
@@ -156,21 +192,31 @@ def _pair(left: Answer, right: Answer, rows: "pd.DataFrame") -> Pair:
         "metrics": left.metrics.keys() == right.metrics.keys(),
     }
     differing = [what for what, holds in same.items() if not holds]
-    largest: list[Difference] = []
+    found: list[Difference] = []
+    not_unique = False
     if not differing:
-        largest += (_largest(name, left, right) for name in left.metrics)
+        for name, ours in left.metrics.items():
+            theirs, allowed = right.metrics[name], _allowed(name, left, right)
+            if referee and (room := _explained(left, right, referee)) is not None:
+                beyond = (share(apart(ours, theirs), allowed) > 1).any(axis=1)
+                not_unique |= any(not referee.unique(f) for f in np.flatnonzero(beyond).tolist())
+                # Nothing, where the engines promise the same bits.
+                allowed = np.where(allowed > 0, _in_units(name, room, left, right), 0.0)
+            found.append(largest(name, ours, theirs, allowed, left.grid))
         if left.best == right.best:
-            largest += _models(left, right, rows)
-        elif not _near_winners(left, right):
+            found += _models(left, right, rows)
+        elif not _near_winners(left, right, referee):
             differing.append("winning grid point")
     names = _name(left, right), _name(right, left)
-    return Pair(*names, stated(left, right), tuple(differing), tuple(largest))
+    return Pair(*names, stated(left, right), tuple(differing), tuple(found), not_unique)
 
 
-def _near_winners(left: Answer, right: Answer) -> bool:
-    """Whether both winners are equally good as far as the tolerance tells."""
+def _near_winners(left: Answer, right: Answer, referee: Referee | None) -> bool:
+    """Whether both winners are equally good as far as their models, or the tolerance, tell."""
     indices = [left.grid.index(left.best), left.grid.index(right.best)]
-    allowed = _allowed("rmse", left, right)[:, indices].mean(axis=0).sum()
+    room = _explained(left, right, referee) if referee else None
+    room = _allowed("rmse", left, right) if room is None else room
+    allowed = room[:, indices].mean(axis=0).sum()
     means = [answer.metrics["rmse"][:, indices].mean(axis=0) for answer in (left, right)]
     return all(abs(mean[0] - mean[1]) <= allowed for mean in means)
 
@@ -181,25 +227,25 @@ def _allowed(name: str, left: Answer, right: Answer) -> Array:
     deviation = left.target_deviation[:, None]
     tolerances = [tolerance(left, right, point) for point in left.grid]
     columns = [t.allowed(rmse[:, g : g + 1], deviation) for g, t in enumerate(tolerances)]
-    apart = np.concatenate(columns, axis=1)
+    return _in_units(name, np.concatenate(columns, axis=1), left, right)
+
+
+def _explained(left: Answer, right: Answer, referee: Referee) -> Array | None:
+    """By what the models explain that an RMSE differs, shape (folds, points); None: not known."""
+    if left.slopes is None or right.slopes is None:
+        return None
+    rounding = [referee.rounding(left, left.slopes), referee.rounding(right, right.slopes)]
+    return referee.apart(left.slopes, right.slopes) + np.maximum(*rounding)
+
+
+def _in_units(name: str, room: Array, left: Answer, right: Answer) -> Array:
+    """What metric `name` may differ by where RMSE, and so MAE, may by `room`."""
     if name != "r2":
-        return apart
-    variance = np.where(deviation > 0, deviation**2, np.inf)
-    rounding: Array = np.where(apart > 0, 1e-15, 0.0)
-    return (2.0 * rmse * apart + apart**2) / variance + rounding
-
-
-def _largest(name: str, left: Answer, right: Answer) -> Difference:
-    ours, theirs = left.metrics[name], right.metrics[name]
-    apart, allowed = _apart(ours, theirs), _allowed(name, left, right)
-    shares = _share(apart, allowed)
-    fold, index = np.unravel_index(np.argmax(shares), shares.shape)
-    point = left.grid[index]
-    where = (
-        f"fold {fold}, reg_param={point.reg_param:g}, elastic_net_param={point.elastic_net_param:g}"
-    )
-    relative = largest_relative_difference(ours, theirs)
-    return Difference(name, where, float(apart.max()), relative, float(shares.max()))
+        return room
+    rmse, deviation = np.maximum(left.metrics["rmse"], right.metrics["rmse"]), left.target_deviation
+    variance = np.where(deviation > 0, deviation**2, np.inf)[:, None]
+    rounding: Array = np.where(room > 0, 1e-15, 0.0)
+    return (2.0 * rmse * room + room**2) / variance + rounding
 
 
 def _models(left: Answer, right: Answer, rows: "pd.DataFrame") -> Iterator[Difference]:
@@ -207,11 +253,10 @@ def _models(left: Answer, right: Answer, rows: "pd.DataFrame") -> Iterator[Diffe
     deviation = float(left.target_deviation.mean()) or 1.0
     allowed = tolerance(left, right, left.best)
     ours, theirs = (predict(answer.model, rows) for answer in (left, right))
-    apart = float(np.sqrt(np.mean((ours - theirs) ** 2)))
+    far = float(np.sqrt(np.mean((ours - theirs) ** 2)))
     room = allowed.allowed(np.asarray(deviation), np.asarray(deviation))
-    share = float(_share(np.asarray(apart), room))
     where = f"{len(rows)} rows, root mean square in units of the target's deviation"
-    yield Difference("prediction", where, apart, apart / deviation, share)
+    yield Difference("prediction", where, far, far / deviation, float(share(np.asarray(far), room)))
     columns = {n: feature(left.model, rows[n], n) for n in left.model.coefficients}
     deviations = np.array([values.std() for values in columns.values()])
     lengths = (np.array([*a.model.coefficients.values()]) for a in (left, right))
@@ -219,7 +264,7 @@ def _models(left: Answer, right: Answer, rows: "pd.DataFrame") -> Iterator[Diffe
     each = np.abs(slopes[0] - slopes[1])
     smallest = _smallest_singular_value(np.array([*columns.values()]), deviations)
     # Of collinear columns only the sum is determined: the predictions above are the judge.
-    shares = _share(each, room / smallest) if smallest else np.zeros_like(each)
+    shares = share(each, room / smallest) if smallest else np.zeros_like(each)
     worst = int(np.argmax(shares if smallest else each)) if len(each) else 0
     where = f"{[*columns][worst]}, standardised" + ("" if smallest else " (collinear: not judged)")
     largest = float(each.max(initial=0.0))
@@ -237,18 +282,6 @@ def _smallest_singular_value(columns: Array, deviations: Array) -> float:
     z = centred / (deviations[moving, None] * np.sqrt(columns.shape[1]))
     smallest = float(np.sqrt(max(np.linalg.eigvalsh(z @ z.T)[0], 0.0)))
     return smallest if smallest > _SINGULAR else 0.0
-
-
-def _apart(left: Array, right: Array) -> Array:
-    """|left - right|; 0 where both are NaN, infinite where one is."""
-    both = np.isnan(left) & np.isnan(right)
-    return np.where(both, 0.0, np.nan_to_num(np.abs(left - right), nan=np.inf))
-
-
-def _share(apart: Array, allowed: Array) -> Array:
-    """apart / allowed; where nothing is allowed 0 or infinite."""
-    exact = np.where(apart > 0, np.inf, 0.0)
-    return np.where(allowed > 0, apart / np.where(allowed > 0, allowed, 1.0), exact)
 
 
 def _name(answer: Answer, other: Answer) -> str:

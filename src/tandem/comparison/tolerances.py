@@ -28,24 +28,24 @@ class Tolerance:
         return self.relative * rmse + self.of_deviation * deviation
 
 
-def tolerance(left: Answer, right: Answer, point: GridPoint) -> Tolerance:
+def tolerance(one: Answer, other: Answer, point: GridPoint) -> Tolerance:
     """What the two solvers together leave at `point`."""
-    bits = ENGINES[left.engine].bits
-    if bits is not None and bits == ENGINES[right.engine].bits:
+    bits = ENGINES[one.engine].bits
+    if bits is not None and bits == ENGINES[other.engine].bits:
         return Tolerance(0.0, 0.0)
-    return Tolerance(ROUNDING, _left(left, point) + _left(right, point))
+    return Tolerance(ROUNDING, left(one, point) + left(other, point))
 
 
-def _left(answer: Answer, point: GridPoint) -> float:
+def left(answer: Answer, point: GridPoint) -> float:
     """How far iterations leave predictions from the optimum's, in deviations of the target."""
     engine = ENGINES[answer.engine]
     tol = engine.tol if answer.tol is None else answer.tol
     return engine.left(point, len(answer.model.coefficients), tol)
 
 
-def stated(left: Answer, right: Answer) -> str:
+def stated(one: Answer, other: Answer) -> str:
     """The tolerances of the pair in words."""
-    found = {tolerance(left, right, point) for point in left.grid}
+    found = {tolerance(one, other, point) for point in one.grid}
     if found == {Tolerance(0.0, 0.0)}:
         return "nothing: identical bits"
     most = max(t.of_deviation for t in found)

@@ -53,6 +53,11 @@ class Engine:
         self._limits: threadpool_limits | None = None
 
     @property
+    def folding(self) -> Folding:
+        """The training sets and what they hold out; after `cross_validate`."""
+        return self._folding
+
+    @property
     def stretches(self) -> tuple[Stretch, ...]:
         """What a scan goes through, in order."""
         return self._scanner.footers.stretches

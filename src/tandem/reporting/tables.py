@@ -76,7 +76,7 @@ def parity_table(certificate: Certificate) -> list[list[str]]:
         rows.append(
             [
                 f"{pair.left} - {pair.right}",
-                "pass" if pair.passed else "FAIL",
+                "FAIL" if pair.parity == "fail" else pair.parity,
                 f"{rmse.relative:.1e}" if rmse else "-",
                 f"{slope.relative:.1e}" if slope else "-",
                 f"{pair.worst.share:.1%}" if pair.largest else "-",

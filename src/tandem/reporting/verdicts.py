@@ -61,6 +61,11 @@ def _agreement(found: Comparison) -> str:
     certificate = found.certificate
     if not certificate.passed:
         return "The engines do NOT give the same answer: " + "; ".join(certificate.faults) + "."
+    if certificate.not_unique:
+        return (
+            "The engines are equally right and do not give the same answer: features follow from "
+            "one another, and several models are the minimum -> drop one (dataset.exclude)."
+        )
     worst = max((pair.worst for pair in certificate.pairs), key=lambda d: d.share)
     if worst.share == 0:
         return "Every engine gives the same answer, bit for bit."

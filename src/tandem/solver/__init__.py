@@ -3,20 +3,27 @@
 from tandem.solver.centres import centres_for
 from tandem.solver.collinear import NEARLY, groups
 from tandem.solver.cross_validation import DigitsLostError, cross_validate, refit
-from tandem.solver.objective import sklearn_estimator
+from tandem.solver.fits import errors
+from tandem.solver.objective import Penalty, penalty, sklearn_estimator
 from tandem.solver.recentre import recentred
 from tandem.solver.solve import make_ready
-from tandem.solver.training_sets import Folding, canonical
+from tandem.solver.standard import Standard
+from tandem.solver.training_sets import Folding, Normal, canonical
 
 __all__ = [
     "NEARLY",
     "DigitsLostError",
     "Folding",
+    "Normal",
+    "Penalty",
+    "Standard",
     "canonical",
     "centres_for",
     "cross_validate",
+    "errors",
     "groups",
     "make_ready",
+    "penalty",
     "recentred",
     "refit",
     "sklearn_estimator",

@@ -26,12 +26,12 @@ from tandem.moments import (
     fit_indices,
     index_sums,
     ordered,
-    sum_of_others,
     with_counted,
 )
 from tandem.records import Array, Mask
 from tandem.solver.centres import moved
-from tandem.solver.double_double import DoubleDouble, concatenated, stacked
+from tandem.solver.double_double import DoubleDouble
+from tandem.solver.doubled import block, joined, others
 
 # Indices of every category -> what those that are only counted sum to, as
 # `scan.index_sums.counted_sums` of all rows.
@@ -121,7 +121,7 @@ class Folding:
         self._parts = joined(DoubleDouble.of(moments.gram), slices)
         if slices:
             self._parts = joined(self._parts.transposed(), slices)
-        self._others = _sum_of_others(self._parts)
+        self._others = others(self._parts)
         self._all = self._others[0] + self._parts[0]
         self._on_all = self._all if fit_on_all else None
 
@@ -196,10 +196,10 @@ class Folding:
         vector = self.vector
         if vector.centres is None:
             rows, corner = rows[members].sum(axis=0), corner[members].sum(axis=0)
-            return _block(gram, rows, corner)
+            return block(gram, rows, corner)
         total = DoubleDouble.of(np.zeros((vector.width + len(self._indices),) * 2))
         for f in np.flatnonzero(members):
-            part = _block(self._parts[f], rows[f], corner[f])
+            part = block(self._parts[f], rows[f], corner[f])
             step = DoubleDouble.of(vector.centres[f]) - shift
             total = total + moved(part, vector.value, vector.there, step)
         return total
@@ -276,30 +276,3 @@ class Folding:
             none = np.zeros((self._folds, 0, self.vector.width))
             return DoubleDouble.of(none), DoubleDouble.of(none[..., :0])
         return self._by_index[fit], self._corner[fit]
-
-
-def joined(sums: DoubleDouble, slices: Slices | None) -> DoubleDouble:
-    """Sums of [1, w, o], shape (..., k, d, width), as those of [1, u, o], w being `slices` of u."""
-    if slices is None:
-        return sums
-    whole = slices.whole
-    at = whole.value.reshape(-1, slices.count)
-    total = sums[..., at[:, -1]].scaled(slices.unit(slices.count - 1)[:, None])
-    for number in reversed(range(slices.count - 1)):
-        total = total + sums[..., at[:, number]].scaled(slices.unit(number)[:, None])
-    indicators = slice(1 + whole.numeric, whole.width - 1)
-    return concatenated(sums[..., :1], total[..., :-1], sums[..., indicators], total[..., -1:])
-
-
-def _sum_of_others(parts: DoubleDouble) -> DoubleDouble:
-    """As `moments.sum_of_others`; in float64 where the parts are no more."""
-    if not np.any(parts.lo):
-        return DoubleDouble.of(sum_of_others(parts.hi))
-    folds = np.arange(len(parts.hi))
-    return stacked([parts[folds != fold].sum(axis=0) for fold in folds])
-
-
-def _block(gram: DoubleDouble, rows: DoubleDouble, corner: DoubleDouble) -> DoubleDouble:
-    """[[gram, rows'], [rows, corner]]."""
-    halves = zip((gram.hi, gram.lo), (rows.hi, rows.lo), (corner.hi, corner.lo), strict=True)
-    return DoubleDouble(*(np.block([[a, b.T], [b, c]]) for a, b, c in halves))

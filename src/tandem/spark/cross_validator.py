@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
@@ -37,16 +38,16 @@ def fold_metrics(validator: CrossValidator, frame: DataFrame) -> Folds:
     models: list[list[Any]] = []
     original = tuning._parallelFitTasks  # noqa: SLF001 - Spark would keep models only to the end
 
-    def kept(*arguments: Any) -> list[Fit]:
-        here = [None] * points
+    def kept(*arguments: Any) -> Sequence[Fit]:
+        here: list[Any] = [None] * points
         models.append(here)
 
         def keeping(fit: Fit) -> tuple[int, Any, Any]:
             index, metric, here[index] = fit()
             return index, metric, None
 
-        fits = original(*arguments[:-1], True)
-        return [lambda fit=fit: keeping(fit) for fit in fits]  # type: ignore[misc]
+        fits = original(*[*arguments[:-1], True])  # the last: whether to give models back
+        return [partial(keeping, fit) for fit in fits]
 
     def take(metrics: list[list[list[float]]]) -> None:
         raise _Measured(metrics)

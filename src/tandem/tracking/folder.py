@@ -96,8 +96,8 @@ def write_record(folder: Path, result: Result, record: Record, config_yaml: str)
         path = _place(folder, name)
         table(result).to_csv(path, index=False, lineterminator="\n", na_rep="nan")
     _place(folder, _GRID).write_bytes(png(grid(result)))
-    fits = {"slopes": result.sums.slopes, "gaps": result.sums.gaps}
-    np.savez(folder / _FITS, **{name: of for name, of in fits.items() if of is not None})
+    fits = [of if of is not None else np.empty(0) for of in (result.sums.slopes, result.sums.gaps)]
+    np.savez(folder / _FITS, slopes=fits[0], gaps=fits[1])
     (folder / _MODEL).write_text(to_json(result.model), encoding="utf-8")
     (folder / _DATASET).write_text(json.dumps(_dataset(result, record)), encoding="utf-8")
     (folder / _RECORD).write_text(json.dumps(asdict(record), indent=1), encoding="utf-8")
@@ -153,7 +153,7 @@ def read_answer(engine: str, turn: int, folder: Path) -> Answer:
     table = pd.read_csv(artifacts(folder) / _FOLD_METRICS)
     folds = pd.read_csv(artifacts(folder) / _FOLDS)
     with np.load(folder / _FITS) as arrays:
-        fits = {name: arrays[name] for name in arrays.files}
+        fits = {name: of if of.size else None for name, of in arrays.items()}
     points = len(table) // len(folds)
     pairs = table.loc[: points - 1, ["reg_param", "elastic_net_param"]].to_numpy().tolist()
     names = [name for name in ("rmse", "r2", "mae") if name in table]

@@ -253,7 +253,8 @@ def minimise(gram: Array, xy: Array, point: GridPoint, deviation: float) -> Arra
 
     By least squares of the smallest norm; in closed form; or by cyclic coordinate descent, which
     finds the signs of w, and for known signs the minimum solves a linear system. Taken where no
-    condition of Karush, Kuhn and Tucker is violated by more than 1e-13 of max |q|.
+    condition of Karush, Kuhn and Tucker is violated by more than 1e-13 of max |q|. `gram`: G, shape
+    (p, p); `xy`: q, shape (p,); `deviation`: s_y. Raises ArithmeticError where none is found.
     """
     l1 = point.reg_param * point.elastic_net_param
     l2 = point.reg_param * (1.0 - point.elastic_net_param) / deviation
@@ -275,6 +276,9 @@ def minimise(gram: Array, xy: Array, point: GridPoint, deviation: float) -> Arra
 
 
 def violation(gradient: Array, weights: Array, l1: float, l2: float) -> float:
-    """max_j of |g_j + l2 w_j + l1 sign w_j| where w_j != 0, and of |g_j| - l1 where w_j = 0."""
+    """max_j of |g_j + l2 w_j + l1 sign w_j| where w_j != 0, and of |g_j| - l1 where w_j = 0.
+
+    `gradient`, `weights`: shape (p,).
+    """
     moved = np.abs(gradient + l2 * weights + l1 * np.sign(weights))
     return float(np.max(np.where(weights != 0.0, moved, np.abs(gradient) - l1), initial=0.0))

@@ -1,0 +1,228 @@
+"""What an engine's own models are worth, by the sums of all rows: no other engine is asked.
+
+Whatever the solver, every figure that an engine reports must follow from the models that it
+reports; every model must be as near to the minimum of the objective as its solver promises; the
+cleaning that goes with it, its constant and the choice of the penalty must be what they say.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from tandem.cleaning import decide
+from tandem.comparison.answers import Answer
+from tandem.comparison.figures import Difference, largest, single
+from tandem.comparison.tolerances import ROUNDING, left
+from tandem.engines import create, solved
+from tandem.records import Array, Task
+from tandem.settings import GridPoint
+from tandem.solver import Normal, Penalty, Standard, errors, penalty
+
+# Of the numbers that cancel in a prediction: what float64 loses on the way to a sum of errors.
+_CANCELLED = 1e-13
+_EPSILON = float(np.finfo(np.float64).eps)
+
+
+class Referee:
+    """The sums of every training set and of what it holds out; and the minimum at every point."""
+
+    def __init__(self, task: Task) -> None:
+        dataset = task.dataset
+        engine: Any = create("scan", task)
+        try:
+            engine.start()
+            engine.load()
+            plan, _ = engine.prepare(
+                partial(decide, dataset.target, dataset.features, cleaning=task.cleaning)
+            )
+            found = engine.cross_validate()
+            self._minimum, self._designs, self._grid = found.slopes, found.designs, task.grid
+            splits = [*engine.folding.splits()]
+            self._held_out = [split.test for split in splits]
+            self._spread = [_deviations(split.train) for split in splits]
+            self._standards = [Standard.of(split.train) for split in splits]
+            self._whole = engine.folding.whole()
+            self._models = {point: engine.refit(point) for point in task.grid}
+            self._names = [column.name for column in plan.used]
+        finally:
+            engine.close()
+
+    def own(self) -> Iterator[Difference]:
+        """The minimum itself: what is left of the conditions of Karush, Kuhn and Tucker."""
+        found = np.empty(self._minimum.shape[:2])
+        for fold, standard in enumerate(self._standards):
+            for index, point in enumerate(self._grid):
+                weights = self._minimum[fold, index, standard.varies] * standard.scale
+                found[fold, index] = _left_over(
+                    standard, weights, penalty(point, standard.target_deviation)
+                )
+        exact = np.zeros_like(found)
+        yield largest("minimum", found, exact, np.full_like(found, ROUNDING), self._grid)
+
+    def own_errors(self, slopes: Array) -> Array:
+        """RMSE on held-out rows of every model, (folds, points), by `slopes` of shape (folds,
+        points, features), with the constants that training rows give them.
+        """
+        pairs = zip(self._held_out, slopes, strict=True)
+        return np.array([np.sqrt(errors(test, b)[0] / test.rows) for test, b in pairs])
+
+    def unique(self, fold: int) -> bool:
+        """Whether no feature of the training set without `fold` follows from others."""
+        return bool(self._designs[fold].missing == 0)
+
+    def apart(self, one: Array, other: Array) -> Array:
+        """How far predictions on held-out rows are apart: the root mean square of the difference.
+
+        `one`, `other`: slopes of every training set, shape (folds, points, features); the answer
+        has shape (folds, points), in units of the target.
+        """
+        found = []
+        for test, step in zip(self._held_out, one - other, strict=True):
+            gram = test.gram.hi[:-1, :-1]
+            found.append(np.sum(step @ gram * step, axis=1) / test.rows)
+        distance: Array = np.sqrt(np.maximum(np.array(found), 0.0))
+        return distance
+
+    def rounding(self, answer: Answer, slopes: Array) -> Array:
+        """What rounding may move an RMSE by, shape (folds, points)."""
+        reach = [np.abs(b) @ s[:-1] for b, s in zip(slopes, self._spread, strict=True)]
+        cancels = np.array(reach) + answer.target_deviation[:, None]
+        found: Array = ROUNDING * answer.metrics["rmse"] + _CANCELLED * cancels
+        return found
+
+    def faults(self, answer: Answer) -> Iterator[Difference]:
+        """Every figure of `answer` against what it follows from."""
+        if answer.slopes is not None:
+            yield self._own_errors(answer, answer.slopes)
+            yield self._from_minimum(answer, answer.slopes)
+            if answer.gaps is not None:
+                yield self._told_gaps(answer, answer.slopes, answer.gaps)
+        yield self._r2(answer)
+        best = answer.grid[int(np.argmin(answer.metrics["rmse"].mean(axis=0)))]
+        yield single("choice", f"{best}", float(best != answer.best), 0.0, 0.0)
+        yield from self._model(answer)
+
+    def _own_errors(self, answer: Answer, slopes: Array) -> Difference:
+        own = self.own_errors(slopes)
+        room = self.rounding(answer, slopes)
+        return largest("RMSE of its own models", answer.metrics["rmse"], own, room, answer.grid)
+
+    def _r2(self, answer: Answer) -> Difference:
+        """1 - MSE / variance of the target; none where it is constant."""
+        deviation = np.where(answer.target_deviation > 0, answer.target_deviation, np.nan)
+        share = (answer.metrics["rmse"] / deviation[:, None]) ** 2
+        room = ROUNDING * (1.0 + np.nan_to_num(share))
+        return largest("R2 of its RMSE", answer.metrics["r2"], 1.0 - share, room, answer.grid)
+
+    def _from_minimum(self, answer: Answer, slopes: Array) -> Difference:
+        """Root mean square, over training rows, of predictions less those at the minimum."""
+        found, allowed = np.empty((2, len(slopes), len(answer.grid)))
+        for fold, standard in enumerate(self._standards):
+            points = [penalty(point, standard.target_deviation) for point in answer.grid]
+            found[fold] = _distance(standard, slopes[fold], self._minimum[fold])
+            allowed[fold] = _promised(answer, standard, points)
+        at_minimum = np.zeros_like(found)
+        return largest("distance from the minimum", found, at_minimum, allowed, answer.grid)
+
+    def _told_gaps(self, answer: Answer, slopes: Array, gaps: Array) -> Difference:
+        own = gaps.copy()
+        for fold, standard in enumerate(self._standards):
+            for index, point in enumerate(answer.grid):
+                if not np.isnan(own[fold, index]):
+                    weights = slopes[fold, index, standard.varies] * standard.scale
+                    own[fold, index] = duality_gap(
+                        standard, weights, penalty(point, standard.target_deviation)
+                    )
+        allowed = ROUNDING + ROUNDING * gaps
+        return largest("duality gap that it tells", gaps, own, allowed, answer.grid)
+
+    def _model(self, answer: Answer) -> Iterator[Difference]:
+        model, ours, split = answer.model, self._models[answer.best], self._whole
+        standard = Standard.of(split.train)
+        deviation = standard.target_deviation
+        where = "the model of all rows"
+        same = model.levels == ours.levels and model.means.keys() == ours.means.keys()
+        yield single("levels", where, float(not same), 0.0, 0.0)
+        if not same:
+            return
+        slopes = np.array([model.coefficients[name] for name in self._names])
+        best = np.array([ours.coefficients[name] for name in self._names])
+        centre = split.centre.rounded()
+        cancels = abs(centre[-1]) + float(np.sum(np.abs(slopes * centre[:-1])))
+        constant = float((split.centre[-1] - (split.centre[:-1] * slopes).sum(axis=0)).rounded())
+        allowed = ROUNDING * deviation + _CANCELLED * cancels
+        yield single("intercept", where, model.intercept, constant, allowed)
+        point = penalty(answer.best, deviation)
+        far = _distance(standard, slopes[None, :], best[None, :])[0]
+        room = _promised(answer, standard, [point], answer.best)[0]
+        yield single("distance of the model from the minimum", where, far, 0.0, room)
+        spread = dict(zip(self._names, _deviations(split.train), strict=False))
+        for name, mean in ours.means.items():
+            room = ROUNDING * spread[name] + _CANCELLED * abs(mean)
+            yield single(f"mean of {name}", where, model.means[name], mean, room)
+
+
+def duality_gap(standard: Standard, weights: Array, point: Penalty) -> float:
+    """What `weights` may lack of the minimum at most, in shares of y'y/n: primal less dual.
+
+    With r = y - Zw: the dual point is r scaled by min(1, l1 / max |Z'r/n - l2 w|).
+    """
+    l1, l2 = point
+    gram, xy, yy = standard.xx.hi, standard.xy.hi, standard.yy
+    pull = xy - gram @ weights
+    rest = yy - xy @ weights - pull @ weights
+    beyond = float(np.max(np.abs(pull - l2 * weights), initial=0.0))
+    scale = min(1.0, l1 / beyond) if beyond else 1.0
+    size = weights @ weights
+    gap = (
+        0.5 * (1.0 + scale**2) * (rest + l2 * size)
+        + l1 * np.abs(weights).sum()
+        - scale * (yy - xy @ weights)
+    )
+    return float(gap) / (yy or 1.0)
+
+
+def _left_over(standard: Standard, weights: Array, point: Penalty) -> float:
+    """The largest |g_j - l1 sign w_j| where w_j != 0, or |g_j| - l1 elsewhere; g = c - (G + l2) w.
+
+    In shares of the largest number that cancels in it.
+    """
+    gram = standard.xx.hi
+    pull = standard.xy.hi - gram @ weights - point.l2 * weights
+    on = np.abs(pull - point.l1 * np.sign(weights))
+    beyond = np.where(weights == 0.0, np.maximum(np.abs(pull) - point.l1, 0.0), on)
+    cancels = np.abs(standard.xy.hi) + np.abs(gram) @ np.abs(weights)
+    return float(np.max(beyond, initial=0.0) / (np.max(cancels, initial=0.0) or 1.0))
+
+
+def _deviations(train: Normal) -> Array:
+    """Of every feature, then of the target, in raw units, shape (p + 1,)."""
+    found: Array = np.sqrt(np.maximum(train.gram.hi.diagonal() / train.rows, 0.0))
+    return found
+
+
+def _distance(standard: Standard, slopes: Array, minimum: Array) -> Array:
+    """|Z (w - w*)| / sqrt(n), in deviations of the target, shape (points,)."""
+    step = (slopes - minimum)[:, standard.varies] * standard.scale
+    squares = np.sum(step @ standard.xx.hi * step, axis=1)
+    found: Array = np.sqrt(np.maximum(squares, 0.0)) / standard.target_deviation
+    return found
+
+
+def _promised(
+    answer: Answer, standard: Standard, points: list[Penalty], at: GridPoint | None = None
+) -> Array:
+    """How far the solver may be from the minimum, in deviations of the target, shape (points,).
+
+    What it stops at; and, where it takes no care of it, what the condition of the system costs.
+    """
+    grid = answer.grid if at is None else (at,)
+    stops = np.array([left(answer, point) for point in grid])
+    values = np.linalg.eigvalsh(standard.xx.hi)
+    lost = []
+    for point in points:
+        kept = values[values + point.l2 > len(values) * _EPSILON * values[-1:]] + point.l2
+        lost.append(_EPSILON * float(kept[-1] / kept[0]) if len(kept) else 0.0)
+    return stops + ROUNDING + (0.0 if solved(answer.engine) else 10.0 * np.array(lost))
