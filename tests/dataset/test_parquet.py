@@ -349,3 +349,71 @@ def test_a_damaged_page_ends_the_command_with_one_line(place: Path) -> None:
     assert done.stderr.startswith(f"tandem: {path}: row group 1 cannot be read (")
     assert done.stderr.count("\n") == 1
     assert [run.info.status for run in runs("run")] == ["FAILED"]
+
+
+UNITED: dict[str, list[pa.Array]] = {
+    "whole numbers, then fractions": [pa.array([1, 2, 3] * 20), pa.array([0.5, 1.5, None] * 20)],
+    "narrow, then wide": [pa.array([1, 2, 3] * 20, pa.int8()), pa.array([1, 2**40, 3] * 20)],
+    "unsigned, then float32": [
+        pa.array([1, 2, 3] * 20, pa.uint32()),
+        pa.array([0.5, 2, 3] * 20, pa.float32()),
+    ],
+    "nothing, then numbers": [pa.nulls(60), pa.array([1.0, 2.5, 3.0] * 20)],
+    "numbers, then nothing": [pa.array([1.0, 2.5, 3.0] * 20), pa.nulls(60)],
+    "nothing, then text": [pa.nulls(60), pa.array(["p", "q", "q"] * 20)],
+    "codes of two widths": [
+        pa.array(["p", "q", "q"] * 20).cast(pa.dictionary(pa.int8(), pa.string())),
+        pa.array(["q", "r", "s"] * 20).cast(pa.dictionary(pa.int16(), pa.string())),
+    ],
+    "codes, then text": [
+        pa.array(["p", "q", "q"] * 20).dictionary_encode(),
+        pa.array(["q", "r", None] * 20, pa.large_string()),
+    ],
+    "text, then codes": [
+        pa.array(["p", "q", "q"] * 20, pa.string()),
+        pa.array(["q", "r", "s"] * 20).dictionary_encode(),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", UNITED)
+def test_files_of_several_types_are_one_table(tmp_path: Path, engine: str, name: str) -> None:
+    """As one file of it, in a type that holds both; and with the columns in another order."""
+    rng = np.random.default_rng(0)
+    z, y = rng.normal(size=(2, 120))
+    parts, one = tmp_path / "parts", tmp_path / "one"
+    parts.mkdir()
+    one.mkdir()
+    for number, cells in enumerate(UNITED[name]):
+        at = slice(60 * number, 60 * (number + 1))
+        columns = {"x": cells, "z": z[at], "y": y[at]}
+        order = ["x", "z", "y"] if number else ["y", "x", "z"]
+        pq.write_table(pa.table({n: columns[n] for n in order}), parts / f"{number}.parquet")
+    whole = pa.array([cell for cells in UNITED[name] for cell in cells.to_pylist()])
+    pq.write_table(pa.table({"y": y, "x": whole, "z": z}), one / "0.parquet")
+    words = ("cleaning.drop_column_above=0.9", "model.reg_param=[0.1]")
+    ridge = ("model.elastic_net_param=[0]",)
+    found, expected = (
+        drive(engine, make_task(*options(folder, *words, *ridge))) for folder in (parts, one)
+    )
+    assert_allclose(found.scores.rmse, expected.scores.rmse, rtol=1e-12)
+    assert found.model.levels == expected.model.levels
+    ours, theirs = ([*r.model.coefficients.values()] for r in (found, expected))
+    assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
+    assert found.ledger == expected.ledger
+
+
+def test_types_that_no_type_holds_are_refused_by_both_files(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"x": ["a"] * 9, "y": [1.0] * 9}), tmp_path / "0.parquet")
+    pq.write_table(pa.table({"x": [1.5] * 9, "y": [1.0] * 9}), tmp_path / "1.parquet")
+    with pytest.raises(DataError, match=r"1.parquet: column 'x' is double, in .* it is string"):
+        make_task(*options(tmp_path))
+
+
+def test_a_column_of_nothing_is_dropped(tmp_path: Path, engine: str) -> None:
+    rng = np.random.default_rng(0)
+    z, y = rng.normal(size=(2, 60))
+    pq.write_table(pa.table({"e": pa.nulls(60), "z": z, "y": y}), tmp_path / "0.parquet")
+    found = drive(engine, make_task(*options(tmp_path, "model.reg_param=[0.1]")))
+    assert {d.column.name: d.action.value for d in found.plan.decisions}["e"] == "drop column"
+    assert [*found.model.coefficients] == ["z"]

@@ -9,6 +9,7 @@ from tandem.dataset.parquet import (
     read_columns,
     read_footer,
     reading,
+    united,
     whole,
 )
 from tandem.dataset.samples import example, sample
@@ -24,5 +25,6 @@ __all__ = [
     "read_footer",
     "reading",
     "sample",
+    "united",
     "whole",
 ]

@@ -86,6 +86,27 @@ def is_text(kind: pa.DataType) -> bool:
     return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 
+def united(left: pa.DataType, right: pa.DataType) -> pa.DataType | None:
+    """A type that holds the values of both as they are; None: there is none.
+
+    Texts and codes of texts are texts; integers and floating-point numbers are float64, in which
+    integers that it would round are refused; a column of nothing is of any type.
+    """
+    types = pa.types
+    if left.equals(right):
+        return left
+    for one, other in ((left, right), (right, left)):
+        if types.is_null(one):
+            return other
+    if all(
+        is_text(kind.value_type if types.is_dictionary(kind) else kind) for kind in (left, right)
+    ):
+        return pa.string()
+    if all(types.is_integer(kind) or types.is_floating(kind) for kind in (left, right)):
+        return pa.float64()
+    return None
+
+
 def first_rows(path: str, group: int, names: Sequence[str], rows: int) -> pa.Table:
     """The columns `names` of the first `rows` rows of a row group, of all if it has fewer.
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tandem.dataset.parquet import first_rows, groups_with_rows
+from tandem.dataset.parquet import first_rows, groups_with_rows, is_text
 from tandem.records import Dataset
 
 SAMPLE_ROWS = 20_000
@@ -25,15 +25,16 @@ def sample(dataset: Dataset, columns: list[str], rows: int = SAMPLE_ROWS) -> pa.
     places = {int(p) for p in np.linspace(0, len(groups) - 1, min(_SAMPLE_PLACES, len(groups)))}
     each = -(-rows // len(places))
     pieces = [first_rows(*groups[place], columns, each) for place in sorted(places)]
+    pieces = [piece.cast(pa.schema(map(_kept, piece.schema))) for piece in pieces]
     table = pa.concat_tables(pieces, promote_options="permissive")
-    table = table.cast(pa.schema([_kept(field) for field in table.schema]))
     target = table[dataset.target.name].cast(pa.float64(), safe=False)
     return table.filter(pc.invert(pc.is_nan(target)))  # and those that are null
 
 
 def _kept(field: pa.Field) -> pa.Field:
-    """Arrow cannot choose rows of views."""
-    return field.with_type(pa.string()) if pa.types.is_string_view(field.type) else field
+    """Texts in one type: Arrow cannot choose rows of views, nor unite codes of several files."""
+    kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    return field.with_type(pa.string()) if is_text(kind) else field
 
 
 def example(dataset: Dataset, names: Sequence[str], rows: int = 5) -> dict[str, list[Any]]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tandem.dataset.parquet import is_text, places, read_columns
+from tandem.dataset.parquet import is_text, places, read_columns, united
 from tandem.errors import ConfigurationError, DataError, nearest
 from tandem.records import Kind
 
@@ -76,7 +76,10 @@ def named_index(schema: pa.Schema, features: Sequence[str]) -> Iterator[str]:
 
 
 def one_schema(schemas: dict[Path, pa.Schema]) -> pa.Schema:
-    """The schema of the first file. Raises DataError where another has other names or types."""
+    """The columns of the first file, in types that hold those of all files.
+
+    Raises DataError where another file has other names, or types that no type holds.
+    """
     for file, found in schemas.items():
         twice = [name for name in found.names if found.names.count(name) > 1]
         if twice:
@@ -87,12 +90,14 @@ def one_schema(schemas: dict[Path, pa.Schema]) -> pa.Schema:
             raise DataError(
                 f"{other}: column '{name}' is in only one of it and {first} -> align them"
             )
-        for field in schema:
-            if not found.field(field.name).type.equals(field.type):
+        for at, field in enumerate(schema):
+            kind = united(field.type, found.field(field.name).type)
+            if kind is None:
                 raise DataError(
                     f"{other}: column '{field.name}' is {found.field(field.name).type}, "
                     f"in {first} it is {field.type} -> write both with one type"
                 )
+            schema = schema.set(at, field.with_type(kind))
     return schema
 
 
@@ -129,8 +134,13 @@ def check_names(schema: pa.Schema, target: str | None, exclude: Sequence[str]) -
 
 
 def kind_of(field: pa.Field) -> Kind:
-    """How a column takes part. Raises DataError where its type is neither number nor text."""
+    """How a column takes part; one of nothing but gaps as a number.
+
+    Raises DataError where its type is neither number nor text.
+    """
     kind = field.type
+    if pa.types.is_null(kind):
+        return Kind.NUMERIC
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     elif pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):

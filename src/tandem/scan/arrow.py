@@ -67,6 +67,8 @@ def check_finite(columns: Iterable[pa.Array | pa.ChunkedArray]) -> None:
 def numbers(column: pa.Array | pa.ChunkedArray, *, nan: bool) -> Cells:
     """A numeric column; with `nan`, NaN is missing too. A decimal is in units of 10**-decimals."""
     array = one_array(column)
+    if pa.types.is_null(array.type):
+        return Cells(np.zeros(len(array)), np.arange(len(array)))
     if pa.types.is_decimal(array.type):
         return Cells(_unscaled(array), _gaps(array))
     values, missing = _values(array)

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tandem.dataset import open_file, places, read_footer, reading, whole
+from tandem.dataset import open_file, places, read_footer, reading, united, whole
 from tandem.errors import DataError
 from tandem.moments import TILE
 from tandem.records import Column, Dataset, File, Kind
@@ -61,8 +62,8 @@ class Reader:
             at = places(footer)
             for group in groups:
                 _count_nulls(group, at, nulls)
-        schema = self._metadata[self._dataset.files[0].path].schema.to_arrow_schema()
-        types = {name: schema.field(name).type for name in names}
+        schemas = [footer.schema.to_arrow_schema() for footer in self._metadata.values()]
+        types = {name: reduce(united, (s.field(name).type for s in schemas)) for name in names}
         self._text = tuple(name for name, kind in types.items() if _is_text(kind))
         self._coded.clear()
         return Footers(tuple(found), nulls, types)
@@ -97,7 +98,12 @@ class Reader:
             self._metadata[file.path] = _footer(file)
         footer = self._metadata[file.path]
         if file.path not in self._coded:
-            self._coded[file.path] = [name for name in self._text if not _delta(footer, name)]
+            schema = footer.schema.to_arrow_schema()
+            self._coded[file.path] = [
+                name
+                for name in self._text
+                if _is_text(schema.field(name).type) and not _delta(footer, name)
+            ]
         return open_file(
             file.path,
             metadata=footer,

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -10,21 +11,23 @@ import pyarrow as pa
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - its name in all of Spark's documentation
 from pyspark.sql import types as T  # noqa: N812 - the same
 
 from tandem.dataset import read_footer
 from tandem.errors import DataError
 from tandem.folds import ROW_ID, Assignment, mixed
-from tandem.records import Column, Dataset, Kind
+from tandem.records import Column, Dataset, File, Kind
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
 
 _UNREADABLE = "FAILED_READ_FILE|PATH_NOT_FOUND"  # as Spark calls it
 _WIDEST_DECIMAL = 38
 # Unsigned integers as Spark reads them of Parquet: it has signed ones only.
 _TYPES: dict[pa.DataType, T.DataType] = {
+    pa.null(): T.IntegerType(),
     pa.bool_(): T.BooleanType(),
     pa.int8(): T.ByteType(),
     pa.int16(): T.ShortType(),
@@ -44,26 +47,34 @@ _TYPES: dict[pa.DataType, T.DataType] = {
 
 def unread_by_spark(dataset: Dataset) -> str | None:
     """What Spark cannot read of `dataset`, as half a line for the user, or None."""
-    for name, kind in _arrow_types(dataset).items():
-        if _spark_type(kind) is None:
-            return f"column '{name}' holds {kind}, which Spark does not read"
+    for file in dataset.files:
+        for name, kind in _arrow_types(dataset, file).items():
+            if _spark_type(kind) is None:
+                return f"column '{name}' holds {kind}, which Spark does not read"
     return None
 
 
-def read_frame(session: "SparkSession", dataset: Dataset) -> "DataFrame":
+def read_frame(session: "SparkSession", dataset: Dataset) -> DataFrame:
     """The row ids, and the columns by their ids: numbers as double, categories as text.
 
     Nothing is read yet; `frame_errors` is for where it is.
     """
-    # Spark would also look at the columns that are left out, and end where it knows a type not.
-    schema = T.StructType()
-    for name, kind in _arrow_types(dataset).items():
-        found = _spark_type(kind)
-        assert found is not None, "`unread_by_spark` says so before"
-        schema.add(name, found)
-    paths = [_escape(file.path) for file in dataset.files]
-    columns = (_typed(column) for column in dataset.columns)
-    return session.read.schema(schema).parquet(*paths).select(_row_id(session, dataset), *columns)
+    parts: dict[tuple[pa.DataType, ...], list[str]] = {}
+    for file in dataset.files:  # Spark reads the files of one schema at a time
+        kinds = tuple(_arrow_types(dataset, file).values())
+        parts.setdefault(kinds, []).append(_escape(file.path))
+    columns = [_typed(column) for column in dataset.columns]
+    frames = []
+    for kinds, paths in parts.items():
+        # Spark would also look at the columns that are left out, and end where it knows a type not.
+        schema = T.StructType()
+        for column, kind in zip(dataset.columns, kinds, strict=True):
+            found = _spark_type(kind)
+            assert found is not None, "`unread_by_spark` says so before"
+            schema.add(column.name, found)
+        read = session.read.schema(schema).parquet(*paths)
+        frames.append(read.select(_row_id(session, dataset), *columns))
+    return reduce(DataFrame.union, frames)
 
 
 def fold_of_row(assigned: Assignment) -> SparkColumn:
@@ -91,8 +102,8 @@ def frame_errors() -> Iterator[None]:
         raise DataError(f"{path}: cannot be read ({reason}) -> write the file again") from error
 
 
-def _arrow_types(dataset: Dataset) -> dict[str, pa.DataType]:
-    schema = read_footer(dataset.files[0].path).schema.to_arrow_schema()
+def _arrow_types(dataset: Dataset, file: File) -> dict[str, pa.DataType]:
+    schema = read_footer(file.path).schema.to_arrow_schema()
     return {column.name: schema.field(column.name).type for column in dataset.columns}
 
 
