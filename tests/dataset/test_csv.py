@@ -176,10 +176,9 @@ def test_what_no_engine_could_read_is_refused(tmp_path: Path, text: bytes, messa
         converted(tmp_path, text)
 
 
-@pytest.mark.parametrize(("header", "odd"), [("x,z", r"\['y', 'z'\]"), ("y,x", "their order")])
-def test_every_file_has_the_header_of_the_first(tmp_path: Path, header: str, odd: str) -> None:
-    with pytest.raises(DataError, match=rf"1\.csv: its header differs .* in .*{odd}"):
-        converted(tmp_path, "x,y\n1,2\n", f"{header}\n1,2\n")
+def test_every_file_has_the_columns_of_the_first(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"1\.csv: its header differs .* in .*\['y', 'z'\]"):
+        converted(tmp_path, "x,y\n1,2\n", "x,z\n1,2\n")
 
 
 def test_no_row_is_lost_behind_a_quote(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Tables as people have them: what is left out, not read or of no use is said."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -129,3 +130,64 @@ def test_an_error_that_is_rounding_is_not_said_to_differ_between_folds(tmp_path:
     exact["y"] = 3 * exact["a"] - 2 * exact["c"]
     exact.to_csv(tmp_path / "t.csv", index=False)
     assert "differs between folds" not in lines(tmp_path / "t.csv", "model.reg_param=[0]")
+
+
+def test_parts_of_a_csv_table_are_read_by_the_names_of_their_columns(tmp_path: Path) -> None:
+    table = frame()
+    table.to_csv(tmp_path / "whole.csv", index=False)
+    whole = found(tmp_path / "whole.csv").result
+    parts = tmp_path / "parts"
+    parts.mkdir()
+    table[:30].to_csv(parts / "0.csv", index=False)
+    table[30:][["y", "c", "a"]].to_csv(parts / "1.csv", index=False)
+    np.testing.assert_allclose(found(parts).result.scores.rmse, whole.scores.rmse, rtol=1e-12)
+
+
+def test_a_nul_byte_is_refused_by_its_line(tmp_path: Path) -> None:
+    text = frame().assign(b="red").to_csv(index=False).encode().split(b"\n")
+    text[8] = text[8].replace(b"red", b"r\0d")
+    (tmp_path / "t.csv").write_bytes(b"\n".join(text))
+    with pytest.raises(DataError, match=r"t.csv:9: a NUL byte"):
+        found(tmp_path / "t.csv")
+
+
+def test_a_file_that_may_have_been_cut_off_is_told_of(tmp_path: Path) -> None:
+    text = frame().to_csv(index=False)
+    (tmp_path / "t.csv").write_text(text)
+    assert "cut off" not in lines(tmp_path / "t.csv")
+    (tmp_path / "t.csv").write_text(text[:-3])
+    assert "t.csv: the last line does not end with a line break: was the file cut off?" in lines(
+        tmp_path / "t.csv"
+    )
+
+
+def test_a_few_numbers_among_texts_are_told_of(tmp_path: Path) -> None:
+    table = frame()
+    table["a"] = table["a"].astype(str)
+    table.loc[4:, "a"] = "unknown"
+    table.to_csv(tmp_path / "t.csv", index=False)
+    assert "column 'a': 'unknown': the column holds 7% numbers" in lines(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize("name", ["a", "y"])
+def test_numbers_whose_squares_vanish_are_refused(tmp_path: Path, name: str) -> None:
+    table = frame()
+    table[name] *= 1e-170
+    table.to_parquet(tmp_path / "t.parquet", index=False)
+    with pytest.raises(DataError, match=rf"column '{name}': -?\d.*e-1.*below 1e-150 vanish"):
+        found(tmp_path / "t.parquet")
+
+
+def test_decimals_that_float64_would_round_are_refused(tmp_path: Path) -> None:
+    """1.2e9 +- 1e-4, but not plain prices of ten places."""
+    table = frame()
+    for offset, refused in ((1_200_000_000, True), (1_200_000, False)):
+        scale = Decimal("0.0001") if refused else Decimal(1000)
+        cells = [offset + scale * round(Decimal(x), 6) for x in table["a"]]
+        columns = {"a": pa.array(cells, pa.decimal128(38, 10)), "y": table["y"]}
+        pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+        if refused:
+            with pytest.raises(DataError, match=r"column 'a': .*float64 has too few digits"):
+                found(tmp_path / "t.parquet")
+        else:
+            assert found(tmp_path / "t.parquet").result.scores.r2.max() > 0.5

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from tandem.dataset.csv_columns import Remark, column_types
 from tandem.dataset.csv_reader import typed_batches
-from tandem.dataset.csv_records import count_records, line_of
+from tandem.dataset.csv_records import count_records, ends_with_a_line, line_of
 from tandem.dataset.parquet import write_row_groups
 from tandem.errors import DataError
 from tandem.machine import published
@@ -20,6 +20,7 @@ from tandem.settings import Spelling
 
 _REMARKS = "remarks.json"
 _LEVELS = 1000  # up to so many are counted
+_RULES = 2  # raise it where a file would be read, refused or told of in another way than before
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,12 @@ class Converted:
 
         Raises DataError where most of a column is numbers, or such a column is the target.
         """
-        notes = []
+        notes = [
+            f"{file}: the last line does not end with a line break: was the file cut off? -> if "
+            "not, add one"
+            for file in self.sources
+            if not ends_with_a_line(file)
+        ]
         for remark in self.remarks:
             if remark.column in names:
                 is_target = remark.column == target
@@ -55,7 +61,7 @@ def to_parquet(files: Sequence[Path], digest: str, spelling: Spelling) -> Conver
     does not fit is an error, never a reason to read the column as something else. Raises DataError
     with the place of the first offender.
     """
-    key = hashlib.sha256(f"{digest} {spelling}".encode()).hexdigest()
+    key = hashlib.sha256(f"{_RULES} {digest} {spelling}".encode()).hexdigest()
     needed = sum(file.stat().st_size for file in files)
 
     def build(work: Path) -> dict[str, Any]:

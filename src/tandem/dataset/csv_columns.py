@@ -14,7 +14,7 @@ from tandem.settings import Spelling
 # As the parser has it; what is infinite, or spelled as no number, is refused later by its value.
 _NUMBER = r"(?i)^\s*[-+]?(\d+\.?\d*(e[-+]?\d+)?|\.\d+(e[-+]?\d+)?|inf(inity)?|nan)\s*$"
 _MOST = 0.5  # from such a share of its cells on they tell what a column is
-_FEW = 0.1  # from so many numbers on among the cells of a column of text, it is told of
+_FEW = 0.02  # from so many numbers on among the cells of a column of text, it is told of
 _MARKS = 5  # more spellings than this are no spellings of "missing"
 
 _DIGITS = r"[-+]?(\d{1,3}([.,' \x{a0}\x{202f}]\d{3})+|\d+)([.,]\d+)?"

@@ -61,20 +61,20 @@ def open_csv(
 def typed_batches(
     file: Path, types: dict[str, pa.DataType], spelling: Spelling
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of a file, which has the columns of `types` in their order.
+    """The rows of a file, which has the columns of `types`; in the order of `types`.
 
     Raises DataError where it has others, or at the first cell that does not fit.
     """
     reader = open_csv(file, spelling, types)
     names = names_of(file, reader)
-    if names != [*types]:
-        odd = sorted({*names} ^ {*types}) or ["their order"]
+    if sorted(names) != sorted(types):
+        odd = sorted({*names} ^ {*types}) or ["a column that stands twice"]
         raise DataError(f"{file}: its header differs from the first file's in {odd} -> align them")
     row = 0
     for batch in batches_of(file, reader, spelling):
         _check_numbers(file, batch, row)
         row += len(batch)
-        yield batch
+        yield batch.select([*types])
 
 
 def batches_of(

@@ -30,6 +30,7 @@ _TORN = (
     "text follows the quote that closes the cell that begins here -> quote the whole cell, and "
     'write a quote within it twice ("")'
 )
+_NUL = "a NUL byte: no text has one -> write the file again, in UTF-8"
 _SWALLOWS = (
     "the quoted cell that begins here holds lines that look like records -> close the quote, or "
     "dataset.multiline=true if it is meant so"
@@ -42,18 +43,30 @@ def count_records(
     """The number of records below the header; `block` bytes are read at once, `most` a record.
 
     Raises DataError, with the line where the cell begins, where a quote is not closed, text
-    follows the quote that closes a cell, or, unless `multiline` says that it is meant so, a
-    quoted cell holds what looks like records: lines with as many delimiters as the header has.
+    follows the quote that closes a cell, a byte is NUL, or, unless `multiline` says that it is
+    meant so, a quoted cell holds what looks like records: lines with as many delimiters as the
+    header has.
     """
     records, delimiters = 0, None
     for part in _blocks(file, block, most):
         if delimiters is None and len(part.ends):
             delimiters = _delimiters(part.data[: part.ends[0]])
-        if faults := _faults(part, None if multiline else delimiters):
+        faults = _faults(part, None if multiline else delimiters)
+        if (nul := part.data.find(b"\0")) >= 0:
+            faults.append(_Fault(nul, _NUL))
+        if faults:
             fault = min(faults)
             raise DataError(f"{file}:{_line_at(file, part.begin + fault.place)}: {fault.rule}")
         records += len(part.ends)
     return max(records - 1, 0)
+
+
+def ends_with_a_line(file: Path) -> bool:
+    """Whether the last line is ended, as all others are."""
+    with file.open("rb") as data:
+        data.seek(0, 2)
+        data.seek(max(data.tell() - 1, 0))
+        return data.read(1) in {b"\n", b"\r"}
 
 
 def line_of(file: Path, record: int, *, block: int = _BLOCK_BYTES) -> int:

@@ -15,7 +15,9 @@ from tandem.errors import ConfigurationError, DataError, nearest
 from tandem.records import Kind
 
 _EXACT_INTEGER = 2**53
-LARGEST = 1e150  # squares of numbers beyond, summed over rows, leave the range of float64
+# Squares of numbers beyond, summed over rows, leave the range of float64; below they vanish.
+LARGEST, SMALLEST = 1e150, 1e-150
+_SHOWS = 1e-10  # of the range of a column: rounding that is larger shows
 TOO_LARGE = (
     "beyond 1e150 squares are infinite -> divide the column by a power of ten, or exclude it"
 )
@@ -170,16 +172,37 @@ def check_numbers(file: Path, footer: pq.FileMetaData, names: Iterable[str]) -> 
     ]
     told = _told(footer, [*floating, *exact])
     for name in floating:  # no float16 is that large
-        for value in told.get(name, ()):
-            if LARGEST < abs(value) < math.inf:
-                raise DataError(f"{file}: column '{name}': {value:g}: {TOO_LARGE}")
+        largest = max(filter(math.isfinite, told.get(name, ())), key=abs, default=0.0)
+        if abs(largest) > LARGEST:
+            raise DataError(f"{file}: column '{name}': {largest:g}: {TOO_LARGE}")
+        if 0.0 < abs(largest) < SMALLEST:
+            raise DataError(
+                f"{file}: column '{name}': {largest:g} is its largest number: squares of numbers "
+                "below 1e-150 vanish -> multiply the column by a power of ten, or exclude it"
+            )
     for name in exact:
-        for value in told[name] if name in told else _extremes(file, name):
-            if value is not None and abs(value) > _EXACT_INTEGER:
-                raise DataError(
-                    f"{file}: column '{name}': {value}: above 2^53 a number "
-                    "loses digits -> exclude the column, or store it as text if it is a name"
-                )
+        found = told[name] if name in told else _extremes(file, name)
+        values = [value for value in found if value is not None]
+        largest = max(values, key=abs, default=0)
+        if abs(largest) > _EXACT_INTEGER:
+            raise DataError(
+                f"{file}: column '{name}': {largest}: above 2^53 a number "
+                "loses digits -> exclude the column, or store it as text if it is a name"
+            )
+        if pa.types.is_decimal(kinds[name]) and _rounded(values, kinds[name].scale):
+            raise DataError(
+                f"{file}: column '{name}': {largest}: float64 has too few digits for numbers "
+                f"between {min(values)} and {max(values)} -> subtract a number near them, or "
+                "exclude it"
+            )
+
+
+def _rounded(values: Sequence[Any], places: int) -> bool:
+    """Whether rounding decimals of so many places to float64 shows, by their extremes."""
+    if not values or max(abs(value) for value in values) * 10**places <= _EXACT_INTEGER:
+        return False
+    largest, extent = max(abs(value) for value in values), max(values) - min(values)
+    return extent > 0 and float(largest) * 2.0**-53 > _SHOWS * float(extent)
 
 
 def _extremes(file: Path, name: str) -> list[Any]:
