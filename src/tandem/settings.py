@@ -4,63 +4,18 @@ Frozen values that the whole program takes as they are. A rule is a remark on a 
 where a configuration is read (`tandem.config`), and costs nothing elsewhere.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
-from math import inf
 from pathlib import PurePath
-from typing import Annotated, Any
+from typing import Annotated
 
+from tandem.rules import ENCODING, Listed, Rule, at_least, fraction, not_empty, one_character
 
-@dataclass(frozen=True)
-class Rule:
-    """What a value must satisfy, and what is said where it does not; true is no number."""
-
-    holds: Callable[[Any], bool]
-    says: str
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], Any]) -> Any:
-        """Of pydantic, which is imported where a configuration is read and nowhere else."""
-        from pydantic_core import PydanticCustomError, core_schema  # noqa: PLC0415
-
-        def checked(value: Any, inner: Callable[[Any], Any]) -> Any:
-            typed = inner("true" if value is True and source is not str else value)
-            if not self.holds(typed):
-                raise PydanticCustomError("rule", "{says}", {"says": self.says})
-            return typed
-
-        return core_schema.no_info_wrap_validator_function(checked, handler(source))
-
-
-class _Listed:
-    """A single value stands for a list of one."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], Any]) -> Any:
-        from pydantic_core import core_schema  # noqa: PLC0415
-
-        def listed(value: Any) -> Any:
-            return [value] if isinstance(value, (str, float, int)) else value
-
-        return core_schema.no_info_before_validator_function(listed, handler(source))
-
-
-def _at_least(least: float, next_step: str = "") -> Rule:
-    step = f" -> {next_step}" if next_step else ""
-    return Rule(lambda value: least <= value < inf, f"must be at least {least}{step}")
-
-
-def _fraction(what: str) -> Rule:
-    return Rule(lambda value: 0 <= value <= 1, f"{what} lies between 0 and 1")
-
-
-def _not_empty(example: str) -> Rule:
-    return Rule(bool, f"needs a value -> {example}")
-
-
-Count = Annotated[int, _at_least(1)]
-Seed = Annotated[int, _at_least(0)]
-Fraction = Annotated[float, _fraction("a fraction of rows")]
-Words = Annotated[tuple[str, ...], _Listed()]
+Count = Annotated[int, at_least(1)]
+Seed = Annotated[int, at_least(0)]
+Fraction = Annotated[float, fraction("a fraction of rows")]
+Words = Annotated[tuple[str, ...], Listed()]
 
 
 class Command(StrEnum):
@@ -90,12 +45,24 @@ class Spelling:
     """How CSV files spell what they hold.
 
     `missing` lists the spellings of a missing cell, `text` the columns that are text whatever they
-    look like; `multiline`: quoted cells may hold lines that look like records.
+    look like; `multiline`: quoted cells may hold lines that look like records; `delimiter` parts
+    cells; `decimal` stands before the fraction of a number, `thousands` between groups of three
+    digits before it, and `units` lists what may stand before or after it.
     """
 
     missing: Words = ("", "NA", "N/A", "null", "NULL", "NaN", "nan")
     text: Words = ()
     multiline: bool = False
+    delimiter: Annotated[str, one_character("dataset.delimiter=';', or tab", "tab")] = ","
+    decimal: Annotated[str, one_character("dataset.decimal=','")] = "."
+    thousands: Annotated[str, one_character("dataset.thousands=','")] | None = None
+    units: Words = ()
+    encoding: Annotated[str, ENCODING] = "utf-8"
+
+    @property
+    def plain_numbers(self) -> bool:
+        """Whether numbers are spelled as a parser takes them."""
+        return (self.decimal, self.thousands, self.units) == (".", None, ())
 
 
 PLAIN = Spelling()
@@ -118,7 +85,8 @@ class Files(Spelling):
     @property
     def spelling(self) -> Spelling:
         """What is said of CSV files alone."""
-        return Spelling(*(getattr(self, key.name) for key in fields(Spelling)))
+        found = Spelling(*(getattr(self, key.name) for key in fields(Spelling)))
+        return replace(found, delimiter="\t") if found.delimiter == "tab" else found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +96,7 @@ class Flights:
     name: str
     target: str | None
     exclude: Words = ()
-    rows: Annotated[int, _at_least(1, "dataset.rows=100000, or leave it out for all rows")] | None
+    rows: Annotated[int, at_least(1, "dataset.rows=100000, or leave it out for all rows")] | None
     seed: Seed
 
     @property
@@ -151,7 +119,7 @@ class Cleaning:
 class Folds:
     """k folds; `block` neighbouring rows share a fold."""
 
-    k: Annotated[int, _at_least(2, "folds.k=3")]
+    k: Annotated[int, at_least(2, "folds.k=3")]
     seed: Seed
     block: Count
 
@@ -184,14 +152,14 @@ class ModelKeys(Solver):
     """The grid, reg_param x elastic_net_param, and how its points are solved."""
 
     reg_param: Annotated[
-        tuple[Annotated[float, _at_least(0, "model.reg_param=[0.1,0.01]")], ...],
-        _not_empty("model.reg_param=[0.1,0.01]"),
-        _Listed(),
+        tuple[Annotated[float, at_least(0, "model.reg_param=[0.1,0.01]")], ...],
+        not_empty("model.reg_param=[0.1,0.01]"),
+        Listed(),
     ]
     elastic_net_param: Annotated[
-        tuple[Annotated[float, _fraction("a ratio")], ...],
-        _not_empty("model.elastic_net_param=[0,0.5,1]"),
-        _Listed(),
+        tuple[Annotated[float, fraction("a ratio")], ...],
+        not_empty("model.elastic_net_param=[0,0.5,1]"),
+        Listed(),
     ]
 
     @property
@@ -224,11 +192,11 @@ class EngineKeys:
 class SparkSettings:
     """How the Spark session is built and how the engine uses it. None: chosen for the machine."""
 
-    master: Annotated[str, _not_empty("spark.master=local[*]")]
-    driver_memory: Annotated[str, _not_empty("spark.driver_memory=4g")]
+    master: Annotated[str, not_empty("spark.master=local[*]")]
+    driver_memory: Annotated[str, not_empty("spark.driver_memory=4g")]
     executor_cores: Count | None
     executor_instances: Count | None
-    executor_memory: Annotated[str, _not_empty("spark.executor_memory=4g")]
+    executor_memory: Annotated[str, not_empty("spark.executor_memory=4g")]
     partitions: Count | None
     shuffle_partitions: Count | None
     adaptive: bool
@@ -248,7 +216,7 @@ class Tracking:
     """Where runs are recorded. `uri` None: MLflow's own default; `record_dir`: kept there too."""
 
     uri: str | None
-    experiment: Annotated[str, _not_empty("tracking.experiment=tandem")]
+    experiment: Annotated[str, not_empty("tracking.experiment=tandem")]
     parent_run_id: str | None = None
     record_dir: str | None = None
 
@@ -257,16 +225,16 @@ class Tracking:
 class CompareKeys:
     """What `compare` compares, how often, and after how many runs that do not count."""
 
-    engines: Annotated[Words, _not_empty("compare.engines=[sequential,scan]")]
+    engines: Annotated[Words, not_empty("compare.engines=[sequential,scan]")]
     repeats: Count
-    warm_up: Annotated[int, _at_least(0)]
+    warm_up: Annotated[int, at_least(0)]
 
 
 @dataclass(frozen=True, slots=True)
 class SweepKeys:
     """How the jobs of a sweep are run."""
 
-    jobs: Annotated[int, _at_least(1, "sweep.jobs=2")]
+    jobs: Annotated[int, at_least(1, "sweep.jobs=2")]
     resume: bool
 
 

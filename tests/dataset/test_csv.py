@@ -166,8 +166,8 @@ def test_names_are_kept_as_they_stand(tmp_path: Path) -> None:
         (b"x,y\n1,2\ninf,3\n", ":3: column 'x': inf: a number must be finite"),
         (b"x,y\n1,2\n9007199254740994,3\n", r"column 'x': 9.*: from 2\^53 on"),
         (b"x,y\n1,2\n-9007199254740994,3\n", r":3: column 'x': -9.*: from 2\^53 on"),
-        (b"x,y\n1,a\n2,\xff\n", ":3: column 'y': the text is not UTF-8 -> .*iconv"),
-        (b"x,y\xff\n1,a\n", ":1: the header is not UTF-8 -> .*iconv"),
+        (b"x,y\n1,a\n2,\xff\n", ":3: column 'y': the text is not utf-8 -> .*encoding=latin-1"),
+        (b"x,y\xff\n1,a\n", ":1: the header is not utf-8 -> .*encoding=latin-1"),
         (b"", "Empty"),
     ],
 )

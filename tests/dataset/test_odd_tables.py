@@ -1,5 +1,7 @@
 """Tables as people have them: what is left out, not read or of no use is said."""
 
+import re
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -64,7 +66,7 @@ def test_cells_that_are_not_parted_by_commas_are_told_of(
     tmp_path: Path, mark: str, what: str
 ) -> None:
     frame().to_csv(tmp_path / "t.csv", index=False, sep=mark)
-    with pytest.raises(DataError, match=rf"t\.csv:1: .* parted by {what} -> part them by commas"):
+    with pytest.raises(DataError, match=rf"t\.csv:1: .* parted by {what} -> dataset.delimiter="):
         found(tmp_path / "t.csv")
 
 
@@ -191,3 +193,90 @@ def test_decimals_that_float64_would_round_are_refused(tmp_path: Path) -> None:
                 found(tmp_path / "t.parquet")
         else:
             assert found(tmp_path / "t.parquet").result.scores.r2.max() > 0.5
+
+
+SPELLED: dict[str, tuple[Callable[[str], str], tuple[str, ...]]] = {
+    "decimal commas": (lambda x: x.replace(".", ","), ("dataset.decimal=','",)),
+    "dollars": (lambda x: f"${x}", ("dataset.units=[$]",)),
+    "minus before the sign": (
+        lambda x: f"-${x[1:]}" if x.startswith("-") else f"${x}",
+        ("dataset.units=[$]",),
+    ),
+    "percent": (lambda x: f"{x} %", ("dataset.units=['%']",)),
+    "two units": (lambda x: f"{x} kg" if "1" in x else f"{x}kgs", ("dataset.units=[kgs,kg]",)),
+    "thousands": (lambda x: f"{float(x):,.6f}", ("dataset.thousands=','",)),
+    "the German way": (
+        lambda x: f"{float(x):,.6f}".translate({44: ".", 46: ","}) + " EUR",
+        ("dataset.thousands='.'", "dataset.decimal=','", "dataset.units=[EUR]"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SPELLED)
+def test_numbers_are_read_as_they_are_spelled(tmp_path: Path, name: str) -> None:
+    change, words = SPELLED[name]
+    table = frame()
+    table["a"] = (table["a"] * 4000).round(6)
+    table.to_csv(tmp_path / "plain.csv", index=False)
+    spelled = table.astype({"a": object, "y": object})
+    for column in ("a", "y"):
+        spelled[column] = [change(f"{x!r}") for x in table[column].tolist()]
+    table["y"] = table["y"].round(6) if "thousands" in str(words) else table["y"]
+    spelled.to_csv(tmp_path / "spelled.csv", index=False)
+    table.to_csv(tmp_path / "plain.csv", index=False)
+    found_plain = found(tmp_path / "plain.csv").result
+    read = found(tmp_path / "spelled.csv", *words).result
+    assert read.scores.rmse.tobytes() == found_plain.scores.rmse.tobytes()
+    try:
+        told = lines(tmp_path / "spelled.csv")
+    except DataError as error:
+        told = str(error)
+    assert re.search(rf"{re.escape(words[-1].split('=')[0])}|dataset.missing", told)
+
+
+@pytest.mark.parametrize("cell", ["1,5", "1,2345", "12,34,567", "$5", "5 lb", "1.234,5", "", "--5"])
+def test_a_cell_that_is_spelled_in_another_way_is_refused(tmp_path: Path, cell: str) -> None:
+    table = frame().astype({"a": object})
+    table["a"] = [f"{1000 * k:,} kg" for k in range(ROWS)]
+    table.loc[7, "a"] = cell
+    table.to_csv(tmp_path / "t.csv", index=False)
+    words = ("dataset.thousands=','", "dataset.units=[kg]")
+    if not cell:
+        assert found(tmp_path / "t.csv", *words).result.ledger.rows_dropped_missing == 1
+        return
+    with pytest.raises(DataError, match=rf"t.csv:9: column 'a': '{re.escape(cell)}': not a number"):
+        found(tmp_path / "t.csv", *words)
+
+
+@pytest.mark.parametrize(("key", "mark"), [("tab", "\t"), ("';'", ";"), ("'|'", "|")])
+def test_cells_may_be_parted_by_another_mark(tmp_path: Path, key: str, mark: str) -> None:
+    """Quotes, line breaks and commas within cells as ever."""
+    table = frame().assign(b=[f'say "{k % 3}", {mark} or\nnot' for k in range(ROWS)])
+    table.to_csv(tmp_path / "comma.csv", index=False)
+    table.to_csv(tmp_path / "other.csv", index=False, sep=mark)
+    with pytest.raises(DataError, match=rf"dataset.delimiter={re.escape(key)}"):
+        found(tmp_path / "other.csv")
+    answers = [
+        found(tmp_path / "comma.csv"),
+        found(tmp_path / "other.csv", f"dataset.delimiter={key}"),
+    ]
+    first, second = (answer.result for answer in answers)
+    assert first.scores.rmse.tobytes() == second.scores.rmse.tobytes()
+    assert first.model.levels == second.model.levels
+    broken = table.to_csv(index=False, sep=mark).replace('"say', 'x"say', 1)
+    (tmp_path / "broken.csv").write_text(broken.replace('""0""', '"0"', 1))
+    with pytest.raises(DataError, match=r"broken.csv:"):
+        found(tmp_path / "broken.csv", f"dataset.delimiter={key}")
+
+
+def test_another_encoding_is_read_where_it_is_named(tmp_path: Path) -> None:
+    table = frame().rename(columns={"c": "größe"}).assign(b=["rot", "grün", "é"] * 20)
+    table.to_csv(tmp_path / "utf8.csv", index=False)
+    table.to_csv(tmp_path / "latin.csv", index=False, encoding="latin-1")
+    with pytest.raises(DataError, match=r"the header is not utf-8 -> .*encoding=latin-1"):
+        found(tmp_path / "latin.csv")
+    first = found(tmp_path / "utf8.csv").result
+    second = found(tmp_path / "latin.csv", "dataset.encoding=latin-1").result
+    assert first.scores.rmse.tobytes() == second.scores.rmse.tobytes()
+    assert first.model.levels == second.model.levels
+    assert [*first.model.coefficients] == [*second.model.coefficients]

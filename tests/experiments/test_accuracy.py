@@ -9,7 +9,7 @@ import pytest
 
 STUDY = Path(__file__).parents[2] / "experiments" / "accuracy"
 README = (STUDY / "README.md").read_text("utf-8")
-OUT_OF_REACH = {"Filip"}
+ROUNDED = {"Filip"}  # its powers to float64, which costs half of the digits
 
 
 def written(name: str) -> dict[str, dict[str, float]]:
@@ -33,7 +33,7 @@ def test_the_tables_come_out_again(options: tuple[str, ...]) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("name", sorted({*written("nist")} - OUT_OF_REACH))
+@pytest.mark.parametrize("name", sorted({*written("nist")} - ROUNDED))
 def test_scan_has_the_digits_of_every_library(name: str) -> None:
     row = written("nist")[name]
     exact, floats = row.pop("scan, decimals"), row.pop("scan, float64")
@@ -43,6 +43,12 @@ def test_scan_has_the_digits_of_every_library(name: str) -> None:
     for theirs in row.values():
         assert exact >= theirs
         assert floats >= theirs - 0.3  # both at the rounding of the numbers to float64
+
+
+def test_filip_has_the_digits_that_its_numbers_leave() -> None:
+    row = written("nist")["Filip"]
+    assert row.pop("scan, float64") >= 7.0
+    assert all(theirs < 7.0 for name, theirs in row.items() if name != "condition")
 
 
 def test_twelve_digits_more_than_a_plain_gram_matrix() -> None:

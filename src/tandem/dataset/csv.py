@@ -65,7 +65,10 @@ def to_parquet(files: Sequence[Path], digest: str, spelling: Spelling) -> Conver
     needed = sum(file.stat().st_size for file in files)
 
     def build(work: Path) -> dict[str, Any]:
-        rows = [count_records(file, multiline=spelling.multiline) for file in files]
+        rows = [
+            count_records(file, multiline=spelling.multiline, delimiter=spelling.delimiter)
+            for file in files
+        ]
         types, remarks = column_types(files, spelling)
         levels: dict[str, set[str]] = {remark.column: set() for remark in remarks}
         for i, file in enumerate(files):
@@ -74,7 +77,7 @@ def to_parquet(files: Sequence[Path], digest: str, spelling: Spelling) -> Conver
             batches = _counted(typed_batches(file, types, spelling), levels)
             read = write_row_groups(work / f"{i:05}.parquet", chain([empty], batches))
             _check_rows(file, rows[i], read)
-        told = [asdict(_completed(remark, files, levels)) for remark in remarks]
+        told = [asdict(_completed(remark, files, levels, spelling)) for remark in remarks]
         (work / _REMARKS).write_text(json.dumps(told), encoding="utf-8")
         return {"files": [str(file) for file in files], "rows": rows}
 
@@ -103,7 +106,11 @@ def _counted(
         yield batch
 
 
-def _completed(remark: Remark, files: Sequence[Path], levels: dict[str, set[str]]) -> Remark:
+def _completed(
+    remark: Remark, files: Sequence[Path], levels: dict[str, set[str]], spelling: Spelling
+) -> Remark:
     number = len(levels[remark.column])
     words = f"{number:,} levels" if number <= _LEVELS else f"more than {_LEVELS:,} levels"
-    return replace(remark, line=line_of(files[remark.file], remark.row + 1), levels=words)
+    return replace(
+        remark, line=line_of(files[remark.file], remark.row + 1, spelling.delimiter), levels=words
+    )

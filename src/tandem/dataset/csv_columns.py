@@ -1,5 +1,6 @@
 """What a column of a CSV file is: numbers, or text; and what its user should know of that."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,14 +8,22 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tandem.dataset.csv_reader import batches_of, names_of, no_number, open_csv, override, shown
+from tandem.dataset.csv_reader import (
+    NUMBER,
+    batches_of,
+    names_of,
+    no_number,
+    open_csv,
+    override,
+    plainly,
+    shown,
+)
 from tandem.errors import DataError, nearest
 from tandem.settings import Spelling
 
-# As the parser has it; what is infinite, or spelled as no number, is refused later by its value.
-_NUMBER = r"(?i)^\s*[-+]?(\d+\.?\d*(e[-+]?\d+)?|\.\d+(e[-+]?\d+)?|inf(inity)?|nan)\s*$"
 _MOST = 0.5  # from such a share of its cells on they tell what a column is
 _FEW = 0.02  # from so many numbers on among the cells of a column of text, it is told of
+_HEADER_BYTES = 1 << 20
 _MARKS = 5  # more spellings than this are no spellings of "missing"
 
 _DIGITS = r"[-+]?(\d{1,3}([.,' \x{a0}\x{202f}]\d{3})+|\d+)([.,]\d+)?"
@@ -33,7 +42,7 @@ _FORMS = {
     "numbers with a unit": rf"^\s*{_DIGITS}\s?{_UNIT}\s*$",
 }
 # Parts of a header of one column that tell that cells are not parted by commas.
-_DELIMITERS = (("\t", "tabs"), (";", "semicolons"), ("|", "bars"))
+_DELIMITERS = {"\t": "tabs", ";": "semicolons", "|": "bars", ",": "commas"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +68,23 @@ class Remark:
         if self.form is None:
             return f"{place}: {no_number(self.column, self.marks, missing)}"
         if target:
-            return f"{place}: the target holds {self.form} -> write plain numbers"
-        step = "plain numbers" if "numbers" in self.form else "what matters of them as numbers"
+            return f"{place}: the target holds {self.form} -> {_keys(self.form, self.cell)}"
+        step = _keys(self.form, self.cell)
         return (
             f"{place}: the column holds {self.form}, read as a category with {self.levels} -> "
-            f"write {step}, {override('exclude', [self.column])}, or "
+            f"{step}, {override('exclude', [self.column])}, or "
             f"{override('text', [self.column])} if it is text"
         )
+
+
+def _keys(form: str, cell: str) -> str:
+    """What makes numbers of cells of this form."""
+    around = " ".join(re.findall(r"[^\d.,' +-]+", cell))
+    if "separators" in form:
+        return "dataset.decimal=',' or dataset.thousands=','"
+    if any(word in form for word in ("currency", "percent", "unit")):
+        return override("units", [around])
+    return "write plain numbers" if "numbers" in form else "write what matters of them as numbers"
 
 
 def column_types(
@@ -76,7 +95,8 @@ def column_types(
     Raises DataError where the header lacks a name of `spelling.text`, has one twice, or an empty
     one.
     """
-    names = names_of(files[0], open_csv(files[0], spelling, None))
+    _check_delimiter(files[0], spelling)
+    names = names_of(files[0], open_csv(files[0], spelling, None), spelling)
     _check_header(files[0], names)
     for name in spelling.text:
         if name not in names:
@@ -92,7 +112,7 @@ def column_types(
         if name in spelling.text:
             continue
         if first is not None and first.column(name).null_count < len(first):
-            found = _type_of(name, first.column(name), 0, 0)
+            found = _type_of(name, first.column(name), 0, 0, spelling)
         else:
             found = _type_of_late_values(files, name, spelling, as_text)
         types[name], remark = found
@@ -107,14 +127,24 @@ def _type_of_late_values(
         row = 0
         for batch in batches_of(file, open_csv(file, spelling, types, only=[name]), spelling):
             if batch.column(0).null_count < len(batch):
-                return _type_of(name, batch.column(0), number, row)
+                return _type_of(name, batch.column(0), number, row, spelling)
             row += len(batch)
     return pa.float64(), None
 
 
+def _check_delimiter(file: Path, spelling: Spelling) -> None:
+    with file.open("rb") as data:
+        header = data.readline(_HEADER_BYTES).decode(spelling.encoding, errors="replace")
+    odd = [mark for mark in _DELIMITERS if mark in header]
+    if odd and spelling.delimiter not in header:
+        key = "tab" if odd[0] == "\t" else f"'{odd[0]}'"
+        raise DataError(
+            f"{file}:1: the cells seem to be parted by {_DELIMITERS[odd[0]]} -> "
+            f"dataset.delimiter={key}"
+        )
+
+
 def _check_header(file: Path, names: Sequence[str]) -> None:
-    if len(names) == 1 and (odd := [what for mark, what in _DELIMITERS if mark in names[0]]):
-        raise DataError(f"{file}:1: the cells seem to be parted by {odd[0]} -> part them by commas")
     for position, name in enumerate(names, 1):
         if not name.strip() and position > 1:  # the first may be row labels
             raise DataError(f"{file}: line 1: column {position} has no name -> name it")
@@ -123,15 +153,16 @@ def _check_header(file: Path, names: Sequence[str]) -> None:
 
 
 def _type_of(
-    column: str, cells: pa.StringArray, file: int, first_row: int
+    column: str, spelled: pa.StringArray, file: int, first_row: int, spelling: Spelling
 ) -> tuple[pa.DataType, Remark | None]:
-    """float64 or text, judged by `cells`, of which at least one is there, from `first_row` on.
+    """float64 or text, judged by the cells `spelled` from `first_row` on, of which one is there.
 
     Numbers are a column of numbers. Where at least half are, the others are spellings of a missing
     cell, or mistakes: the remark refuses the column, should it be used.
     """
+    cells = plainly(spelled, spelling)
     present = len(cells) - cells.null_count
-    numbers = _matches(cells, _NUMBER)
+    numbers = _matches(cells, NUMBER)
     found = pc.sum(numbers).as_py()
     if found == present:
         return pa.float64(), None

@@ -18,16 +18,19 @@ from tandem.settings import Spelling
 _BLOCK_BYTES = 1 << 22
 _EXACT_INTEGER = 2.0**53
 _SHOWN = 60  # characters of a cell
+# As the parser has it; what is infinite, or spelled as no number, is refused later by its value.
+NUMBER = r"(?i)^\s*[-+]?(\d+\.?\d*(e[-+]?\d+)?|\.\d+(e[-+]?\d+)?|inf(inity)?|nan)\s*$"
 _PLAIN = r"(?!(?i:null|true|false|nan|inf)$)[^\W\d][\w.-]*"  # what Hydra takes as text unquoted
-_NO_UTF8 = "not UTF-8 -> write it as UTF-8, as by: iconv -f LATIN1 -t UTF-8"
+_OTHER = "not {} -> name its encoding, as in dataset.encoding=latin-1"
 
 
-def names_of(file: Path, reader: pv.CSVStreamingReader) -> list[str]:
-    """The names in the header. Raises DataError where it is not UTF-8."""
+def names_of(file: Path, reader: pv.CSVStreamingReader, spelling: Spelling) -> list[str]:
+    """The names in the header. Raises DataError where it is in another encoding."""
     try:
         return [*reader.schema.names]
     except UnicodeDecodeError as error:
-        raise DataError(f"{file}:{line_of(file, 0)}: the header is {_NO_UTF8}") from error
+        place, rule = line_of(file, 0, spelling.delimiter), _OTHER.format(spelling.encoding)
+        raise DataError(f"{file}:{place}: the header is {rule}") from error
 
 
 def open_csv(
@@ -43,8 +46,10 @@ def open_csv(
     try:
         return pv.open_csv(
             file,
-            read_options=pv.ReadOptions(block_size=_BLOCK_BYTES, use_threads=False),
-            parse_options=pv.ParseOptions(newlines_in_values=True),
+            read_options=pv.ReadOptions(
+                block_size=_BLOCK_BYTES, use_threads=False, encoding=spelling.encoding
+            ),
+            parse_options=pv.ParseOptions(newlines_in_values=True, delimiter=spelling.delimiter),
             convert_options=pv.ConvertOptions(
                 column_types=types,
                 include_columns=only,
@@ -54,6 +59,8 @@ def open_csv(
                 check_utf8=True,
             ),
         )
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file}: it is {_OTHER.format(spelling.encoding)}") from error
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
         raise _located(file, error, spelling, [*types] if types else ()) from error
 
@@ -65,16 +72,20 @@ def typed_batches(
 
     Raises DataError where it has others, or at the first cell that does not fit.
     """
-    reader = open_csv(file, spelling, types)
-    names = names_of(file, reader)
+    spelled = types if spelling.plain_numbers else dict.fromkeys(types, pa.string())
+    reader = open_csv(file, spelling, spelled)
+    names = names_of(file, reader, spelling)
     if sorted(names) != sorted(types):
         odd = sorted({*names} ^ {*types}) or ["a column that stands twice"]
         raise DataError(f"{file}: its header differs from the first file's in {odd} -> align them")
     row = 0
-    for batch in batches_of(file, reader, spelling):
-        _check_numbers(file, batch, row)
+    for read in batches_of(file, reader, spelling):
+        batch = read.select([*types])
+        if not spelling.plain_numbers:
+            batch = _converted(file, batch, types, spelling, row)
+        _check_numbers(file, batch, row, spelling)
         row += len(batch)
-        yield batch.select([*types])
+        yield batch
 
 
 def batches_of(
@@ -90,7 +101,52 @@ def batches_of(
             raise _located(file, error, spelling, reader.schema.names) from error
 
 
-def _check_numbers(file: Path, batch: pa.RecordBatch, first_row: int) -> None:
+def plainly(cells: pa.StringArray, spelling: Spelling) -> pa.StringArray:
+    """Numbers as a parser takes them, where they are spelled as `spelling` says; else as it is."""
+    if spelling.plain_numbers:
+        return cells
+    point, group = re.escape(spelling.decimal), re.escape(spelling.thousands or "")
+    digits = rf"(\d{{1,3}}({group}\d{{3}})+|\d+)" if group else r"\d+"
+    number = rf"[-+]?({digits}({point}\d*)?|{point}\d+)([eE][-+]?\d+)?"
+    unit = "|".join(map(re.escape, spelling.units))
+    around = rf"\s*({unit})?\s*" if unit else r"\s*"
+    # The sign may stand before the unit: -$5.
+    pattern = rf"^\s*(?P<sign>[-+]?){around}(?P<number>{number}){around}$"
+    fits = pc.match_substring_regex(cells, pattern)
+    bare = pc.replace_substring_regex(cells, rf"^\s*([-+]?){around}", r"\1")
+    bare = pc.replace_substring_regex(bare, rf"{around}$", "")
+    if spelling.thousands:
+        bare = pc.replace_substring(bare, spelling.thousands, "")
+    bare = pc.replace_substring(bare, spelling.decimal, ".")
+    return pc.if_else(fits, bare, cells)
+
+
+def _converted(
+    file: Path,
+    batch: pa.RecordBatch,
+    types: dict[str, pa.DataType],
+    spelling: Spelling,
+    first_row: int,
+) -> pa.RecordBatch:
+    """Texts as what `types` says. Raises DataError at the first cell that is no number."""
+    columns = []
+    for name, cells in zip(batch.schema.names, batch.columns, strict=True):
+        if not pa.types.is_floating(types[name]):
+            columns.append(cells)
+            continue
+        plain = plainly(cells, spelling)
+        odd = pc.invert(pc.match_substring_regex(plain, NUMBER))
+        if pc.any(odd).as_py():
+            row = pc.indices_nonzero(odd)[0].as_py()
+            cell = cells[row].as_py()
+            line = line_of(file, first_row + row + 1, spelling.delimiter)
+            rule = no_number(name, [cell], spelling.missing)
+            raise DataError(f"{file}:{line}: column '{name}': {shown(cell)}: {rule}")
+        columns.append(pc.cast(pc.utf8_trim_whitespace(plain), pa.float64()))
+    return pa.RecordBatch.from_arrays(columns, schema=pa.schema([*types.items()]))
+
+
+def _check_numbers(file: Path, batch: pa.RecordBatch, first_row: int, spelling: Spelling) -> None:
     """Refuse what is no number though it is spelled as one, and what float64 would round."""
     for field, column in zip(batch.schema, batch.columns, strict=True):
         if not pa.types.is_floating(field.type):
@@ -109,7 +165,7 @@ def _check_numbers(file: Path, batch: pa.RecordBatch, first_row: int) -> None:
                 name = override("text", [field.name])
                 rule = f"from 2^53 on digits are lost -> {name} if it is a name"
             row = pc.index(pc.abs(column), largest).as_py()
-        line = line_of(file, first_row + row + 1)
+        line = line_of(file, first_row + row + 1, spelling.delimiter)
         raise DataError(f"{file}:{line}: column '{field.name}': {column[row].as_py():g}: {rule}")
 
 
@@ -119,7 +175,8 @@ def _located(
     """The parser's complaint as one line: file, line where known, column, value, rule, step."""
     text = " ".join(str(error).split())
     row = re.search(r"Row #(\d+): ?", text)
-    place = f"{file}:{line_of(file, int(row.group(1)) - 1)}" if row else str(file)
+    number = int(row.group(1)) - 1 if row else 0
+    place = f"{file}:{line_of(file, number, spelling.delimiter)}" if row else str(file)
     text = re.sub(r"Row #\d+: ?", "", text)
     if (column := re.search(r"In CSV column #(\d+)", text)) and names:
         name = names[int(column.group(1))]
@@ -127,7 +184,8 @@ def _located(
             rule = no_number(name, [cell.group(1)], spelling.missing)
             return DataError(f"{place}: column '{name}': {shown(cell.group(1))}: {rule}")
         if "invalid UTF8 data" in text:
-            return DataError(f"{place}: column '{name}': the text is {_NO_UTF8}")
+            rule = _OTHER.format(spelling.encoding)
+            return DataError(f"{place}: column '{name}': the text is {rule}")
         text = text.replace(column.group(), f"column '{name}'")
     if "straddling object" in text:
         text = f"a row is longer than the {_BLOCK_BYTES:,} bytes that are read at once"

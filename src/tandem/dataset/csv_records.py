@@ -6,6 +6,7 @@ end with LF, CR LF or CR; blank lines are no records.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,9 +22,7 @@ Flags = NDArray[np.bool_]
 _BLOCK_BYTES = 1 << 18  # measured: what is compared stays in the processor's cache
 _RECORD_BYTES = 1 << 23  # two blocks of the parser, which takes no record beyond
 _BOM = b"\xef\xbb\xbf"
-_DELIMITER, _QUOTE, _LF, _CR = b',"\n\r'
-_ENDS_CELL = np.isin(np.arange(256), (_DELIMITER, _LF, _CR))
-_ENDS_CELL_OR_QUOTE = _ENDS_CELL | (np.arange(256) == _QUOTE)
+_QUOTE, _LF, _CR = b'"\n\r'
 
 _OPEN = "the quote that opens here is not closed in the {:,} bytes that follow -> close it"
 _TORN = (
@@ -38,7 +37,12 @@ _SWALLOWS = (
 
 
 def count_records(
-    file: Path, *, multiline: bool, block: int = _BLOCK_BYTES, most: int = _RECORD_BYTES
+    file: Path,
+    *,
+    multiline: bool,
+    delimiter: str = ",",
+    block: int = _BLOCK_BYTES,
+    most: int = _RECORD_BYTES,
 ) -> int:
     """The number of records below the header; `block` bytes are read at once, `most` a record.
 
@@ -47,11 +51,11 @@ def count_records(
     meant so, a quoted cell holds what looks like records: lines with as many delimiters as the
     header has.
     """
-    records, delimiters = 0, None
-    for part in _blocks(file, block, most):
+    records, delimiters, mark = 0, None, ord(delimiter)
+    for part in _blocks(file, mark, block, most):
         if delimiters is None and len(part.ends):
-            delimiters = _delimiters(part.data[: part.ends[0]])
-        faults = _faults(part, None if multiline else delimiters)
+            delimiters = _delimiters(part.data[: part.ends[0]], mark)
+        faults = _faults(part, mark, None if multiline else delimiters)
         if (nul := part.data.find(b"\0")) >= 0:
             faults.append(_Fault(nul, _NUL))
         if faults:
@@ -69,9 +73,9 @@ def ends_with_a_line(file: Path) -> bool:
         return data.read(1) in {b"\n", b"\r"}
 
 
-def line_of(file: Path, record: int, *, block: int = _BLOCK_BYTES) -> int:
+def line_of(file: Path, record: int, delimiter: str = ",", *, block: int = _BLOCK_BYTES) -> int:
     """The line, from 1, in which a record begins; record 0 is the header."""
-    for part in _blocks(file, block):
+    for part in _blocks(file, ord(delimiter), block):
         if record < len(part.ends):
             place = int(part.ends[record - 1]) if record else 0
             while part.data[place] in b"\r\n":
@@ -113,7 +117,7 @@ class _Quotes:
     opens: Flags
 
     @classmethod
-    def of(cls, block: Bytes) -> "_Quotes":
+    def of(cls, block: Bytes, delimiter: int) -> "_Quotes":
         """The runs of a block that begins with a record.
 
         An even run leaves things as they are: a cell of nothing, or quotes written twice. An odd
@@ -123,7 +127,7 @@ class _Quotes:
         places = np.flatnonzero(block == _QUOTE)
         first = np.flatnonzero(np.diff(places, prepend=-2) != 1)
         begin, length = places[first], np.diff(first, append=len(places))
-        opens = _ENDS_CELL[block[begin - 1]] | (begin == 0)
+        opens = _ends_cell(delimiter)[block[begin - 1]] | (begin == 0)
         odd = length % 2 == 1
         turns = np.cumsum(odd & opens)
         closed_at = np.maximum.accumulate(np.where(odd & ~opens, turns, 0))
@@ -152,36 +156,38 @@ class _Quotes:
         return begin, self.end[(self.before & ~self.after) | at_once]
 
 
-def _blocks(file: Path, size: int = _BLOCK_BYTES, most: int = _RECORD_BYTES) -> Iterator[_Block]:
+def _blocks(
+    file: Path, delimiter: int, size: int = _BLOCK_BYTES, most: int = _RECORD_BYTES
+) -> Iterator[_Block]:
     """The whole file, cut between records; up to where one is too long, or not closed."""
     with file.open("rb") as opened:
         begin = len(_BOM) if opened.read(len(_BOM)) == _BOM else 0
         opened.seek(begin)
         data = b""
         while len(data) <= most and (more := opened.read(size)):
-            block = _cut(begin, data + more)
+            block = _cut(begin, data + more, delimiter)
             begin, data = begin + len(block.data), (data + more)[len(block.data) :]
             yield block
     if data:
         ended = data + b"\n"
-        quotes = _Quotes.of(np.frombuffer(ended, dtype=np.uint8))
-        yield _cut(begin, ended)._replace(data=ended, quotes=quotes)
+        quotes = _Quotes.of(np.frombuffer(ended, dtype=np.uint8), delimiter)
+        yield _cut(begin, ended, delimiter)._replace(data=ended, quotes=quotes)
 
 
-def _cut(begin: int, data: bytes) -> _Block:
+def _cut(begin: int, data: bytes, delimiter: int) -> _Block:
     """`data` up to the end of its last whole record."""
     block = np.frombuffer(data, dtype=np.uint8)
     breaks = np.flatnonzero((block == _LF) | (block == _CR))
     quotes = None
-    if _QUOTE in data and not _is_tidy(block, breaks):
-        quotes = _Quotes.of(block)
+    if _QUOTE in data and not _is_tidy(block, breaks, delimiter):
+        quotes = _Quotes.of(block, delimiter)
         breaks = breaks[~quotes.inside(breaks)]
     cut = int(breaks[-1]) + 1 if len(breaks) else 0
     ends = breaks[np.diff(breaks, prepend=-1) != 1]
     return _Block(begin, data[:cut], ends, quotes and quotes.until(cut))
 
 
-def _is_tidy(block: Bytes, breaks: Places) -> bool:
+def _is_tidy(block: Bytes, breaks: Places, delimiter: int) -> bool:
     """Whether quotes, up to the last line break, open and close cells in turn, one line each."""
     if not len(breaks):
         return False
@@ -189,20 +195,27 @@ def _is_tidy(block: Bytes, breaks: Places) -> bool:
     if (np.searchsorted(places, breaks) % 2).any():
         return False
     begin, end = places[::2], places[1::2]
-    opens = _ENDS_CELL_OR_QUOTE[block[begin - 1]] | (begin == 0)
-    return bool(opens.all() and _ENDS_CELL_OR_QUOTE[block[end + 1]].all())
+    fits = _ends_cell(delimiter) | (np.arange(256) == _QUOTE)
+    opens = fits[block[begin - 1]] | (begin == 0)
+    return bool(opens.all() and fits[block[end + 1]].all())
 
 
-def _delimiters(record: bytes) -> int:
+@cache
+def _ends_cell(delimiter: int) -> Flags:
+    """Of every byte, whether a cell ends at it."""
+    return np.isin(np.arange(256), (delimiter, _LF, _CR))
+
+
+def _delimiters(record: bytes, delimiter: int) -> int:
     """How many delimiters a record has between its cells."""
     block = np.frombuffer(record, dtype=np.uint8)
-    places = np.flatnonzero(block == _DELIMITER)
+    places = np.flatnonzero(block == delimiter)
     if _QUOTE in record:
-        places = places[~_Quotes.of(block).inside(places)]
+        places = places[~_Quotes.of(block, delimiter).inside(places)]
     return len(places)
 
 
-def _faults(whole: _Block, delimiters: int | None) -> list[_Fault]:
+def _faults(whole: _Block, delimiter: int, delimiters: int | None) -> list[_Fault]:
     """The first of every kind; `delimiters` of a record tell which lines look like one."""
     if whole.quotes is None:
         return []
@@ -213,8 +226,9 @@ def _faults(whole: _Block, delimiters: int | None) -> list[_Fault]:
         *_, last = begin.tolist()
         begin = begin[:-1]
         faults += [_Fault(last, _OPEN.format(len(block) - last))]
-    torn = begin[~_ENDS_CELL[block[end]]][:1].tolist()
-    swallowing = begin[_swallows(block, begin, end, delimiters)][:1].tolist()
+    torn = begin[~_ends_cell(delimiter)[block[end]]][:1].tolist()
+    marks = np.flatnonzero(block == delimiter)
+    swallowing = begin[_swallows(block, begin, end, marks, delimiters)][:1].tolist()
     return [
         *faults,
         *(_Fault(at, _TORN) for at in torn),
@@ -222,7 +236,9 @@ def _faults(whole: _Block, delimiters: int | None) -> list[_Fault]:
     ]
 
 
-def _swallows(block: Bytes, begin: Places, end: Places, delimiters: int | None) -> Flags:
+def _swallows(
+    block: Bytes, begin: Places, end: Places, places: Places, delimiters: int | None
+) -> Flags:
     """Whether each cell looks as if a quote too many had made it of several records.
 
     So it does where a line within it has as many delimiters as a record, or, where there is no
@@ -233,7 +249,7 @@ def _swallows(block: Bytes, begin: Places, end: Places, delimiters: int | None) 
     several = first < last
     if delimiters is None or not several.any():
         return np.zeros(len(begin), dtype=np.bool_)
-    marks = np.searchsorted(np.flatnonzero(block == _DELIMITER), breaks)
+    marks = np.searchsorted(places, breaks)
     like = np.diff(marks, prepend=0) == delimiters
     text = np.diff(breaks, prepend=-1) > 1
     inner = np.maximum(last - 1, first)
