@@ -181,7 +181,9 @@ def _compared(config: Configuration, dataset: Dataset, ended: _Ended) -> Compari
         rows = sample(dataset, [target, *model.coefficients])
         frame = as_pandas(rows)
         chosen = replace(task(config.settings, dataset), cache_moments=False)
-        certificate = certify(answers, frame, Referee(chosen), spot_check(chosen))
+        certificate = certify(
+            answers, frame, Referee(chosen, {a.best for a in answers}), spot_check(chosen)
+        )
         fit = Fit(floats(rows[target]), predict(model, frame), weights(model, target, rows))
     asked = {k: v for k, v in config.flat.items() if not k.startswith("engine")}
     return Comparison(

@@ -5,7 +5,7 @@ reports; every model must be as near to the minimum of the objective as its solv
 cleaning that goes with it, its constant and the choice of the penalty must be what they say.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import partial
 from typing import Any
 
@@ -26,9 +26,12 @@ _EPSILON = float(np.finfo(np.float64).eps)
 
 
 class Referee:
-    """The sums of every training set and of what it holds out; and the minimum at every point."""
+    """The sums of every training set and of what it holds out; and the minimum at every point.
 
-    def __init__(self, task: Task) -> None:
+    `chosen`: the grid points whose models of all rows are judged; None: any.
+    """
+
+    def __init__(self, task: Task, chosen: Collection[GridPoint] | None = None) -> None:
         dataset = task.dataset
         engine: Any = create("scan", task)
         try:
@@ -44,7 +47,8 @@ class Referee:
             self._spread = [_deviations(split.train) for split in splits]
             self._standards = [Standard.of(split.train) for split in splits]
             self._whole = engine.folding.whole()
-            self._models = {point: engine.refit(point) for point in task.grid}
+            points = task.grid if chosen is None else chosen
+            self._models = {point: engine.refit(point) for point in points}
             self._names = [column.name for column in plan.used]
         finally:
             engine.close()
