@@ -78,7 +78,7 @@ def test_bad_data_is_one_line_and_no_run_or_a_failed_one(
 ) -> None:
     (place / "empty").mkdir()
     rows = [f"{i},{i * i % 7},{'ab'[i % 2]}" for i in range(1, 7)]
-    (place / "t.csv").write_text("\n".join(["price,size,town", *rows]), encoding="utf-8")
+    (place / "t.csv").write_text("\n".join(["price,size,town", *rows, ""]), encoding="utf-8")
     (place / "gaps.csv").write_text("price,size\n,1\n,2\n,3\n", encoding="utf-8")
     done = tandem("dataset=files", *arguments)
     assert done.returncode == status
@@ -191,7 +191,7 @@ def test_a_model_carries_its_card_its_metrics_and_its_data(place: Path) -> None:
 
 @pytest.mark.usefixtures("place")
 def test_a_run_that_is_killed_without_a_word_ends_as_lost() -> None:
-    arguments = ["dataset.rows=60000", "model.max_iter=100000", "model.tol=1e-12"]
+    arguments = ["dataset.rows=20000", "model.max_iter=100000", "model.tol=1e-12"]
     with subprocess.Popen([sys.executable, "-m", "tandem", *arguments]) as process:
         until(lambda: bool(runs("run")))
         process.kill()
@@ -205,7 +205,7 @@ def test_a_run_that_is_killed_without_a_word_ends_as_lost() -> None:
 @pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_a_killed_run(name: signal.Signals) -> None:
     # Many fits of seconds: none of them can be interrupted, the process ends after it.
-    arguments = ["dataset.rows=60000", "model.max_iter=100000", "model.tol=1e-12"]
+    arguments = ["dataset.rows=20000", "model.max_iter=100000", "model.tol=1e-12"]
     with subprocess.Popen([sys.executable, "-m", "tandem", *arguments]) as process:
         deadline = time.monotonic() + 120
         while not runs("run"):
@@ -306,8 +306,7 @@ def test_answers_that_differ_end_a_comparison_with_a_status_and_say_where() -> N
     stopped = ("model.max_iter=1", "model.elastic_net_param=[0.5]")  # far from the optimum
     done = tandem("compare", "compare.engines=[sequential,scan]", *SMALL, *stopped)
     assert done.returncode == 6
-    assert "parity: sequential and scan: " in done.stderr.splitlines()[-1]
-    assert "differs" in done.stderr.splitlines()[-1]
+    assert "parity: sequential: distance from the minimum" in done.stderr.splitlines()[-1]
     assert "do NOT give the same answer" in done.stdout
     (parent,) = runs("comparison")
     assert parent.info.status == "FAILED"

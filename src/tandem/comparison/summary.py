@@ -95,6 +95,9 @@ class Comparison:
             pairs = [d for p in self.certificate.pairs for d in p.largest if d.what == name]
             if pairs:
                 found.append((f"parity/{name}_max_rel", max(d.relative for d in pairs), 0))
+        alone = [d.share for own in self.certificate.alone.values() for d in own]
+        if alone:
+            found.append(("parity/own_share_max", min(max(alone), 1e9), 0))
         shares = self.certificate.shares.items()
         found += [(f"parity/{name}_share_max", min(share, 1e9), 0) for name, share in shares]
         return found
