@@ -4,6 +4,7 @@ In closed form that is rounding; iterations stop at a tolerance, and leave more.
 """
 
 from dataclasses import dataclass
+from math import sqrt
 
 from tandem.comparison.answers import Answer
 from tandem.engines import ENGINES
@@ -36,11 +37,16 @@ def tolerance(one: Answer, other: Answer, point: GridPoint) -> Tolerance:
     return Tolerance(ROUNDING, left(one, point) + left(other, point))
 
 
-def left(answer: Answer, point: GridPoint) -> float:
-    """How far iterations leave predictions from the optimum's, in deviations of the target."""
+def left(answer: Answer, point: GridPoint, *, unique: bool = True) -> float:
+    """How far iterations leave predictions from the optimum's, in deviations of the target.
+
+    An engine that stalls where features follow from one another, not `unique`, is held to the
+    same share of the objective there, which is of second order: d^2 / 2 in place of d.
+    """
     engine = ENGINES[answer.engine]
     tol = engine.tol if answer.tol is None else answer.tol
-    return engine.left(point, len(answer.model.coefficients), tol)
+    found = engine.left(point, len(answer.model.coefficients), tol)
+    return found if unique or not engine.stalls else max(found, sqrt(2.0 * found))
 
 
 def stated(one: Answer, other: Answer) -> str:
