@@ -6,16 +6,14 @@ cleaning that goes with it, its constant and the choice of the penalty must be w
 """
 
 from collections.abc import Collection, Iterator
-from functools import partial
-from typing import Any
 
 import numpy as np
 
-from tandem.cleaning import decide
 from tandem.comparison.answers import Answer
 from tandem.comparison.figures import Difference, largest, single
+from tandem.comparison.prepared import prepared
 from tandem.comparison.tolerances import ROUNDING, left
-from tandem.engines import create, solved
+from tandem.engines import solved
 from tandem.records import Array, Task
 from tandem.settings import GridPoint
 from tandem.solver import Normal, Penalty, Standard, errors, penalty
@@ -35,14 +33,8 @@ class Referee:
     """
 
     def __init__(self, task: Task, chosen: Collection[GridPoint] | None = None) -> None:
-        dataset = task.dataset
-        engine: Any = create("scan", task)
-        try:
-            engine.start()
-            engine.load()
-            plan, _ = engine.prepare(
-                partial(decide, dataset.target, dataset.features, cleaning=task.cleaning)
-            )
+        points = task.grid if chosen is None else chosen
+        with prepared(task) as (engine, plan, _):
             found = engine.cross_validate()
             self._minimum, self._designs, self._grid = found.slopes, found.designs, task.grid
             splits = [*engine.folding.splits()]
@@ -50,11 +42,8 @@ class Referee:
             self._spread = [_deviations(split.train) for split in splits]
             self._standards = [Standard.of(split.train) for split in splits]
             self._whole = engine.folding.whole()
-            points = task.grid if chosen is None else chosen
             self._models = {point: engine.refit(point) for point in points}
             self._names = [column.name for column in plan.used]
-        finally:
-            engine.close()
 
     def own(self) -> Iterator[Difference]:
         """The minimum itself: what is left of the conditions of Karush, Kuhn and Tucker."""

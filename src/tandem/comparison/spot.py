@@ -6,17 +6,15 @@ What engines share, folds, decisions, the objective, the judge, could be wrong i
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 
 from tandem import oracle
-from tandem.cleaning import decide
 from tandem.comparison.figures import Difference, largest, single
+from tandem.comparison.prepared import prepared
 from tandem.dataset import sample
-from tandem.engines import create
 from tandem.errors import DataError
 from tandem.records import File, Task
 from tandem.scores import judge
@@ -50,19 +48,11 @@ def spot_check(task: Task) -> Iterator[Difference]:
 
 
 def _compared(task: Task) -> Iterator[Difference]:
-    dataset, engine = task.dataset, create("scan", task)
-    try:
-        engine.start()
-        engine.load()
-        plan, ledger = engine.prepare(
-            partial(decide, dataset.target, dataset.features, cleaning=task.cleaning)
-        )
+    with prepared(task) as (engine, plan, ledger):
         sums = engine.cross_validate()
         scores = judge(sums)
         model = engine.refit(task.grid[scores.best])
-    finally:
-        engine.close()
-    truth, where = oracle.cross_validate(task), f"{dataset.rows} rows"
+    truth, where = oracle.cross_validate(task), f"{task.dataset.rows} rows"
     actions = {decision.column.name: decision.action.value for decision in plan.decisions}
     same = actions == truth.actions and ledger.rows_used == truth.rows_used
     yield single("cleaning", where, float(not same), 0.0, 0.0)

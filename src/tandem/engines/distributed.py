@@ -114,8 +114,7 @@ class Engine:
         """Of a model that cross-validation fitted, in raw units."""
         cleaned = self._cleaning.stages if self._cleaning is not None else []
         stages = [*cleaned, *(model.stages if isinstance(model, PipelineModel) else [model])]
-        by_type = {type(stage).__name__: stage for stage in stages}
-        return _raw(by_type["LinearRegressionModel"], by_type["StandardScalerModel"])
+        return _raw({type(stage).__name__: stage for stage in stages})
 
     def _fold_sums(self) -> tuple[list[int], Any]:
         y = F.col(self._plan.target.id)
@@ -175,7 +174,7 @@ def portable_model(plan: Plan, stages: list[Any]) -> LinearModel:
     """The fitted Spark stages as plain numbers, the scaling folded into the coefficients."""
     by_type = {type(stage).__name__: stage for stage in stages}
     regression = by_type["LinearRegressionModel"]
-    coefficients = _raw(regression, by_type["StandardScalerModel"])
+    coefficients = _raw(by_type)
     means: dict[str, float] = {}
     if plan.numeric:
         row = by_type["ImputerModel"].surrogateDF.first()
@@ -196,8 +195,9 @@ def portable_model(plan: Plan, stages: list[Any]) -> LinearModel:
     )
 
 
-def _raw(regression: Any, scaler: Any) -> Array:
-    """Coefficients in raw units, shape (p,), of fitted stages."""
+def _raw(by_type: dict[str, Any]) -> Array:
+    """Coefficients in raw units, shape (p,), of the fitted stages by the names of their types."""
+    regression, scaler = by_type["LinearRegressionModel"], by_type["StandardScalerModel"]
     deviations = scaler.std.toArray()
     scale = np.divide(1.0, deviations, out=np.zeros_like(deviations), where=deviations > 0)
     found: Array = regression.coefficients.toArray() * scale

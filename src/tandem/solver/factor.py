@@ -63,12 +63,12 @@ class Factor:
         found = self._basic(right)
         if self.full:
             return found
-        null, dependent = self.null_space(), right
+        null = self.null_space()
         for _ in range(2):  # once more for what rounding of the projection has moved
             across = null @ (null.T @ found.hi)
             found = found - across
-            dependent = right - (self.matrix * found[None, :]).sum(axis=1)
-            found = found + self._basic(dependent)
+            rest = right - (self.matrix * found[None, :]).sum(axis=1)
+            found = found + self._basic(rest)
         return found - null @ (null.T @ found.hi)
 
     def null_space(self) -> Array:
