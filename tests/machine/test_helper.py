@@ -57,6 +57,13 @@ def test_it_is_another_process_and_answers_in_turn(helper: Helper) -> None:
     assert helper.wait(first) == helper.pid != os.getpid()
 
 
+@pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="Linux only")
+def test_it_has_idle_cores_only_until_some_seconds_have_passed(helper: Helper) -> None:
+    assert helper.pid
+    assert os.sched_getscheduler(helper.pid) == os.SCHED_IDLE
+    until(lambda: os.sched_getscheduler(helper.pid or 0) == os.SCHED_OTHER)
+
+
 def test_our_errors_come_as_they_are_and_others_with_their_class(helper: Helper) -> None:
     with pytest.raises(DataError, match="no such column -> name it"):
         helper.ask(refuse)

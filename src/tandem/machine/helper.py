@@ -30,6 +30,7 @@ T = TypeVar("T")
 _Variables = dict[str, str]
 
 _LAST_SECONDS = 5.0  # for the helper to end
+_IDLE_SECONDS = 3.0  # on busy cores an idle process stands still: a long run would not show
 
 
 class Helper:
@@ -76,10 +77,8 @@ class Helper:
         return self._send(function, args, kwargs)
 
     def wait(self, future: "Future[T]", seconds: float | None = None) -> T:
-        """What `future` holds. From now on the helper takes its share of the cores."""
-        if self._idle and self._process:
-            self._idle = False
-            _schedule(self._process.pid, "SCHED_OTHER")
+        """What `future` holds. From now on, if not before, the helper takes its share."""
+        self._hurry()
         return future.result(seconds)
 
     def ask(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -115,7 +114,16 @@ class Helper:
                 pass_fds=[handle],
                 process_group=0,  # what a terminal sends is for its callers
             )
+        _schedule(self._process.pid, "SCHED_IDLE")
+        later = threading.Timer(_IDLE_SECONDS, self._hurry)
+        later.daemon = True
+        later.start()
         return link
+
+    def _hurry(self) -> None:
+        if self._idle and self._process and self._process.poll() is None:
+            self._idle = False
+            _schedule(self._process.pid, "SCHED_OTHER")
 
     def _send(
         self, function: Callable[..., T], args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -159,7 +167,6 @@ def revoke(key: str) -> None:
 def serve(handle: int, path: str) -> None:
     """Be the helper: answer all that connect to the socket `handle`, bound to `path`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _schedule(0, "SCHED_IDLE")
     listening = socket.socket(fileno=handle)
     begun = False
     while _Caller.all or not begun:
