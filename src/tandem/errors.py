@@ -22,6 +22,14 @@ class DataError(TandemError):
     status = 3
 
 
+class RejectedError(DataError):
+    """Rows break a rule. `listed`: the first of them, a line of JSON each."""
+
+    def __init__(self, message: str, listed: str) -> None:
+        super().__init__(message)
+        self.listed = listed
+
+
 class MachineError(TandemError):
     """The machine lacks what the run needs: Java, memory, disk, a port."""
 

@@ -59,10 +59,27 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
+class Reject:
+    """A bad row: file, line, the column that breaks the rule (None: the row does), its value."""
+
+    file: str
+    line: int
+    column: str | None
+    value: str
+    rule: str
+
+    def __str__(self) -> str:
+        """One line for the user."""
+        column = f"column '{self.column}': " if self.column is not None else ""
+        return f"{self.file}:{self.line}: {column}{self.value}: {self.rule}"
+
+
+@dataclass(frozen=True, slots=True)
 class Dataset:
     """Parquet files in row-id order, the target and the features, and the digest of the content.
 
-    `notes`: what the user should know of how it is read, a line each.
+    `notes`: what the user should know of how it is read, a line each. `rejected`: bad rows that
+    are not in the files; `rejects`: the first of them.
     """
 
     name: str
@@ -71,6 +88,8 @@ class Dataset:
     features: tuple[Column, ...]
     fingerprint: str
     notes: tuple[str, ...] = ()
+    rejected: int = 0
+    rejects: tuple[Reject, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -149,8 +168,8 @@ class Ledger:
     rows_used: int
     rows_dropped_target: int
     rows_dropped_missing: int
-    rows_rejected: int
     cells_imputed: int
+    rows_rejected: int = 0
     rows_from_cache: int = field(default=0, compare=False)  # how it was found, not what
 
 

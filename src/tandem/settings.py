@@ -40,6 +40,13 @@ class MissingCategory(StrEnum):
     DROP = "drop"
 
 
+class OnBadRow(StrEnum):
+    """A row of a CSV file that breaks a rule ends the run, or is left out and listed."""
+
+    REJECT = "reject"
+    QUARANTINE = "quarantine"
+
+
 @dataclass(frozen=True, slots=True)
 class Spelling:
     """How CSV files spell what they hold.
@@ -47,7 +54,8 @@ class Spelling:
     `missing` lists the spellings of a missing cell, `text` the columns that are text whatever they
     look like; `multiline`: quoted cells may hold lines that look like records; `delimiter` parts
     cells; `decimal` stands before the fraction of a number, `thousands` between groups of three
-    digits before it, and `units` lists what may stand before or after it.
+    digits before it, and `units` lists what may stand before or after it; `on_bad_row`: what
+    becomes of rows that break a rule, of which up to `max_bad_rows` may be left out.
     """
 
     missing: Words = ("", "NA", "N/A", "null", "NULL", "NaN", "nan")
@@ -58,6 +66,8 @@ class Spelling:
     thousands: Annotated[str, one_character("dataset.thousands=','")] | None = None
     units: Words = ()
     encoding: Annotated[str, ENCODING] = "utf-8"
+    on_bad_row: OnBadRow = OnBadRow.REJECT
+    max_bad_rows: Count = 1000
 
     @property
     def plain_numbers(self) -> bool:

@@ -33,7 +33,6 @@ def take_ledger(frame: nw.LazyFrame[Any], plan: Plan) -> Ledger:
         rows_used=values["used"],
         rows_dropped_target=values["no_target"],
         rows_dropped_missing=values["rows_in"] - values["used"] - values["no_target"],
-        rows_rejected=0,
         cells_imputed=sum(values[column.id] for column in plan.imputed),
     )
     check_ledger(ledger)

@@ -41,6 +41,7 @@ from tandem.tracking import (
     WARM_UP_TAG,
     Record,
     finished_under,
+    listing_rejects,
     log_batch,
     log_dataset,
     log_files,
@@ -83,10 +84,12 @@ def compare(config: Configuration, *, say: bool = True) -> tuple[str, Comparison
     config = _of_installed(config)
     settings = config.settings
     tags = {"kind": "comparison", "config.hash": config.hash}
-    with Display("tandem").stage("preparing the data"):
+    name = f"compare-{settings.dataset.title}"
+    preparing = Display("tandem").stage("preparing the data")
+    with listing_rejects(settings.tracking, name, tags), preparing:
         # Once, before any engine is timed; and before there is a run, so that a typo leaves none.
         dataset = open_dataset(settings.dataset)
-    with tracked(settings.tracking, f"compare-{settings.dataset.title}", tags) as opened:
+    with tracked(settings.tracking, name, tags) as opened:
         run_id = opened.id
         with tempfile.TemporaryDirectory() as place:
             ended = _run_all(config, run_id, Path(place), say=say)

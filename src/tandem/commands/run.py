@@ -26,7 +26,7 @@ from tandem.reporting import headline
 from tandem.results import Result
 from tandem.scores import judge
 from tandem.settings import Settings
-from tandem.tracking import describe, model_name, send, tracked, write_record
+from tandem.tracking import describe, listing_rejects, model_name, send, tracked, write_record
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,10 @@ def run(config: Configuration, *, say: bool = True) -> Answered:
     engine, say = settings.engine.name, say and settings.tracking.parent_run_id is None
     tags = {"engine": engine, "kind": "run", "config.hash": config.hash}
     watch = Stopwatch()
-    dataset = _prepared(settings, watch, say=say)  # a typo leaves no run behind
-    with tracked(settings.tracking, f"{engine}-{settings.dataset.title}", tags) as opened:
+    name = f"{engine}-{settings.dataset.title}"
+    with listing_rejects(settings.tracking, name, tags):
+        dataset = _prepared(settings, watch, say=say)  # a typo leaves no run behind
+    with tracked(settings.tracking, name, tags) as opened:
         watch.look = opened.check
         found = _measured(settings, dataset, watch, say=say)
         if say:
@@ -122,6 +124,9 @@ def execute(task: Task, name: str, watch: Stopwatch, display: Display) -> Result
                 plan, ledger = engine.prepare(
                     partial(decide, dataset.target, dataset.features, cleaning=task.cleaning)
                 )
+            ledger = replace(
+                ledger, rows_in=ledger.rows_in + dataset.rejected, rows_rejected=dataset.rejected
+            )
             if kept := ledger.rows_from_cache:
                 display.note(
                     f"{kept:,} of {ledger.rows_in:,} rows are not read: the cache holds their sums "

@@ -13,24 +13,31 @@ import pyarrow as pa
 from tandem.dataset.csv_columns import Remark, column_types
 from tandem.dataset.csv_reader import typed_batches
 from tandem.dataset.csv_records import count_records, ends_with_a_line, line_of
+from tandem.dataset.csv_rejects import Rejects, as_lines, sound_batches
 from tandem.dataset.parquet import write_row_groups
-from tandem.errors import DataError
+from tandem.errors import DataError, RejectedError
 from tandem.machine import published
-from tandem.settings import Spelling
+from tandem.records import Reject
+from tandem.settings import OnBadRow, Spelling
 
-_REMARKS = "remarks.json"
+_TOLD = "told.json"
 _LEVELS = 1000  # up to so many are counted
-_RULES = 2  # raise it where a file would be read, refused or told of in another way than before
+_RULES = 3  # raise it where a file would be read, refused or told of in another way than before
 
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """The Parquet files of CSV files, one each, in their order, and what is to be told of them."""
+    """The Parquet files of CSV files, one each, in their order, and what is to be told of them.
+
+    `rejected`: rows that were left out; `rejects`: the first of them.
+    """
 
     files: tuple[Path, ...]
     sources: tuple[Path, ...]
     spelling: Spelling
     remarks: tuple[Remark, ...]
+    rejected: int
+    rejects: tuple[Reject, ...]
 
     def notes(self, target: str | None, names: Collection[str]) -> tuple[str, ...]:
         """A line on every column of `names` that is text but looks like something else.
@@ -43,6 +50,11 @@ class Converted:
             for file in self.sources
             if not ends_with_a_line(file)
         ]
+        if self.rejected:
+            notes.append(
+                f"{self.rejected:,} bad rows are left out; the first: {self.rejects[0]} -> "
+                f"data/rejects.jsonl of the run lists {len(self.rejects):,}"
+            )
         for remark in self.remarks:
             if remark.column in names:
                 is_target = remark.column == target
@@ -58,33 +70,76 @@ def to_parquet(files: Sequence[Path], digest: str, spelling: Spelling) -> Conver
 
     Numbers become float64, all else text. What a column holds is decided from the first block of
     the first file (or, where that is empty, from the first values that are there); a cell that
-    does not fit is an error, never a reason to read the column as something else. Raises DataError
-    with the place of the first offender.
+    does not fit is never a reason to read the column as something else: its row is left out, or
+    RejectedError tells of it. Raises DataError where it cannot be told what the rows are.
     """
     key = hashlib.sha256(f"{_RULES} {digest} {spelling}".encode()).hexdigest()
     needed = sum(file.stat().st_size for file in files)
 
     def build(work: Path) -> dict[str, Any]:
-        rows = [
-            count_records(file, multiline=spelling.multiline, delimiter=spelling.delimiter)
-            for file in files
-        ]
-        types, remarks = column_types(files, spelling)
-        levels: dict[str, set[str]] = {remark.column: set() for remark in remarks}
-        for i, file in enumerate(files):
-            nothing = [pa.nulls(0, kind) for kind in types.values()]
-            empty = pa.RecordBatch.from_arrays(nothing, schema=pa.schema([*types.items()]))
-            batches = _counted(typed_batches(file, types, spelling), levels)
-            read = write_row_groups(work / f"{i:05}.parquet", chain([empty], batches))
-            _check_rows(file, rows[i], read)
-        told = [asdict(_completed(remark, files, levels, spelling)) for remark in remarks]
-        (work / _REMARKS).write_text(json.dumps(told), encoding="utf-8")
-        return {"files": [str(file) for file in files], "rows": rows}
+        try:
+            return _build(files, spelling, work)
+        except DataError as error:
+            raise _listed(error, files, spelling) from error
 
     folder = published(f"csv/{key[:32]}", needed, build)
-    told = json.loads((folder / _REMARKS).read_text(encoding="utf-8"))
-    converted = tuple(folder / f"{i:05}.parquet" for i in range(len(files)))
-    return Converted(converted, tuple(files), spelling, tuple(Remark(**remark) for remark in told))
+    told = json.loads((folder / _TOLD).read_text(encoding="utf-8"))
+    return Converted(
+        tuple(folder / f"{i:05}.parquet" for i in range(len(files))),
+        tuple(files),
+        spelling,
+        tuple(Remark(**remark) for remark in told["remarks"]),
+        told["rejected"],
+        tuple(Reject(**reject) for reject in told["rejects"]),
+    )
+
+
+def _build(files: Sequence[Path], spelling: Spelling, work: Path) -> dict[str, Any]:
+    """Write the files and what is told of them below `work`; a summary."""
+    rows = [
+        count_records(file, multiline=spelling.multiline, delimiter=spelling.delimiter)
+        for file in files
+    ]
+    types, remarks = column_types(files, spelling)
+    levels: dict[str, set[str]] = {remark.column: set() for remark in remarks}
+    rejects = Rejects(spelling, spelling.max_bad_rows)
+    for i, file in enumerate(files):
+        before = rejects.count
+        nothing = [pa.nulls(0, kind) for kind in types.values()]
+        empty = pa.RecordBatch.from_arrays(nothing, schema=pa.schema([*types.items()]))
+        if spelling.on_bad_row == OnBadRow.QUARANTINE:
+            found = sound_batches(file, types, spelling, rejects)
+        else:
+            found = typed_batches(file, types, spelling)
+        read = write_row_groups(work / f"{i:05}.parquet", chain([empty], _counted(found, levels)))
+        _check_rows(file, rows[i], read + rejects.count - before)
+    told = {
+        "remarks": [asdict(_completed(remark, files, levels, spelling)) for remark in remarks],
+        "rejected": rejects.count,
+        "rejects": [asdict(reject) for reject in rejects.first],
+    }
+    (work / _TOLD).write_text(json.dumps(told), encoding="utf-8")
+    return {"files": [str(file) for file in files], "rows": rows}
+
+
+def _listed(error: DataError, files: Sequence[Path], spelling: Spelling) -> DataError:
+    """The error with all bad rows counted and the first listed, where it is about rows."""
+    if spelling.on_bad_row == OnBadRow.QUARANTINE:
+        return error
+    leaving_out = replace(spelling, on_bad_row=OnBadRow.QUARANTINE)
+    rejects = Rejects(leaving_out, most=None)
+    try:
+        types, _ = column_types(files, leaving_out)
+        for file in files:
+            for _ in sound_batches(file, types, leaving_out, rejects):
+                pass
+    except DataError:
+        return error
+    if not rejects.count:
+        return error
+    what, arrow, step = str(error).partition(" -> ")
+    total = f" (the first of {rejects.count:,} bad rows)" if rejects.count > 1 else ""
+    return RejectedError(f"{what}{total}{arrow}{step}", as_lines(rejects.first))
 
 
 def _check_rows(file: Path, counted: int, read: int) -> None:

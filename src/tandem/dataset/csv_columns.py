@@ -1,7 +1,7 @@
 """What a column of a CSV file is: numbers, or text; and what its user should know of that."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,16 +10,16 @@ import pyarrow.compute as pc
 
 from tandem.dataset.csv_reader import (
     NUMBER,
-    batches_of,
     names_of,
     no_number,
-    open_csv,
     override,
     plainly,
+    read_csv,
     shown,
 )
+from tandem.dataset.csv_rejects import texts
 from tandem.errors import DataError, nearest
-from tandem.settings import Spelling
+from tandem.settings import OnBadRow, Spelling
 
 _MOST = 0.5  # from such a share of its cells on they tell what a column is
 _FEW = 0.02  # from so many numbers on among the cells of a column of text, it is told of
@@ -96,7 +96,7 @@ def column_types(
     one.
     """
     _check_delimiter(files[0], spelling)
-    names = names_of(files[0], open_csv(files[0], spelling, None), spelling)
+    names = names_of(files[0], spelling)
     _check_header(files[0], names)
     for name in spelling.text:
         if name not in names:
@@ -104,9 +104,8 @@ def column_types(
                 f"dataset.text: there is no column '{name}'{nearest(name, names)}"
                 f" -> some of {', '.join(names)}"
             )
-    as_text = {name: pa.string() for name in names}
-    first = next(batches_of(files[0], open_csv(files[0], spelling, as_text), spelling), None)
-    types: dict[str, pa.DataType] = dict(as_text)
+    first = next(_texts(files[0], names, spelling), None)
+    types: dict[str, pa.DataType] = dict.fromkeys(names, pa.string())
     remarks = []
     for name in names:
         if name in spelling.text:
@@ -114,22 +113,29 @@ def column_types(
         if first is not None and first.column(name).null_count < len(first):
             found = _type_of(name, first.column(name), 0, 0, spelling)
         else:
-            found = _type_of_late_values(files, name, spelling, as_text)
+            found = _type_of_late_values(files, name, spelling)
         types[name], remark = found
         remarks += [remark] if remark else []
     return types, remarks
 
 
 def _type_of_late_values(
-    files: Sequence[Path], name: str, spelling: Spelling, types: dict[str, pa.DataType]
+    files: Sequence[Path], name: str, spelling: Spelling
 ) -> tuple[pa.DataType, Remark | None]:
     for number, file in enumerate(files):
         row = 0
-        for batch in batches_of(file, open_csv(file, spelling, types, only=[name]), spelling):
+        for batch in _texts(file, [name], spelling):
             if batch.column(0).null_count < len(batch):
                 return _type_of(name, batch.column(0), number, row, spelling)
             row += len(batch)
     return pa.float64(), None
+
+
+def _texts(file: Path, names: Sequence[str], spelling: Spelling) -> Iterator[pa.RecordBatch]:
+    """Columns as text, of the rows that could be read."""
+    if spelling.on_bad_row == OnBadRow.QUARANTINE:
+        return (batch for batch, _ in texts(file, names, spelling, []))
+    return read_csv(file, spelling, dict.fromkeys(names, pa.string()), only=names)
 
 
 def _check_delimiter(file: Path, spelling: Spelling) -> None:
@@ -158,13 +164,14 @@ def _type_of(
     """float64 or text, judged by the cells `spelled` from `first_row` on, of which one is there.
 
     Numbers are a column of numbers. Where at least half are, the others are spellings of a missing
-    cell, or mistakes: the remark refuses the column, should it be used.
+    cell, or mistakes: their rows are bad, or the remark refuses the column, should it be used.
     """
     cells = plainly(spelled, spelling)
     present = len(cells) - cells.null_count
     numbers = _matches(cells, NUMBER)
     found = pc.sum(numbers).as_py()
-    if found == present:
+    mistakes = spelling.on_bad_row == OnBadRow.QUARANTINE and found >= _MOST * present
+    if found == present or mistakes:
         return pa.float64(), None
     cause, form, marks = _form(cells, numbers, found / present)
     if cause is None:

@@ -3,7 +3,7 @@
 import json
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,15 +21,20 @@ _SHOWN = 60  # characters of a cell
 # As the parser has it; what is infinite, or spelled as no number, is refused later by its value.
 NUMBER = r"(?i)^\s*[-+]?(\d+\.?\d*(e[-+]?\d+)?|\.\d+(e[-+]?\d+)?|inf(inity)?|nan)\s*$"
 _PLAIN = r"(?!(?i:null|true|false|nan|inf)$)[^\W\d][\w.-]*"  # what Hydra takes as text unquoted
-_OTHER = "not {} -> name its encoding, as in dataset.encoding=latin-1"
 
 
-def names_of(file: Path, reader: pv.CSVStreamingReader, spelling: Spelling) -> list[str]:
+def not_text(spelling: Spelling) -> str:
+    """What is said of bytes that are no text."""
+    return f"not {spelling.encoding} -> name its encoding, as in dataset.encoding=latin-1"
+
+
+def names_of(file: Path, spelling: Spelling) -> list[str]:
     """The names in the header. Raises DataError where it is in another encoding."""
+    reader = open_csv(file, spelling, None, skip=lambda _row: "skip")
     try:
         return [*reader.schema.names]
     except UnicodeDecodeError as error:
-        place, rule = line_of(file, 0, spelling.delimiter), _OTHER.format(spelling.encoding)
+        place, rule = line_of(file, 0, spelling.delimiter), not_text(spelling)
         raise DataError(f"{file}:{place}: the header is {rule}") from error
 
 
@@ -38,10 +43,12 @@ def open_csv(
     spelling: Spelling,
     types: dict[str, pa.DataType] | None,
     only: Sequence[str] | None = None,
+    skip: Callable[[pv.InvalidRow], str] | None = None,
 ) -> pv.CSVStreamingReader:
     """A reader of all columns, or `only` some; what `types` leaves out is guessed by the parser.
 
-    Raises DataError where the first block does not fit.
+    `skip` is asked of every row that has more or fewer cells than the header. Raises DataError
+    where the first block does not fit.
     """
     try:
         return pv.open_csv(
@@ -49,7 +56,9 @@ def open_csv(
             read_options=pv.ReadOptions(
                 block_size=_BLOCK_BYTES, use_threads=False, encoding=spelling.encoding
             ),
-            parse_options=pv.ParseOptions(newlines_in_values=True, delimiter=spelling.delimiter),
+            parse_options=pv.ParseOptions(
+                newlines_in_values=True, delimiter=spelling.delimiter, invalid_row_handler=skip
+            ),
             convert_options=pv.ConvertOptions(
                 column_types=types,
                 include_columns=only,
@@ -60,7 +69,7 @@ def open_csv(
             ),
         )
     except UnicodeDecodeError as error:
-        raise DataError(f"{file}: it is {_OTHER.format(spelling.encoding)}") from error
+        raise DataError(f"{file}: it is {not_text(spelling)}") from error
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
         raise _located(file, error, spelling, [*types] if types else ()) from error
 
@@ -72,14 +81,10 @@ def typed_batches(
 
     Raises DataError where it has others, or at the first cell that does not fit.
     """
+    check_header(file, types, spelling)
     spelled = types if spelling.plain_numbers else dict.fromkeys(types, pa.string())
-    reader = open_csv(file, spelling, spelled)
-    names = names_of(file, reader, spelling)
-    if sorted(names) != sorted(types):
-        odd = sorted({*names} ^ {*types}) or ["a column that stands twice"]
-        raise DataError(f"{file}: its header differs from the first file's in {odd} -> align them")
     row = 0
-    for read in batches_of(file, reader, spelling):
+    for read in read_csv(file, spelling, spelled):
         batch = read.select([*types])
         if not spelling.plain_numbers:
             batch = _converted(file, batch, types, spelling, row)
@@ -88,10 +93,23 @@ def typed_batches(
         yield batch
 
 
-def batches_of(
-    file: Path, reader: pv.CSVStreamingReader, spelling: Spelling
+def check_header(file: Path, types: Mapping[str, pa.DataType], spelling: Spelling) -> None:
+    """Raise DataError where a file has not the columns of `types`, each once."""
+    names = names_of(file, spelling)
+    if sorted(names) != sorted(types):
+        odd = sorted({*names} ^ {*types}) or ["a column that stands twice"]
+        raise DataError(f"{file}: its header differs from the first file's in {odd} -> align them")
+
+
+def read_csv(
+    file: Path,
+    spelling: Spelling,
+    types: dict[str, pa.DataType],
+    skip: Callable[[pv.InvalidRow], str] | None = None,
+    only: Sequence[str] | None = None,
 ) -> Iterator[pa.RecordBatch]:
-    """What is left in the reader. Raises DataError at what does not fit."""
+    """The rows, as `open_csv` has them. Raises DataError at what does not fit."""
+    reader = open_csv(file, spelling, types, only, skip)
     while True:
         try:
             yield reader.read_next_batch()
@@ -147,26 +165,36 @@ def _converted(
 
 
 def _check_numbers(file: Path, batch: pa.RecordBatch, first_row: int, spelling: Spelling) -> None:
-    """Refuse what is no number though it is spelled as one, and what float64 would round."""
     for field, column in zip(batch.schema, batch.columns, strict=True):
         if not pa.types.is_floating(field.type):
             continue
-        finite = pc.is_finite(column)
-        if pc.all(finite).as_py() is False:
-            row = pc.index(finite, False).as_py()
-            rule = "a number must be finite -> correct it, or add it to dataset.missing"
-        else:
-            largest = pc.max(pc.abs(column)).as_py() or 0.0
-            if largest > LARGEST:
-                rule = TOO_LARGE
-            elif largest < _EXACT_INTEGER or not pc.all(pc.equal(pc.round(column), column)).as_py():
-                continue
-            else:
-                name = override("text", [field.name])
-                rule = f"from 2^53 on digits are lost -> {name} if it is a name"
-            row = pc.index(pc.abs(column), largest).as_py()
-        line = line_of(file, first_row + row + 1, spelling.delimiter)
-        raise DataError(f"{file}:{line}: column '{field.name}': {column[row].as_py():g}: {rule}")
+        for odd, rule in odd_numbers(field.name, column):
+            row = pc.index(odd, True).as_py()
+            line = line_of(file, first_row + row + 1, spelling.delimiter)
+            value = f"{column[row].as_py():g}"
+            raise DataError(f"{file}:{line}: column '{field.name}': {value}: {rule}")
+
+
+def odd_numbers(name: str, column: pa.DoubleArray) -> Iterator[tuple[pa.BooleanArray, str]]:
+    """The cells of a column that are spelled as numbers but can be none, with the rule; if any.
+
+    They are not finite, their squares are infinite, or float64 may have rounded them.
+    """
+    finite = pc.is_finite(column)
+    if pc.all(finite).as_py() is False:
+        yield (
+            pc.invert(finite),
+            "a number must be finite -> correct it, or add it to dataset.missing",
+        )
+        column = pc.if_else(finite, column, None)
+    size = pc.abs(column)
+    largest = pc.max(size).as_py() or 0.0
+    if largest > LARGEST:
+        yield pc.greater(size, LARGEST), TOO_LARGE
+    if largest >= _EXACT_INTEGER and pc.all(pc.equal(pc.round(column), column)).as_py():
+        step = override("text", [name])
+        rounded = pc.greater_equal(size, _EXACT_INTEGER)
+        yield rounded, f"from 2^53 on digits are lost -> {step} if it is a name"
 
 
 def _located(
@@ -184,13 +212,14 @@ def _located(
             rule = no_number(name, [cell.group(1)], spelling.missing)
             return DataError(f"{place}: column '{name}': {shown(cell.group(1))}: {rule}")
         if "invalid UTF8 data" in text:
-            rule = _OTHER.format(spelling.encoding)
+            rule = not_text(spelling)
             return DataError(f"{place}: column '{name}': the text is {rule}")
         text = text.replace(column.group(), f"column '{name}'")
     if "straddling object" in text:
         text = f"a row is longer than the {_BLOCK_BYTES:,} bytes that are read at once"
     return DataError(
-        f"{place}: {text} -> correct the file: every row must fit the header, every cell its column"
+        f"{place}: {text} -> correct the file: every row must fit the header, every cell its "
+        "column; dataset.on_bad_row=quarantine leaves the others out"
     )
 
 
@@ -205,7 +234,8 @@ def no_number(column: str, marks: Sequence[str], missing: Sequence[str]) -> str:
     spellings = override("missing", [*missing, *marks]) if short else "add it to dataset.missing"
     return (
         f"not a number, where others are -> correct it, or {spellings} if it means missing, or "
-        f"{override('text', [column])} if the column is text"
+        f"{override('text', [column])} if the column is text, or dataset.on_bad_row=quarantine to "
+        "leave such rows out"
     )
 
 

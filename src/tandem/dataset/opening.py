@@ -31,7 +31,8 @@ def open_dataset(source: Files | Flights) -> Dataset:
 
     Raises ConfigurationError where path or target are not given, or a key is about other files;
     DataError where files or columns are not there, cannot be read, or hold what no regression
-    takes; MachineError where the cache has no room for what is converted.
+    takes, RejectedError where rows of CSV files break a rule; MachineError where the cache has no
+    room for what is converted.
     """
     path = source.path or "" if isinstance(source, Files) else _drawn(source)
     files = find_files(path)
@@ -64,7 +65,14 @@ def open_dataset(source: Files | Flights) -> Dataset:
     if not converted:
         notes = (*notes, *folder_keys(path, files, schema.names))
     return Dataset(
-        shown(source.title), tuple(records), columns[0], tuple(columns[1:]), digest, notes
+        shown(source.title),
+        tuple(records),
+        columns[0],
+        tuple(columns[1:]),
+        digest,
+        notes,
+        converted.rejected if converted else 0,
+        converted.rejects if converted else (),
     )
 
 

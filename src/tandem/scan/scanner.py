@@ -188,7 +188,6 @@ class Scanner:
             rows_used=used,
             rows_dropped_target=no_target,
             rows_dropped_missing=rows - used - no_target,
-            rows_rejected=0,
             cells_imputed=used * len(vector.imputed) - int(np.rint(indicators.sum())),
             rows_from_cache=self._second_look.rows_from_cache,
         )

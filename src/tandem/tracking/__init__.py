@@ -30,7 +30,7 @@ from tandem.tracking.history import (
 )
 from tandem.tracking.logged_model import load_model, log_dataset
 from tandem.tracking.record import Record, describe
-from tandem.tracking.running import opened_store, tracked
+from tandem.tracking.running import listing_rejects, opened_store, tracked
 from tandem.tracking.runs import log_batch, log_file, log_files, put_in_place, send
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "finished_under",
     "latest_sweep",
     "links",
+    "listing_rejects",
     "load_model",
     "log_batch",
     "log_dataset",

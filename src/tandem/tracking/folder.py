@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tandem.comparison import Answer
-from tandem.dataset import example
+from tandem.dataset import as_lines, example
 from tandem.model import from_json, to_json
 from tandem.records import Kind
 from tandem.redaction import shown
@@ -38,6 +38,7 @@ from tandem.tracking.record import Record
 _FOLD_METRICS, _FOLDS, _CHECKS = "cv/fold_metrics.csv", "cv/folds.csv", "cv/checks.json"
 _COEFFICIENTS = "cv/coefficients.csv"
 _CLEANING, _CLEANING_PAGE = "data/cleaning.json", "data/cleaning.html"
+_REJECTS = "data/rejects.jsonl"
 _CONFIG, _SPARK, _GRID = "config/resolved.yaml", "spark/conf.json", "plots/grid_rmse.png"
 _SPARK_LOG = "spark/log.txt"
 _MODEL, _RECORD, _DATASET, _FITS = "model.json", "record.json", "dataset.json", "fits.npz"
@@ -50,6 +51,7 @@ _TEXTS: Mapping[str, Callable[[Result], str]] = {
     _CHECKS: checks_json,
     _SPARK: spark_json,
     _SPARK_LOG: spark_log,
+    _REJECTS: lambda result: as_lines(result.task.dataset.rejects),
 }
 
 
@@ -90,7 +92,7 @@ def write_record(folder: Path, result: Result, record: Record, config_yaml: str)
     """Write the record and every artifact of the run below `folder`."""
     written = {name: text(result) for name, text in _TEXTS.items()}
     for name, text in {**written, _CONFIG: config_yaml}.items():
-        if text or name == _CONFIG:  # Spark's is of Spark's engines only
+        if text or name == _CONFIG:  # Spark's is of Spark's engines only, rejects where some are
             _place(folder, name).write_text(shown(text), encoding="utf-8")
     for name, table in _TABLES.items():
         path = _place(folder, name)
@@ -101,6 +103,11 @@ def write_record(folder: Path, result: Result, record: Record, config_yaml: str)
     (folder / _MODEL).write_text(to_json(result.model), encoding="utf-8")
     (folder / _DATASET).write_text(json.dumps(_dataset(result, record)), encoding="utf-8")
     (folder / _RECORD).write_text(json.dumps(asdict(record), indent=1), encoding="utf-8")
+
+
+def write_rejects(folder: Path, listed: str) -> None:
+    """Write the bad rows, `listed` as JSON, of a run that ends because of them."""
+    _place(folder, _REJECTS).write_text(shown(listed), encoding="utf-8")
 
 
 def _place(folder: Path, name: str) -> Path:

@@ -3,13 +3,16 @@
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tandem.beside import ask, later, use_store, wait
-from tandem.errors import Terminated, TrackingError
+from tandem.errors import RejectedError, Terminated, TrackingError
 from tandem.progress import Display
 from tandem.redaction import shown
 from tandem.settings import Tracking
-from tandem.tracking.runs import Opened, end, start
+from tandem.tracking.folder import artifacts, write_rejects
+from tandem.tracking.runs import Opened, end, log_files, start
 from tandem.tracking.store import open_store
 
 _KILLED_SECONDS = 4.0  # for the store to hear that a run was ended by a signal
@@ -72,3 +75,20 @@ def tracked(
             run.end("KILLED" if killed else "FAILED", failure)
         raise
     run.end("FINISHED")
+
+
+@contextmanager
+def listing_rejects(where: Tracking, name: str, tags: Mapping[str, str]) -> Iterator[None]:
+    """Around what prepares the data: where rows are refused, a FAILED run lists them.
+
+    Its name and tags are those that `tracked` would get. The error goes on to the user.
+    """
+    try:
+        yield
+    except RejectedError as error:
+        with suppress(RejectedError, TrackingError), tracked(where, name, tags) as run:
+            with TemporaryDirectory() as place:
+                write_rejects(Path(place), error.listed)
+                ask(log_files, run.id, artifacts(Path(place)))
+            raise
+        raise
