@@ -13,7 +13,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from tandem.dataset.opening import open_dataset
-from tandem.dataset.parquet import as_pandas, read_columns, read_footer
+from tandem.dataset.parquet import as_pandas, has_checksums, read_columns, read_footer
 from tandem.dataset.samples import example, sample
 from tandem.errors import DataError
 from tandem.records import Dataset, Task
@@ -417,3 +417,20 @@ def test_a_column_of_nothing_is_dropped(tmp_path: Path, engine: str) -> None:
     found = drive(engine, make_task(*options(tmp_path, "model.reg_param=[0.1]")))
     assert {d.column.name: d.action.value for d in found.plan.decisions}["e"] == "drop column"
     assert [*found.model.coefficients] == ["z"]
+
+
+@pytest.mark.parametrize("written", [True, False])
+@pytest.mark.parametrize("rows", [1, 200_000])
+@pytest.mark.parametrize("dictionary", [True, False])
+def test_a_file_is_known_to_carry_checksums(
+    tmp_path: Path, *, written: bool, rows: int, dictionary: bool
+) -> None:
+    file = tmp_path / "t.parquet"
+    table = pa.table({"x": np.arange(rows) / 3})
+    pq.write_table(table, file, write_page_checksum=written, use_dictionary=dictionary)
+    assert has_checksums(file) is written
+
+
+def test_a_file_without_rows_carries_no_checksums(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"x": pa.array([], pa.float64())}), tmp_path / "t.parquet")
+    assert not has_checksums(tmp_path / "t.parquet")

@@ -5,6 +5,7 @@ from tandem.dataset.opening import open_dataset
 from tandem.dataset.parquet import (
     as_pandas,
     floats,
+    has_checksums,
     open_file,
     places,
     read_columns,
@@ -20,6 +21,7 @@ __all__ = [
     "as_pandas",
     "example",
     "floats",
+    "has_checksums",
     "open_dataset",
     "open_file",
     "places",

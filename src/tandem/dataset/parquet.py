@@ -17,8 +17,6 @@ from tandem.errors import DataError
 from tandem.records import Array
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pandas as pd
 
 
@@ -30,6 +28,26 @@ def read_footer(path: "str | Path") -> pq.FileMetaData:
         raise DataError(
             f"{path}: not a readable Parquet file ({error}) -> write it again"
         ) from error
+
+
+def has_checksums(path: "str | Path") -> bool:
+    """Whether the first page of the file carries a checksum, so that a changed byte is noticed."""
+    footer = read_footer(path)
+    if not (footer.num_row_groups and footer.num_columns):
+        return False
+    chunk = footer.row_group(0).column(0)
+    begins = (chunk.dictionary_page_offset, chunk.data_page_offset)
+    with Path(path).open("rb") as data:
+        data.seek(min(begin for begin in begins if begin))
+        header = iter(data.read(64))
+    # Thrift's compact protocol: type, two sizes and the checksum are its first fields, 32-bit
+    # integers of the numbers 1 to 4; each begins with the step of its number and its type, 5.
+    for field in range(4):
+        if next(header, 0) != 0x15:
+            return False
+        while field < 3 and next(header, 0) & 0x80:
+            pass
+    return True
 
 
 def open_file(path: "str | Path", **options: Any) -> pq.ParquetFile:

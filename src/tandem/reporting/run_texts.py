@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tandem.dataset import has_checksums
 from tandem.records import Action
 from tandem.redaction import redacted
 from tandem.reporting.headlines import baseline, features, five_digits
@@ -73,7 +74,7 @@ def cleaning_json(result: Result) -> str:
 
 def cleaning_html(result: Result) -> str:
     """The same as a page that MLflow shows inline."""
-    line = ledger_line(asdict(result.ledger))
+    line = f"{ledger_line(asdict(result.ledger))} {_protection(result)}"
     return template("cleaning.html.j2").render(ledger=line, decisions=result.plan.decisions)
 
 
@@ -84,6 +85,16 @@ def ledger_line(ledger: Mapping[str, int]) -> str:
         f"+ {ledger['rows_dropped_target']:,} without target "
         f"+ {ledger['rows_dropped_missing']:,} missing a required value "
         f"+ {ledger['rows_rejected']:,} rejected; {ledger['cells_imputed']:,} cells imputed."
+    )
+
+
+def _protection(result: Result) -> str:
+    bare = sum(not has_checksums(file.path) for file in result.task.dataset.files)
+    if not bare:
+        return "Every file carries checksums: a byte that has changed would be noticed."
+    return (
+        f"{bare:,} of {len(result.task.dataset.files):,} files carry no checksums: a byte that "
+        "changes on the disk may go unnoticed there."
     )
 
 
@@ -116,7 +127,7 @@ def model_card(result: Result) -> str:
     checks = "".join(f"\n- {line}" for line in result.remarks) or " nothing to report."
     lines = (
         f"Predicts **{dataset.target.name}** from {len(result.plan.used)} columns of raw rows.",
-        f"**Data.** {dataset.name}: {ledger_line(asdict(result.ledger))}",
+        f"**Data.** {dataset.name}: {ledger_line(asdict(result.ledger))} {_protection(result)}",
         (
             f"**Cleaning.** {features(result)}. A missing number becomes the mean of all rows; a "
             "category its rank by frequency, one that is new the rank after the last."
