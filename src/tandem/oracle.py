@@ -30,7 +30,7 @@ class OracleResult:
     """What every engine must find. Arrays have shape (folds, grid points).
 
     `coefficients[g]` and `intercepts[g]`: grid point g fitted on all used rows, in raw units, by
-    column name.
+    column name; `cleaner`: fitted on them.
     """
 
     rows_in: int
@@ -44,6 +44,7 @@ class OracleResult:
     mae: Array
     coefficients: tuple[Mapping[str, float], ...]
     intercepts: tuple[float, ...]
+    cleaner: "Cleaner"
 
 
 class Cleaner(NamedTuple):
@@ -178,7 +179,15 @@ def cross_validate(task: Task) -> OracleResult:
         mae=mae,
         coefficients=tuple(dict(zip(names, line.slopes, strict=True)) for line in refits),
         intercepts=tuple(line.intercept for line in refits),
+        cleaner=on_all,
     )
+
+
+def predict(found: OracleResult, point: int, features: Sequence[Column], row: Row) -> float:
+    """intercept + sum_j coefficients[j] * x_j of one row, at grid point `point`."""
+    used = [column for column in features if column.name in found.coefficients[point]]
+    slopes = [found.coefficients[point][column.name] for column in used]
+    return found.intercepts[point] + math.fsum(map(mul, slopes, *clean([row], used, found.cleaner)))
 
 
 def numbers(rows: Iterable[Row], name: str) -> list[float]:

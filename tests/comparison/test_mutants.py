@@ -281,6 +281,13 @@ SHARED: dict[str, Patched] = {
         "tandem.comparison.spot.judge",
         lambda sums: replace(scores.judge(sums), r2=scores.judge(sums).r2 * 0.9),
     ),
+    "a gap is predicted as 0": lambda: patch(
+        "tandem.model._numbers", lambda cells, _mean: cells.astype(float).fillna(0.0).to_numpy()
+    ),
+    "an unknown level is predicted as the first": lambda: patch(
+        "tandem.model.indices",
+        lambda texts, levels: np.array([[*levels].index(t) if t in levels else 0 for t in texts]),
+    ),
     "the indices of every engine": ranks(lambda r, seen: np.where(r < seen, seen - 1 - r, r)),
 }
 

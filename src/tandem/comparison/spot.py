@@ -7,20 +7,24 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 
 from tandem import oracle
-from tandem.comparison.figures import Difference, largest, single
+from tandem.comparison.figures import Difference, largest, share, single
 from tandem.comparison.prepared import prepared
 from tandem.dataset import sample
 from tandem.errors import DataError
-from tandem.records import File, Task
+from tandem.model import predict
+from tandem.records import Dataset, File, Kind, Task
+from tandem.results import LinearModel
 from tandem.scores import judge
 
 _ROWS = 300
 _PRODUCTS = 3e6  # that the oracle takes one by one: a second
+_PROBES = 20  # rows to predict
 _FEW = 4  # rows per fold, at least, that are worth it
 _ROUNDING = 1e-8  # the oracle's own among it
 
@@ -72,3 +76,31 @@ def _compared(task: Task) -> Iterator[Difference]:
     for name, slope in truth.coefficients[scores.best].items():
         room_of = 1e-6 * max(abs(b) for b in truth.coefficients[scores.best].values())
         yield single(f"coefficient of {name}", where, model.coefficients[name], slope, room_of)
+    yield _predictions(task.dataset, model, truth, scores.best)
+
+
+def _predictions(
+    dataset: Dataset, model: LinearModel, truth: oracle.OracleResult, best: int
+) -> Difference:
+    """Of some raw rows, each of them also with a gap in every column, and with unknown levels."""
+    import pandas as pd  # noqa: PLC0415 - slow
+
+    rows = _probes(dataset)
+    features = dataset.features
+    found = predict(model, pd.DataFrame(rows, columns=[column.name for column in features]))
+    wanted = np.array([oracle.predict(truth, best, features, row) for row in rows])
+    room = 1e-6 * np.maximum(np.abs(wanted), np.ptp(wanted))
+    room += 1e-12 * abs(truth.intercepts[best])  # which cancels
+    worst = int(np.argmax(share(np.abs(found - wanted), room)))
+    where = f"row {worst} of {len(rows)}, with gaps and unknown levels"
+    return single("prediction", where, float(found[worst]), float(wanted[worst]), room[worst])
+
+
+def _probes(dataset: Dataset) -> list[dict[str, Any]]:
+    """The first rows; and the first once more for every feature: missing, or an unknown level."""
+    rows = oracle.read_rows(dataset)[:_PROBES]
+    for column in dataset.features:
+        rows.append({**rows[0], column.name: None})
+        if column.kind is Kind.CATEGORICAL:
+            rows.append({**rows[0], column.name: "no such level"})
+    return rows
