@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from numpy.testing import assert_allclose
 
 from tandem.model import from_json, predict, to_json
 from tandem.results import LinearModel
@@ -144,6 +146,25 @@ def test_json_keeps_every_digit_and_every_level() -> None:
     again = from_json(to_json(model))
     assert again == model
     assert [*again.coefficients] == [*model.coefficients]
+
+
+def test_a_category_is_predicted_by_its_value_where_there_is_one() -> None:
+    values = {"city": (10.5, 20.25, -3.0, 7.5)[: len(MODEL.levels["city"]) + 1]}
+    values["city"] += (99.0,) * (len(MODEL.levels["city"]) + 1 - len(values["city"]))
+    model = replace(MODEL, encodings=values)
+    found = predict(model, table()) - predict(MODEL, table())
+    levels = MODEL.levels["city"]
+    places = [levels.index(city) if city in levels else len(levels) for city in CITY]
+    wanted = [MODEL.coefficients["city"] * (values["city"][at] - at) for at in places]
+    assert_allclose(found, wanted, rtol=1e-9)
+
+
+def test_values_are_a_format_of_their_own() -> None:
+    assert '"format": 1' in to_json(MODEL)
+    assert "encodings" not in to_json(MODEL)
+    model = replace(MODEL, encodings={"city": (0.1, 0.2)})
+    assert '"format": 2' in to_json(model)
+    assert from_json(to_json(model)) == model
 
 
 def test_a_model_that_is_no_number_is_not_written() -> None:

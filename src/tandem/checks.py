@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from tandem.dataset import floats
-from tandem.model import indices
+from tandem.model import encoded, indices
 from tandem.records import Array
 from tandem.results import LinearModel, Result
 from tandem.solver import NEARLY
@@ -130,7 +130,7 @@ def _labels(result: Result, rows: pa.Table) -> Iterator[str]:
         if len(levels) > many:
             yield (
                 f"{name} has {len(levels):,} distinct values in {result.ledger.rows_used:,} rows: "
-                f"its ranks tell nothing -> dataset.exclude=[{name}]"
+                f"it tells rows apart and no more -> dataset.exclude=[{name}]"
             )
     for name in result.model.means:
         steps = np.diff(floats(rows[name]))
@@ -157,7 +157,8 @@ def _feature(model: LinearModel, cells: pa.ChunkedArray, name: str) -> Array:
         values = floats(cells)
         return np.where(np.isnan(values), model.means[name], values)
     coded = cells.cast(pa.string()).combine_chunks().dictionary_encode()
-    by_code = np.append(indices(coded.dictionary.to_pylist(), levels), indices([None], levels))
+    texts = [*coded.dictionary.to_pylist(), None]
+    by_code = encoded(model, name, indices(texts, levels))
     codes = floats(pa.chunked_array([coded.indices]))
     codes[np.isnan(codes)] = len(by_code) - 1
     found: Array = by_code[codes.astype(np.int64)]

@@ -18,20 +18,25 @@ from tandem.results import LinearModel
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT = 1
+FORMATS = (1, 2)  # the second has `encodings`
 
 
 def to_json(model: LinearModel) -> str:
     """The model as JSON text; floats keep all their digits. Raises ValueError where one is NaN."""
-    return json.dumps({"format": FORMAT, **asdict(model)}, indent=1, allow_nan=False)
+    fields = asdict(model)
+    if not model.encodings:  # as before there were any
+        del fields["encodings"]
+    number = FORMATS[bool(model.encodings)]
+    return json.dumps({"format": number, **fields}, indent=1, allow_nan=False)
 
 
 def from_json(text: str) -> LinearModel:
     """The model that `to_json` wrote. Raises ValueError on another format number."""
     fields = json.loads(text)
-    if (found := fields.pop("format", None)) != FORMAT:
-        raise ValueError(f"model format {found}: this version reads format {FORMAT}")
-    fields["levels"] = {name: tuple(levels) for name, levels in fields["levels"].items()}
+    if (found := fields.pop("format", None)) not in FORMATS:
+        raise ValueError(f"model format {found}: this version reads formats {FORMATS}")
+    for key in ("levels", "encodings"):
+        fields[key] = {name: tuple(listed) for name, listed in fields.get(key, {}).items()}
     return LinearModel(**fields)
 
 
@@ -39,7 +44,8 @@ def predict(model: LinearModel, frame: "pd.DataFrame") -> Array:
     """intercept + sum_j coefficients[j] * x_j for every row of the raw `frame`, shape (rows,).
 
     A missing number becomes the training mean; a category becomes its frequency index, one unseen
-    in training the index after the last. Columns that the model does not know are ignored.
+    in training the index after the last, or the value of that index. Columns that the model does
+    not know are ignored.
     Raises ValueError where a column is absent or holds text in place of numbers.
     """
     absent = [name for name in model.coefficients if name not in frame.columns]
@@ -57,7 +63,9 @@ def feature(model: LinearModel, cells: "pd.Series[Any]", name: str) -> Array:
     Raises ValueError where a column of numbers holds text.
     """
     levels = model.levels.get(name)
-    return _numbers(cells, model.means[name]) if levels is None else _indices(cells, levels)
+    if levels is None:
+        return _numbers(cells, model.means[name])
+    return encoded(model, name, _indices(cells, levels))
 
 
 def _numbers(cells: "pd.Series[Any]", mean: float) -> Array:
@@ -76,6 +84,12 @@ def _indices(cells: "pd.Series[Any]", levels: tuple[str | None, ...]) -> Array:
     values = np.full(len(cells), indices([None], levels)[0])
     values[~absent] = indices(seen, levels)[codes]
     return values
+
+
+def encoded(model: LinearModel, name: str, found: Array) -> Array:
+    """x_j of column `name` by the `found` indices, both of shape (rows,): they, or their values."""
+    values = model.encodings.get(name)
+    return found if values is None else np.array(values)[found.astype(np.int64)]
 
 
 def indices(texts: Iterable[str | None], levels: Sequence[str | None]) -> Array:

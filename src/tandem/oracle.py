@@ -15,8 +15,9 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from tandem.oracle_line import fit
 from tandem.records import Column, Dataset, Kind, Task
-from tandem.settings import Folds, GridPoint
+from tandem.settings import Folds
 
 Row = dict[str, Any]
 Array = NDArray[np.float64]
@@ -48,28 +49,14 @@ class OracleResult:
 
 
 class Cleaner(NamedTuple):
-    """The fitted cleaning: the mean of every numeric column, the index of every category seen."""
+    """The fitted cleaning: the mean of every numeric column, the number of every category seen.
+
+    `unseen`: that of a category that is not, by column.
+    """
 
     means: Mapping[str, float]
-    indices: Mapping[str, Mapping[str, int]]
-
-
-class Line(NamedTuple):
-    """y = y_mean + sum_j slopes[j] * (x_j - means[j]) in raw units."""
-
-    y_mean: Fraction
-    means: list[Fraction]
-    slopes: list[float]
-
-    @property
-    def intercept(self) -> float:
-        """y at x = 0."""
-        return float(self.y_mean - sum(map(mul, map(Fraction, self.slopes), self.means)))
-
-    def error(self, x: Sequence[float], y: float) -> float:
-        """y less what the line says; through the means, from which rounded numbers are far."""
-        away = [float(Fraction(v) - middle) for v, middle in zip(x, self.means, strict=True)]
-        return float(Fraction(y) - self.y_mean) - math.fsum(map(mul, self.slopes, away))
+    numbers: Mapping[str, Mapping[str, float]]
+    unseen: Mapping[str, float]
 
 
 def read_rows(dataset: Dataset) -> list[Row]:
@@ -108,7 +95,9 @@ def action_of(column: Column, rows: Sequence[Row], task: Task) -> str:
     missing = sum(row[column.name] is None for row in rows)
     if column.kind is Kind.CATEGORICAL:
         drop = missing > 0 and task.cleaning.missing_category == "drop"
-        return "index by frequency, drop rows" if drop else "index by frequency"
+        wanted = task.cleaning.encodings.get(column.name, task.cleaning.encoding)
+        what = "encode by mean target" if wanted == "target" else "index by frequency"
+        return f"{what}, drop rows" if drop else what
     if missing == 0:
         return "keep"
     if missing / len(rows) > task.cleaning.drop_column_above:
@@ -149,12 +138,13 @@ def cross_validate(task: Task) -> OracleResult:
     features = [c for c in task.dataset.features if actions[c.name] != "drop column"]
 
     fold_of = folds_of(len(rows), task.folds)
-    on_all = fit_cleaner(used, features)
+    on_all = fit_cleaner(used, features, actions, task)
     rmse, r2, mae = np.empty((3, task.folds.k, len(task.grid)))
     for fold in range(task.folds.k):
         train = [row for row in used if fold_of[row[ROW_ID]] != fold]
         test = [row for row in used if fold_of[row[ROW_ID]] == fold]
-        cleaner = on_all if task.cleaning.fit_on == "all" else fit_cleaner(train, features)
+        own = task.cleaning.fit_on != "all"
+        cleaner = fit_cleaner(train, features, actions, task) if own else on_all
         x_test, y_test = clean(test, features, cleaner), numbers(test, target)
         sst = math.fsum((y - mean(y_test)) ** 2 for y in y_test)
         lines = fit(clean(train, features, cleaner), numbers(train, target), task.grid)
@@ -200,94 +190,54 @@ def mean(values: Sequence[float]) -> float:
     return min(max(math.fsum(values) / len(values), min(values)), max(values))
 
 
-def fit_cleaner(rows: Sequence[Row], features: Sequence[Column]) -> Cleaner:
-    """Means of the values that are there; category -> rank by descending count, ties by text."""
-    means, indices = {}, {}
+def fit_cleaner(
+    rows: Sequence[Row], features: Sequence[Column], actions: Mapping[str, str], task: Task
+) -> Cleaner:
+    """Means of the values that are there; category -> rank by descending count, ties by text; or
+    (sum of the target + m * mean) / (rows + m) over its rows, m being the smoothing.
+    """
+    means, found, unseen = {}, {}, {}
     for column in features:
+        name = column.name
         if column.kind is Kind.NUMERIC:
-            means[column.name] = mean(numbers(rows, column.name))
-        else:
-            cells = (row[column.name] for row in rows)
-            counts = Counter(MISSING if cell is None else cell for cell in cells)
-            ranked = sorted(counts)
-            ranked.sort(key=lambda level: -counts[level])  # stable: ties stay in the order above
-            indices[column.name] = {level: index for index, level in enumerate(ranked)}
-    return Cleaner(means, indices)
+            means[name] = mean(numbers(rows, name))
+            continue
+        cells = [MISSING if row[name] is None else row[name] for row in rows]
+        if actions[name].startswith("encode"):
+            y = [Fraction(row[task.dataset.target.name]) for row in rows]
+            found[name], unseen[name] = target_means(cells, y, Fraction(task.cleaning.smoothing))
+            continue
+        counts = Counter(cells)
+        ranked = sorted(counts)
+        ranked.sort(key=lambda level: -counts[level])  # stable: ties stay in the order above
+        found[name] = {level: float(index) for index, level in enumerate(ranked)}
+        unseen[name] = float(len(ranked))
+    return Cleaner(means, found, unseen)
+
+
+def target_means(
+    cells: Sequence[str], y: Sequence[Fraction], smoothing: Fraction
+) -> tuple[dict[str, float], float]:
+    """The smoothed mean target of every category, and the mean of all rows."""
+    middle = sum(y, Fraction()) / len(y)
+    sums: dict[str, Fraction] = {}
+    for cell, value in zip(cells, y, strict=True):
+        sums[cell] = sums.get(cell, Fraction()) + value
+    counts = Counter(cells)
+    return {
+        cell: float((total + smoothing * middle) / (counts[cell] + smoothing))
+        for cell, total in sums.items()
+    }, float(middle)
 
 
 def clean(rows: Iterable[Row], features: Sequence[Column], cleaner: Cleaner) -> list[list[float]]:
-    """The features as numbers: value or mean; index, or the next index for an unseen category."""
+    """The features as numbers: value or mean; that of the category, or of an unseen one."""
     return [[number(column, row[column.name], cleaner) for column in features] for row in rows]
 
 
 def number(column: Column, cell: Any, cleaner: Cleaner) -> float:
     """One feature of one row."""
     if column.kind is Kind.CATEGORICAL:
-        index = cleaner.indices[column.name]
-        return float(index.get(MISSING if cell is None else cell, len(index)))
+        known = cleaner.numbers[column.name]
+        return known.get(MISSING if cell is None else cell, cleaner.unseen[column.name])
     return cleaner.means[column.name] if cell is None else float(cell)
-
-
-def fit(x: Sequence[Sequence[float]], y: Sequence[float], grid: Iterable[GridPoint]) -> list[Line]:
-    """The line of every grid point, by z_j = (x_j - mean_j) / s_j, or 0 for a constant column."""
-    n = len(y)
-    y_mean, centred = centre(y)
-    deviation = math.sqrt(math.fsum(map(mul, centred, centred)) / n)
-    means, deviations, z = [], [], []
-    for column in zip(*x, strict=True):
-        middle, from_mean = centre(column)
-        means.append(middle)
-        s = math.sqrt(math.fsum(map(mul, from_mean, from_mean)) / n)
-        deviations.append(s or math.inf)
-        z.append([value / deviations[-1] for value in from_mean])
-    gram = np.array([[math.fsum(map(mul, left, right)) / n for right in z] for left in z])
-    xy = np.array([math.fsum(map(mul, column, centred)) / n for column in z])
-    lines = []
-    for point in grid:
-        weights = minimise(gram, xy, point, deviation or 1.0)
-        slopes = [float(w) / s for w, s in zip(weights, deviations, strict=True)]
-        lines.append(Line(y_mean, means, slopes))
-    return lines
-
-
-def centre(values: Sequence[float]) -> tuple[Fraction, list[float]]:
-    """The mean, not rounded, and the values less it."""
-    middle = sum(map(Fraction, values), Fraction()) / len(values)
-    return middle, [float(Fraction(value) - middle) for value in values]
-
-
-def minimise(gram: Array, xy: Array, point: GridPoint, deviation: float) -> Array:
-    """The w that minimises w'Gw/2 - q'w + l1 sum |w| + l2/2 sum w^2, with G = Z'Z/n, q = Z'y/n,
-    l1 = reg_param * a, l2 = reg_param * (1 - a) / s_y.
-
-    By least squares of the smallest norm; in closed form; or by cyclic coordinate descent, which
-    finds the signs of w, and for known signs the minimum solves a linear system. Taken where no
-    condition of Karush, Kuhn and Tucker is violated by more than 1e-13 of max |q|. `gram`: G, shape
-    (p, p); `xy`: q, shape (p,); `deviation`: s_y. Raises ArithmeticError where none is found.
-    """
-    l1 = point.reg_param * point.elastic_net_param
-    l2 = point.reg_param * (1.0 - point.elastic_net_param) / deviation
-    ridge: Array = gram + l2 * np.eye(len(xy))
-    if l1 == 0.0:
-        return np.array(np.linalg.solve(ridge, xy) if l2 else np.linalg.lstsq(gram, xy)[0])
-    descent, solved, signs = np.zeros(len(xy)), np.zeros(len(xy)), np.zeros(len(xy))
-    for _ in range(1_000_000):
-        if violation(gram @ solved - xy, solved, l1, l2) <= 1e-13 * max(abs(xy)):
-            return solved
-        for j in np.flatnonzero(gram.diagonal()):
-            pull = xy[j] - gram[j] @ descent + gram[j, j] * descent[j]
-            descent[j] = math.copysign(max(abs(pull) - l1, 0.0), pull) / ridge[j, j]
-        if any(np.sign(descent) != signs):
-            signs, solved = np.sign(descent), np.zeros(len(xy))
-            on = np.flatnonzero(signs)
-            solved[on] = np.linalg.lstsq(ridge[np.ix_(on, on)], xy[on] - l1 * signs[on])[0]
-    raise ArithmeticError(f"no minimum found at {point}")
-
-
-def violation(gradient: Array, weights: Array, l1: float, l2: float) -> float:
-    """max_j of |g_j + l2 w_j + l1 sign w_j| where w_j != 0, and of |g_j| - l1 where w_j = 0.
-
-    `gradient`, `weights`: shape (p,).
-    """
-    moved = np.abs(gradient + l2 * weights + l1 * np.sign(weights))
-    return float(np.max(np.where(weights != 0.0, moved, np.abs(gradient) - l1), initial=0.0))

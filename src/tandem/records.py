@@ -38,6 +38,8 @@ class Action(StrEnum):
     IMPUTE = "impute mean"
     INDEX = "index by frequency"
     INDEX_DROP_ROWS = "index by frequency, drop rows"
+    TARGET = "encode by mean target"
+    TARGET_DROP_ROWS = "encode by mean target, drop rows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,13 @@ class Plan:
     @property
     def required(self) -> tuple[Column, ...]:
         """The features that a row must have to be used."""
-        return self.columns(Action.DROP_ROWS, Action.INDEX_DROP_ROWS)
+        dropping = (Action.DROP_ROWS, Action.INDEX_DROP_ROWS, Action.TARGET_DROP_ROWS)
+        return self.columns(*dropping)
+
+    @property
+    def target_encoded(self) -> tuple[Column, ...]:
+        """The categorical features that become the mean target of their category."""
+        return self.columns(Action.TARGET, Action.TARGET_DROP_ROWS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What is found: error sums, a model, scores, facts, the result of a run. Frozen values."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tandem.records import Array, Ledger, Plan, Task
 from tandem.settings import GridPoint
@@ -59,13 +59,15 @@ class LinearModel:
 
     `means` fills missing cells of numeric columns; `levels` holds each categorical column's
     categories by index (descending frequency; None stands for missing). An unseen category gets
-    the index after the last. All keys are column names.
+    the index after the last. `encodings` holds, of every column whose x_j is the mean target of its
+    category, that of every index, shape (levels + 1,). All keys are column names.
     """
 
     intercept: float
     coefficients: Mapping[str, float]
     means: Mapping[str, float]
     levels: Mapping[str, tuple[str | None, ...]]
+    encodings: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

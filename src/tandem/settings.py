@@ -40,6 +40,13 @@ class MissingCategory(StrEnum):
     DROP = "drop"
 
 
+class Encoding(StrEnum):
+    """A category as its rank by frequency, or as the mean of the target where it occurs."""
+
+    INDEX = "index"
+    TARGET = "target"
+
+
 class OnBadRow(StrEnum):
     """A row of a CSV file that breaks a rule ends the run, or is left out and listed."""
 
@@ -117,12 +124,23 @@ class Flights:
 
 @dataclass(frozen=True, slots=True)
 class Cleaning:
-    """Thresholds (fractions of all rows) and protocol of the cleaning."""
+    """Thresholds (fractions of all rows), protocol and encoding of the cleaning.
+
+    `encodings`: of single columns, by name; `smoothing`: rows that the mean of all counts as, in
+    that of a level.
+    """
 
     drop_column_above: Fraction
     drop_rows_below: Fraction
     fit_on: FitOn
     missing_category: MissingCategory
+    encoding: Encoding
+    smoothing: Annotated[float, at_least(0, "cleaning.smoothing=10")]
+    encodings: Mapping[str, Encoding] = field(default_factory=dict)
+
+    def encoding_of(self, column: str) -> Encoding:
+        """That of one column."""
+        return self.encodings.get(column, self.encoding)
 
 
 @dataclass(frozen=True, slots=True)

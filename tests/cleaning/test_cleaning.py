@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -16,10 +17,10 @@ from hypothesis import strategies as st
 from tandem.cleaning.categories import frequency_order
 from tandem.cleaning.ledger import take_ledger, valid_row
 from tandem.cleaning.plan import decide
-from tandem.errors import DataError
+from tandem.errors import ConfigurationError, DataError
 from tandem.folds import check_folds
 from tandem.records import Action, Column, Decision, Kind, Ledger, Plan, Profile
-from tandem.settings import Cleaning, FitOn, Folds, MissingCategory
+from tandem.settings import Cleaning, Encoding, FitOn, Folds, MissingCategory
 from tests.tasks import make_task
 
 TARGET = Column("c0", "y", Kind.NUMERIC)
@@ -32,7 +33,7 @@ libraries = pytest.mark.parametrize("library", ["pandas", "pyarrow"])
 def cleaning(
     above: float = 0.60, below: float = 0.05, missing: MissingCategory = MissingCategory.KEEP
 ) -> Cleaning:
-    return Cleaning(above, below, FitOn.TRAIN, missing)
+    return Cleaning(above, below, FitOn.TRAIN, missing, Encoding.INDEX, 10.0)
 
 
 def decision(column: Column, missing: int, rows: int, thresholds: Cleaning) -> Decision:
@@ -95,6 +96,30 @@ def test_every_decision_gives_its_reason() -> None:
     reasons = [decision(NUMBER, n, 1000, cleaning()).reason for n in (0, 50, 51, 601)]
     assert reasons[0] == "complete"
     assert [reason.split("%")[0] for reason in reasons[1:]] == ["5.0", "5.1", "60.1"]
+
+
+def test_a_category_is_encoded_as_its_name_or_all_say() -> None:
+    by_name = {"text": Encoding.TARGET}
+    profile = Profile(10, {"c1": 0, "c2": 1})
+    for encoding, encodings, action in (
+        (Encoding.INDEX, {}, Action.INDEX),
+        (Encoding.TARGET, {}, Action.TARGET),
+        (Encoding.INDEX, by_name, Action.TARGET),
+        (Encoding.TARGET, {"text": Encoding.INDEX}, Action.INDEX),
+    ):
+        chosen = replace(cleaning(), encoding=encoding, encodings=encodings)
+        assert decide(TARGET, [NUMBER, TEXT], profile, chosen).decisions[1].action is action
+    dropping = replace(cleaning(missing=MissingCategory.DROP), encodings=by_name)
+    plan = decide(TARGET, [NUMBER, TEXT], profile, dropping)
+    assert plan.decisions[1].action is Action.TARGET_DROP_ROWS
+    assert plan.required == plan.target_encoded == (TEXT,)
+
+
+@pytest.mark.parametrize("name", ["number", "txt"])
+def test_what_is_no_category_cannot_be_encoded(name: str) -> None:
+    chosen = replace(cleaning(), encodings={name: Encoding.TARGET})
+    with pytest.raises(ConfigurationError, match=f"there is no category '{name}'.* some of text"):
+        decide(TARGET, [NUMBER, TEXT], Profile(10, {"c1": 0, "c2": 0}), chosen)
 
 
 def test_a_plan_without_features_is_refused() -> None:

@@ -265,6 +265,27 @@ def test_a_wrong_engine_does_not_pass(
     assert case.passes(mutant) is ((grid, name) in SAME)
 
 
+def test_wrong_mean_targets_do_not_pass(tmp_path: Path) -> None:
+    """Other smoothing; of all rows; off in the model."""
+    synthetic(tmp_path / "data", rows=900, seed=1, files=3)
+    words = ("dataset=files", "dataset.target=y", f"dataset.path={tmp_path / 'data'}")
+    grid = ("model.reg_param=[0.1,0.01]", "model.elastic_net_param=[0]")
+    task = replace(make_task(*words, *grid, "cleaning.encoding=target"), cache_moments=False)
+    referee, right = Referee(task), answer_of("scan", task, tmp_path / "right")
+    rows = as_pandas(sample(task.dataset, ["y", *right.model.coefficients]))
+    other = answer_of("sequential", task, tmp_path / "other")
+    found = certify([right, other], rows, referee, spot_check(task))
+    assert found.passed, found.faults
+    for number, change in enumerate(({"smoothing": 11.0}, {"fit_on": FitOn.ALL})):
+        wrong = replace(task, cleaning=replace(task.cleaning, **change))
+        for engine in ("scan", "sequential"):
+            mutant = answer_of(engine, wrong, tmp_path / f"{engine}-{number}")
+            assert not certify([mutant], rows, referee).passed
+    moved = {n: (v[0] * (1 + 1e-6), *v[1:]) for n, v in right.model.encodings.items()}
+    mutant = replace(right, model=replace(right.model, encodings=moved))
+    assert not certify([mutant], rows, referee).passed
+
+
 def test_a_leaking_protocol_does_not_pass(case: Case) -> None:
     """Means and indices of all rows."""
     leaking = replace(case.task, cleaning=replace(case.task.cleaning, fit_on=FitOn.ALL))

@@ -24,6 +24,7 @@ from tandem.manual import configuration_folder, keys_table
 from tandem.records import Column, Dataset, File, Kind
 from tandem.settings import (
     Cleaning,
+    Encoding,
     Files,
     FitOn,
     Flights,
@@ -222,14 +223,17 @@ def test_the_task_is_what_the_configuration_says() -> None:
         ),
         *("model.elastic_net_param=[0,1]", "model.max_iter=9", "model.precompute=true"),
         *("cleaning.fit_on=all", "cleaning.missing_category=drop", "spark.partitions=11"),
-        "scores.mae=true",
+        *("scores.mae=true", "cleaning.encoding=target", "cleaning.smoothing=2.5"),
+        "+cleaning.encodings={c: index}",
     )
     made = task(settings(config), DATASET)
     assert made.dataset is DATASET
     assert made.folds == Folds(k=5, seed=3, block=7)
     assert made.grid == tuple(GridPoint(r, a) for r, a in [(1, 0), (1, 1), (0.5, 0), (0.5, 1)])
     assert made.solver == Solver(tol=1e-9, max_iter=9, precompute=True)
-    assert made.cleaning == Cleaning(0.60, 0.05, FitOn.ALL, MissingCategory.DROP)
+    assert made.cleaning == Cleaning(
+        0.60, 0.05, FitOn.ALL, MissingCategory.DROP, Encoding.TARGET, 2.5, {"c": Encoding.INDEX}
+    )
     assert made.mae is True
     assert task(settings(composed()), DATASET).mae is False
     assert (made.spark.partitions, made.spark.master) == (11, "local[*]")

@@ -121,7 +121,7 @@ def test_features_that_tell_rows_apart_and_no_more_are_told_of(tmp_path: Path) -
     numbered = frame().assign(id=[f"u{i:03}" for i in range(ROWS)], n=range(7, ROWS + 7))
     numbered.to_csv(tmp_path / "t.csv", index=False)
     said = lines(tmp_path / "t.csv")
-    assert "id has 60 distinct values in 60 rows: its ranks tell nothing" in said
+    assert "id has 60 distinct values in 60 rows: it tells rows apart and no more" in said
     assert "n counts the rows: is it a feature?" in said
     assert "dataset.exclude=[id]" in said
     assert "a counts" not in said

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
@@ -103,6 +104,52 @@ def test_ridge(engine: str, tmp_path: Path) -> None:
     exclude = "dataset.exclude=[packed,constant with gaps]"
     task = table(tmp_path, *protocol(), *grid, exclude)
     check(drive(engine, task), cross_validate(task))
+
+
+@no_spark
+@protocols
+@categories
+@pytest.mark.parametrize(("smoothing", "block"), [(0, 1), (10, 7), (1e6, 1)])
+def test_categories_as_mean_targets(  # noqa: PLR0917 - one choice each
+    engine: str, tmp_path: Path, fit_on: str, missing_category: str, smoothing: float, block: int
+) -> None:
+    """Smoothed or not, of training rows or all, with levels that a training set lacks."""
+    synthetic(tmp_path, rows=400, seed=6, files=2)
+    encoding = ("cleaning.encoding=target", f"cleaning.smoothing={smoothing}")
+    task = table(tmp_path, *protocol(fit_on, missing_category, 3, block), *encoding)
+    check(drive(engine, task), cross_validate(task))
+
+
+def test_categories_as_mean_targets_by_every_engine(engine: str, tmp_path: Path) -> None:
+    """Some of them; in closed form, without what Spark's rounding tells, as in `test_ridge`."""
+    synthetic(tmp_path, rows=400, seed=3, files=2)
+    grid = ("model.elastic_net_param=[0]", "model.reg_param=[0.01,1]")
+    exclude = "dataset.exclude=[packed,constant with gaps]"
+    encoding = ("cleaning.encoding=target", "+cleaning.encodings={flag: index}")
+    task = table(tmp_path, *protocol(), *grid, exclude, *encoding)
+    result = drive(engine, task)
+    assert set(result.model.levels) - set(result.model.encodings) == {"flag"}
+    check(result, cross_validate(task))
+
+
+@no_spark
+@pytest.mark.parametrize("offset", [1e6, 1e9])
+def test_mean_targets_far_from_0(engine: str, tmp_path: Path, offset: float) -> None:
+    """What they are about does not cost digits."""
+    rng = np.random.default_rng(0)
+    city = rng.integers(0, 30, 2000)
+    y = offset + 10.0 * rng.normal(size=30)[city] + rng.normal(size=2000)
+    frame = pd.DataFrame({"city": [f"city {c}" for c in city], "x": rng.normal(size=2000), "y": y})
+    frame.to_parquet(tmp_path / "t.parquet", index=False)
+    task = table(tmp_path, *protocol(), "model.reg_param=[0,0.1]", "cleaning.encoding=target")
+    result, truth = drive(engine, task), cross_validate(task)
+    # The oracle rounds the means to float64 where they are, not about their own mean.
+    assert_allclose(result.scores.rmse, truth.rmse, rtol=max(1e-9, 1e-17 * offset))
+    assert_allclose(
+        [*result.model.coefficients.values()],
+        [*truth.coefficients[result.scores.best].values()],
+        rtol=1e-7,
+    )
 
 
 @pytest.mark.parametrize("ratio", [0.0, 0.5, 1.0])

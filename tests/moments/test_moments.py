@@ -16,6 +16,7 @@ from tandem.moments.row_vector import RowVector
 from tandem.moments.tiling import Workplace, moments_of
 from tandem.records import Array
 from tandem.settings import GridPoint
+from tandem.solver.encodings import Protocol
 from tandem.solver.fits import errors, fit, intercept
 from tandem.solver.training_sets import Folding, canonical
 
@@ -72,7 +73,7 @@ def solved(
     moments: Moments, vector: RowVector, *, fit_on_all: bool = False
 ) -> tuple[Array, Array, Array]:
     """Errors (k, grid), and slopes and intercepts of the fits on all rows."""
-    folding = Folding(canonical(moments), vector, fit_on_all=fit_on_all)
+    folding = Folding(canonical(moments), vector, Protocol(on_all=fit_on_all))
     sse = []
     for split in folding.splits():
         assert split.test is not None
@@ -226,8 +227,8 @@ def test_an_outlier_in_the_held_out_rows_costs_the_training_set_nothing() -> Non
     dirty = table.moments()
     for moments in (clean, dirty):
         assert len(moments.gram) == K
-    expected = next(Folding(canonical(clean), table.vector(), fit_on_all=False).splits())
-    found = next(Folding(canonical(dirty), table.vector(), fit_on_all=False).splits())
+    expected = next(Folding(canonical(clean), table.vector(), Protocol()).splits())
+    found = next(Folding(canonical(dirty), table.vector(), Protocol()).splits())
     assert_array_equal(fit(found.train, GRID).slopes.hi, fit(expected.train, GRID).slopes.hi)
 
 
@@ -249,7 +250,7 @@ def test_an_offset_costs_no_digits(ratio: float) -> None:
     cells = [Cells(exact[:, j] + shift, NOTHING) for j in range(3)]
     batch = Batch((*cells, Cells(y, NOTHING)), (), (np.arange(500) % K).astype(np.uint16), NOTHING)
     moments = moments_of(batch, vector, K, Workplace(vector.width))
-    slopes = fit(Folding(moments, vector, fit_on_all=False).whole().train, [GridPoint(0.0, 0.0)])
+    slopes = fit(Folding(moments, vector, Protocol()).whole().train, [GridPoint(0.0, 0.0)])
     centred = exact - exact.mean(axis=0)
     expected = np.linalg.lstsq(centred, y - y.mean())[0]
     assert_allclose(slopes.slopes.hi[0], expected, rtol=1e-14)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from tandem.cleaning.categories import MISSING
+from tandem.errors import ConfigurationError
 from tandem.moments import accumulate, budget
 from tandem.moments.accumulate import total
 from tandem.moments.budget import PAIR_WEIGHT, given_up, levels_of
@@ -23,6 +24,7 @@ from tandem.results import Result
 from tandem.scan import row_groups
 from tandem.scan.arrow import categories
 from tandem.scan.first_rows import expected_levels
+from tandem.solver.encodings import Protocol
 from tandem.solver.training_sets import Folding, canonical
 from tandem.tracking.record import describe
 from tests.engines.test_scan import check, identical, table_task, tables, write
@@ -71,6 +73,12 @@ def test_every_protocol(
     names = tuple(column.name for column in result.plan.categorical)
     assert result.facts.counted == names
     assert result.facts.scans == one_scan.facts.scans + 1
+
+
+def test_the_target_has_no_sums_by_level_there(tmp_path: Path) -> None:
+    synthetic(tmp_path, rows=400, seed=1)
+    with limit(0), pytest.raises(ConfigurationError, match=r"column 'city' has too many levels"):
+        drive("scan", table_task(tmp_path, "+cleaning.encodings={city: target}"))
 
 
 @given(
@@ -257,7 +265,7 @@ def _counted(part: Moments) -> Moments:
 def test_counts_alone_are_refused() -> None:
     table = Table(100, 0)
     with pytest.raises(ValueError, match="second scan"):
-        Folding(canonical(_counted(table.moments())), table.vector(), fit_on_all=False)
+        Folding(canonical(_counted(table.moments())), table.vector(), Protocol())
 
 
 sizes = st.dictionaries(st.integers(0, 6), st.integers(0, 1000), min_size=1)

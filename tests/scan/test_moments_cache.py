@@ -126,6 +126,18 @@ def test_other_folds_and_another_grid_read_no_row(
     assert len(read) == 9
 
 
+def test_another_encoding_reads_no_row(tmp_path: Path, read: list[str]) -> None:
+    synthetic(tmp_path / "data", rows=3000, seed=2, files=3)
+    words = ("model.elastic_net_param=[0]",)
+    first = look(tmp_path / "data", *words)
+    del read[:]
+    found = look(tmp_path / "data", *words, "cleaning.encoding=target")
+    assert read == []
+    assert found.model.encodings
+    assert not first.model.encodings
+    near(found, look(tmp_path / "data", *words, "cleaning.encoding=target", kept=False))
+
+
 def test_whole_numbers_are_the_same_from_the_cache(tmp_path: Path) -> None:
     numbers(tmp_path / "data", whole=True)
     look(tmp_path / "data", "folds.k=3")

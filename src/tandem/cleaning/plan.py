@@ -2,9 +2,13 @@
 
 from collections.abc import Iterable
 
-from tandem.errors import DataError
+from tandem.errors import ConfigurationError, DataError, nearest
 from tandem.records import Action, Column, Decision, Kind, Plan, Profile
-from tandem.settings import Cleaning, MissingCategory
+from tandem.settings import Cleaning, Encoding, MissingCategory
+
+# Where a missing category is one of its own, and where its row is dropped.
+_BY_INDEX = (Action.INDEX, Action.INDEX_DROP_ROWS)
+_BY_TARGET = (Action.TARGET, Action.TARGET_DROP_ROWS)
 
 
 def decide(
@@ -13,8 +17,18 @@ def decide(
     """The plan: one decision per feature, from its share of missing cells and the thresholds.
 
     `features`: in the order of the coefficients; `profile` counts their missing cells by id.
-    Raises DataError where no feature is left.
+    Raises ConfigurationError where a column is to be encoded that is no category, DataError where
+    no feature is left.
     """
+    features = tuple(features)
+    categories = [column.name for column in features if column.kind is Kind.CATEGORICAL]
+    for name in cleaning.encodings:
+        if name not in categories:
+            listed = ", ".join(categories) or "none here"
+            raise ConfigurationError(
+                f"cleaning.encodings: there is no category '{name}'{nearest(name, categories)} -> "
+                f"some of {listed}"
+            )
     decisions = tuple(
         _decide_column(column, profile.missing[column.id], profile.rows, cleaning)
         for column in features
@@ -33,7 +47,9 @@ def _decide_column(column: Column, cells: int, rows: int, cleaning: Cleaning) ->
     percent = f"{share:.1%} missing"
     if column.kind is Kind.CATEGORICAL:
         drop = cells > 0 and cleaning.missing_category is MissingCategory.DROP
-        action = Action.INDEX_DROP_ROWS if drop else Action.INDEX
+        of_target = cleaning.encoding_of(column.name) is Encoding.TARGET
+        actions = _BY_TARGET if of_target else _BY_INDEX
+        action = actions[drop]
         reason = f"categorical, {percent}"
     elif cells == 0:
         action, reason = Action.KEEP, "complete"

@@ -140,6 +140,7 @@ class Referee:
         deviation = standard.target_deviation
         where = "the model of all rows"
         same = model.levels == ours.levels and model.means.keys() == ours.means.keys()
+        same = same and model.encodings.keys() == ours.encodings.keys()
         yield single("levels", where, float(not same), 0.0, 0.0)
         if not same:
             return
@@ -156,6 +157,12 @@ class Referee:
         room = _promised(answer, standard, [point], answer.best, unique=unique)[0]
         yield single("distance of the model from the minimum", where, far, 0.0, room)
         spread = dict(zip(self._names, _deviations(split.train), strict=False))
+        for name, values in ours.encodings.items():
+            found, right = np.array(model.encodings[name]), np.array(values)
+            worst = int(np.argmax(np.abs(found - right)))
+            room = ROUNDING * deviation + _CANCELLED * abs(centre[-1])
+            what = f"mean target of level {worst} of {name}"
+            yield single(what, where, float(found[worst]), float(right[worst]), room)
         for name, mean in ours.means.items():
             room = ROUNDING * spread[name] + _CANCELLED * abs(mean)
             yield single(f"mean of {name}", where, model.means[name], mean, room)

@@ -1,5 +1,6 @@
 """Spark: repartition, cache, StringIndexer, StandardScaler, LinearRegression, CrossValidator."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import narwhals as nw
@@ -7,7 +8,13 @@ import numpy as np
 from pyspark.ml import Pipeline, PipelineModel
 from pyspark.ml.base import Estimator, Transformer
 from pyspark.ml.evaluation import RegressionEvaluator
-from pyspark.ml.feature import Imputer, StandardScaler, StringIndexer, VectorAssembler
+from pyspark.ml.feature import (
+    Imputer,
+    StandardScaler,
+    StringIndexer,
+    TargetEncoder,
+    VectorAssembler,
+)
 from pyspark.ml.regression import LinearRegression
 from pyspark.ml.tuning import CrossValidator
 from pyspark.sql import DataFrame, SparkSession
@@ -60,7 +67,7 @@ class Engine:
         cleaned = used.na.fill(MISSING, [c.id for c in plan.categorical]).cache()
         cleaned.count()
         if self.task.cleaning.fit_on is FitOn.ALL:
-            self._cleaning = Pipeline(stages=cleaning_stages(plan)).fit(cleaned)
+            self._cleaning = Pipeline(stages=self._stages(plan)).fit(cleaned)
             prepared = self._cleaning.transform(cleaned)
             prepared = prepared.select(_FEATURES, plan.target.id, FOLD).cache()
             prepared.count()
@@ -145,11 +152,17 @@ class Engine:
         ]
         if self._cleaning is not None:
             return regression, grid
-        return Pipeline(stages=[*cleaning_stages(self._plan), regression]), grid
+        return Pipeline(stages=[*self._stages(self._plan), regression]), grid
+
+    def _stages(self, plan: Plan) -> list["Estimator[Any] | Transformer"]:
+        return cleaning_stages(plan, self.task.cleaning.smoothing)
 
 
-def cleaning_stages(plan: Plan) -> list["Estimator[Any] | Transformer"]:
-    """Impute, index, assemble, scale: the fitted part of the cleaning as Spark ML stages."""
+def cleaning_stages(plan: Plan, smoothing: float) -> list["Estimator[Any] | Transformer"]:
+    """Impute, index, encode, assemble, scale: the fitted part of the cleaning as Spark ML stages.
+
+    `smoothing`: of the categories that are encoded by the target.
+    """
     stages: list[Any] = []
     source = {column.id: column.id for column in plan.used}
     if plan.numeric:
@@ -164,6 +177,19 @@ def cleaning_stages(plan: Plan) -> list["Estimator[Any] | Transformer"]:
         stages.append(
             StringIndexer(inputCols=categorical, outputCols=outputs, handleInvalid="keep")
         )
+    if plan.target_encoded:
+        encoded = [column.id for column in plan.target_encoded]
+        indexed = [source[name] for name in encoded]
+        source |= {name: f"{name}_encoded" for name in encoded}
+        encoder = TargetEncoder(
+            inputCols=indexed,
+            outputCols=[source[name] for name in encoded],
+            labelCol=plan.target.id,
+            targetType="continuous",
+            smoothing=smoothing,
+            handleInvalid="keep",
+        )
+        stages.append(encoder)
     assembled = [source[column.id] for column in plan.used]
     stages.append(VectorAssembler(inputCols=assembled, outputCol="assembled"))
     stages.append(StandardScaler(inputCol="assembled", outputCol=_FEATURES))
@@ -192,7 +218,28 @@ def portable_model(plan: Plan, stages: list[Any]) -> LinearModel:
         coefficients=dict(zip(names, coefficients.tolist(), strict=True)),
         means=means,
         levels=levels,
+        encodings=_target_values(plan, by_type.get("TargetEncoderModel"), levels),
     )
+
+
+def _target_values(
+    plan: Plan, encoder: Any, levels: Mapping[str, Sequence[object]]
+) -> dict[str, tuple[float, ...]]:
+    """Of every column that is encoded by the target, that of each index and of unseen levels."""
+    if encoder is None:
+        return {}
+    encoded = plan.target_encoded
+    most = max(len(levels[column.name]) for column in encoded)
+    session = SparkSession.active()
+    indices = session.range(most + 1).select(
+        *(F.col("id").cast("double").alias(name) for name in encoder.getInputCols())
+    )
+    rows = encoder.transform(indices).orderBy(encoder.getInputCols()[0]).collect()
+    found = {}
+    for column, output in zip(encoded, encoder.getOutputCols(), strict=True):
+        size = len(levels[column.name]) + 1
+        found[column.name] = tuple(float(row[output]) for row in rows[:size])
+    return found
 
 
 def _raw(by_type: dict[str, Any]) -> Array:

@@ -18,6 +18,7 @@ from typing import TypeVar
 from threadpoolctl import threadpool_limits
 
 from tandem.engines.base import Decide, Progress
+from tandem.errors import ConfigurationError
 from tandem.folds import check_folds
 from tandem.moments import MAXIMUM_FOLDS
 from tandem.records import Ledger, Plan, Profile, Task
@@ -27,6 +28,7 @@ from tandem.settings import FitOn, GridPoint
 from tandem.solver import (
     DigitsLostError,
     Folding,
+    Protocol,
     canonical,
     centres_for,
     cross_validate,
@@ -116,10 +118,21 @@ class Engine:
         self._folding = Folding(
             scanned.moments,
             scanned.vector,
-            fit_on_all=self.task.cleaning.fit_on is FitOn.ALL,
+            self._protocol(scanned),
             second_scan=partial(self._scanner.index_sums, scanned),
             slices=scanned.slices,
         )
+
+    def _protocol(self, scanned: Scanned) -> Protocol:
+        plan, cleaning = scanned.plan, self.task.cleaning
+        found = [plan.categorical.index(column) for column in plan.target_encoded]
+        for c in sorted({*found} & {*scanned.moments.counted}):
+            name = plan.categorical[c].name
+            raise ConfigurationError(
+                f"cleaning.encoding: column '{name}' has too many levels for sums of the target by "
+                f"level -> '+cleaning.encodings={{{name}: index}}', or engine=sequential"
+            )
+        return Protocol(cleaning.fit_on is FitOn.ALL, dict.fromkeys(found, cleaning.smoothing))
 
     def _cross_validated(self) -> ErrorSums:
         assert self._scanned is not None

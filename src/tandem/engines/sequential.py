@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet, LinearRegression, Ridge
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import StandardScaler, TargetEncoder
 from threadpoolctl import threadpool_limits
 
 from tandem.cleaning import MISSING, frequency_order, measure, take_ledger, valid_row
@@ -28,10 +28,15 @@ from tandem.solver import NEARLY, groups, sklearn_estimator
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """The cleaning fitted on some rows: means by column id, levels by descending frequency."""
+    """The cleaning fitted on some rows: means by column id, levels by descending frequency.
+
+    `middle`: mean of the target, `encoder`: fitted to the target less it, where there is one.
+    """
 
     means: dict[str, float]
     levels: dict[str, list[str]]
+    middle: float
+    encoder: TargetEncoder | None
 
 
 class Engine:
@@ -80,7 +85,7 @@ class Engine:
         self._frame, self._plan = used, plan
         self._folds = used[FOLD].to_numpy()
         if self.task.cleaning.fit_on is FitOn.ALL:
-            self._on_all = fit_cleaning(used, plan)
+            self._on_all = self._fitted(used)
         return plan, ledger
 
     def cross_validate(self) -> ErrorSums:
@@ -94,7 +99,7 @@ class Engine:
         slopes, gaps = np.empty((*sse.shape, len(self._plan.used))), np.full_like(sse, np.nan)
         for fold in range(self.task.folds.k):
             train, test = self._frame[self._folds != fold], self._frame[self._folds == fold]
-            fitted = self._on_all or fit_cleaning(train, self._plan)
+            fitted = self._on_all or self._fitted(train)
             scaler = StandardScaler()
             x_train = _scaled(scaler, self._design(train, fitted), fit=True)
             x_test = _scaled(scaler, self._design(test, fitted))
@@ -123,15 +128,19 @@ class Engine:
         )
 
     def refit(self, point: GridPoint) -> LinearModel:
-        fitted = self._on_all or fit_cleaning(self._frame, self._plan)
+        fitted = self._on_all or self._fitted(self._frame)
         scaler = StandardScaler()
         x = _scaled(scaler, self._design(self._frame, fitted), fit=True)
         y = self._target(self._frame)
         middle = float(y.mean())
         estimator = self._fit(point, x, y - middle)
         coefficients = estimator.coef_ / scaler.scale_
+        means = scaler.mean_.copy()
+        for j, column in enumerate(self._plan.used):
+            if column in self._plan.target_encoded:
+                means[j] += fitted.middle
         return LinearModel(
-            intercept=float(middle + estimator.intercept_ - coefficients @ scaler.mean_),
+            intercept=float(middle + estimator.intercept_ - coefficients @ means),
             coefficients=dict(
                 zip((c.name for c in self._plan.used), coefficients.tolist(), strict=True)
             ),
@@ -140,6 +149,7 @@ class Engine:
                 c.name: tuple(None if x == MISSING else x for x in fitted.levels[c.id])
                 for c in self._plan.categorical
             },
+            encodings=target_values(self._plan, fitted),
         )
 
     def facts(self) -> Facts:
@@ -151,6 +161,9 @@ class Engine:
             pa.set_cpu_count(self._cpus)
             self._limits.restore_original_limits()
             self._limits = None
+
+    def _fitted(self, frame: pd.DataFrame) -> Fitted:
+        return fit_cleaning(frame, self._plan, self.task.cleaning.smoothing)
 
     def _design(self, frame: pd.DataFrame, fitted: Fitted) -> Array:
         return design_matrix(frame, self._plan, fitted)
@@ -172,8 +185,8 @@ class Engine:
         return estimator
 
 
-def fit_cleaning(frame: pd.DataFrame, plan: Plan) -> Fitted:
-    """Means of the numeric columns and frequency-ordered levels of the categorical ones."""
+def fit_cleaning(frame: pd.DataFrame, plan: Plan, smoothing: float) -> Fitted:
+    """Means of the numeric columns, levels and encoder of the categorical ones."""
     levels = {}
     for column in plan.categorical:
         cells = frame[column.id].cat
@@ -187,16 +200,38 @@ def fit_cleaning(frame: pd.DataFrame, plan: Plan) -> Fitted:
                 f"column '{column.name}': none of {len(frame)} training rows has a value to impute "
                 "the mean of -> exclude the column, or choose fewer folds"
             )
-    return Fitted(means, levels)
+    middle, encoder = float(frame[plan.target.id].mean()), None
+    if encoded := [column.id for column in plan.target_encoded]:
+        encoder = TargetEncoder(smooth=smoothing, target_type="continuous")
+        encoder.fit(frame[encoded], frame[plan.target.id] - middle)
+    return Fitted(means, levels, middle, encoder)
+
+
+def target_values(plan: Plan, fitted: Fitted) -> dict[str, tuple[float, ...]]:
+    """Of every column that is encoded by the target, that of each index and of unseen levels."""
+    values, encoder = {}, fitted.encoder
+    for j, column in enumerate(plan.target_encoded):
+        assert encoder is not None
+        found = dict(zip(encoder.categories_[j], encoder.encodings_[j].tolist(), strict=True))
+        listed = [*(found[level] for level in fitted.levels[column.id]), encoder.target_mean_]
+        values[column.name] = tuple(float(fitted.middle + value) for value in listed)
+    return values
 
 
 def design_matrix(frame: pd.DataFrame, plan: Plan, fitted: Fitted) -> Array:
-    """The features of `frame` as numbers, shape (rows, features), columns contiguous."""
+    """The features of `frame` as numbers, shape (rows, features), columns contiguous.
+
+    What is encoded by the target is less its mean.
+    """
     matrix = np.empty((len(frame), len(plan.used)), order="F")
+    encoded = [column.id for column in plan.target_encoded]
+    values = fitted.encoder.transform(frame[encoded]) if fitted.encoder else np.empty((0, 0))
     for j, column in enumerate(plan.used):
         cells = frame[column.id]
         if column.kind is Kind.NUMERIC:
             matrix[:, j] = cells.fillna(fitted.means[column.id])
+        elif column.id in encoded:
+            matrix[:, j] = values[:, encoded.index(column.id)]
         else:
             index = pd.Index(fitted.levels[column.id]).get_indexer(cells.cat.categories)
             index[index < 0] = len(fitted.levels[column.id])  # unseen in training

@@ -143,7 +143,7 @@ def pair_keys(left: Integers, right: Integers, fold: Integers) -> Integers:
 
 
 def by_fold(keys: Integers, folds: int) -> Iterator[slice]:
-    """Where the ascending `keys` of every fold are."""
+    """Where the ascending `keys`, shape (occurring,), of every fold are."""
     edges = np.searchsorted(keys, np.arange(folds + 1) << _CELL_BITS).tolist()
     return map(slice, edges[:-1], edges[1:])
 

@@ -89,9 +89,10 @@ class Residual:
     """y - prediction = row' [1, u, o, y] + sum_c by_index_c kappa_c, of one fold's models.
 
     `row`: shape (points, width); `by_index`: shape (points, C); `indices`: of each of the C
-    categories, shape (levels,): kappa_c of every level. The residual is in units of the target.
+    categories, shape (levels,): kappa_c of every level, less some constant. The residual is in
+    units of the target.
     """
 
     row: Array
     by_index: Array
-    indices: tuple[NDArray[np.int32], ...]
+    indices: tuple[Array | NDArray[np.int32], ...]

@@ -130,7 +130,8 @@ def model_card(result: Result) -> str:
         f"**Data.** {dataset.name}: {ledger_line(asdict(result.ledger))} {_protection(result)}",
         (
             f"**Cleaning.** {features(result)}. A missing number becomes the mean of all rows; a "
-            "category its rank by frequency, one that is new the rank after the last."
+            "category its rank by frequency, one that is new the rank after the last; or, where it "
+            "says so, the mean target of its category, one that is new that of all rows."
         ),
         (
             f"**Protocol.** {folds}-fold cross-validation of linear regressions, {points} grid "

@@ -3,6 +3,7 @@
 from tandem.solver.centres import centres_for
 from tandem.solver.collinear import NEARLY, groups
 from tandem.solver.cross_validation import DigitsLostError, cross_validate, refit
+from tandem.solver.encodings import Protocol
 from tandem.solver.fits import errors
 from tandem.solver.objective import Penalty, penalty, sklearn_estimator
 from tandem.solver.recentre import recentred
@@ -16,6 +17,7 @@ __all__ = [
     "Folding",
     "Normal",
     "Penalty",
+    "Protocol",
     "Standard",
     "canonical",
     "centres_for",

@@ -79,6 +79,7 @@ def refit(folding: Folding, plan: Plan, point: GridPoint) -> LinearModel:
         coefficients={c.name: float(b) for c, b in zip(plan.used, slopes.rounded(), strict=True)},
         means={c.name: float(mean) for c, mean in zip(plan.numeric, means, strict=True)},
         levels={c.name: names for c, names in zip(plan.categorical, levels, strict=True)},
+        encodings={plan.categorical[c].name: e for c, e in split.encodings.items()},
     )
 
 

@@ -18,7 +18,9 @@ def residual(split: Split, slopes: Array, vector: RowVector) -> Residual:
     unit = vector.per_unit
     shift = DoubleDouble.of(vector.shift) / unit
     at = np.append(np.where(numeric, design, 0), -1)
-    away = split.centre - shift[at] * np.append(numeric, 1.0)
+    category = np.where(numeric, 0, design - vector.numeric)
+    offsets = split.offsets[category] * ~numeric if len(split.offsets) else np.zeros(len(design))
+    away = split.centre - shift[at] * np.append(numeric, 1.0) - np.append(offsets, 0.0)
     residual_of = np.column_stack([-slopes, np.ones(len(slopes))])
     constant = -(away[None, :] * residual_of).sum(axis=1).rounded()
     row = np.zeros((len(slopes), vector.width))
@@ -30,6 +32,6 @@ def residual(split: Split, slopes: Array, vector: RowVector) -> Residual:
         row[:, 1 + vector.numeric + i] = at_mean
         constant = constant - at_mean
     row[:, 0] = constant
-    by_index = np.zeros((len(slopes), len(split.indices)))
+    by_index = np.zeros((len(slopes), len(split.tables)))
     by_index[:, design[~numeric] - vector.numeric] = -slopes[:, ~numeric]
-    return Residual(row, by_index, split.indices)
+    return Residual(row, by_index, split.tables)

@@ -5,12 +5,14 @@ x_j - mu_j = u_j - mu_j o_j for a numeric column (0 where it is missing), kappa_
 categorical one. So the fitted cleaning of any set of folds, and what it does to the rows of any
 other set, follow from their moments. Centring is done in double-double: it is where digits go.
 
+`kappa` of a category is its index, or the mean target of its level (encodings.py).
+
 In the formulas m = [1, u, o, y, kappa] is the row vector with the C indices after it, M = sum m m'
 over some rows. By feature, the target last, u is the number of m that holds the value (u_j, kappa_c
 or y), o the one that tells whether it is there (1 where it always is), v = u - mu o.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +34,7 @@ from tandem.records import Array, Mask
 from tandem.solver.centres import moved
 from tandem.solver.double_double import DoubleDouble
 from tandem.solver.doubled import block, joined, others
+from tandem.solver.encodings import Protocol, encoded_sums, target_means
 
 # Indices of every category -> what those that are only counted sum to, as
 # `scan.index_sums.counted_sums` of all rows.
@@ -65,8 +68,10 @@ class Split:
     `sst`: of the target about its mean, held-out rows, squared units; `shift`: shape (columns,),
     what the sums are about, near the means, in units of the row vector; `centre`: shape (p + 1,),
     means of [features, target] over the training set, after cleaning, raw units; `means`: shape
-    (numeric,), of every numeric feature where it is there, raw units; `indices`: of each category,
-    shape (levels,), kappa; `orders`: of each, shape (seen,), positions of its levels by index.
+    (numeric,), of every numeric feature where it is there, raw units; `tables`: of each category,
+    shape (levels,), kappa less its offset, of shape (C,) in `offsets`; `orders`: of each, shape
+    (seen,), positions of its levels by index; `encodings`: of those that are encoded by the target,
+    by position, kappa of every index, then of an unseen level.
     """
 
     train: Normal
@@ -75,7 +80,9 @@ class Split:
     shift: Array
     centre: DoubleDouble
     means: DoubleDouble
-    indices: tuple[NDArray[np.int32], ...]
+    tables: tuple[Array | NDArray[np.int32], ...]
+    offsets: Array
+    encodings: Mapping[int, tuple[float, ...]]
     orders: tuple[Integers, ...]
 
 
@@ -91,24 +98,22 @@ def canonical(moments: Moments) -> Moments:
 class Folding:
     """The splits of `moments` (canonical) into training and held-out rows.
 
-    `fit_on_all`: mu of the imputed features, and kappa, are of all rows. `second_scan(indices)`:
-    what the categories that are only counted sum to, shape (fits, k, counted, width + C), called
-    where there are such. Raises ValueError where it is needed and None. `slices`: what the rows of
-    `vector` were cut into when they were summed; None: nothing.
+    `second_scan(indices)`: what the categories that are only counted sum to, shape (fits, k,
+    counted, width + C), called where there are such. Raises ValueError where it is needed and None.
+    `slices`: what the rows of `vector` were cut into when they were summed; None: nothing.
     """
 
     def __init__(
         self,
         moments: Moments,
         vector: RowVector,
-        *,
-        fit_on_all: bool,
+        protocol: Protocol,
         second_scan: SecondScan | None = None,
         slices: Slices | None = None,
     ) -> None:
         self._moments, self.vector = moments, vector
         self._folds = len(moments.gram)
-        self._indices = fit_indices(moments, on_all=fit_on_all)
+        self._indices = fit_indices(moments, on_all=protocol.on_all)
         sums = index_sums(moments, self._indices)
         if moments.counted:
             if second_scan is None:
@@ -116,14 +121,20 @@ class Folding:
             found = second_scan(self._indices)
             sums = with_counted(sums, moments.counted, found)
         width = moments.gram.shape[-1]
-        self._by_index = joined(DoubleDouble.of(sums[..., :width]), slices)
-        self._corner = DoubleDouble.of(sums[..., width:])
+        by_target = target_means(moments, vector, protocol, slices)
+        self._by_target = by_target
+        self._tables = [
+            by_target[c].values if c in by_target else found.ranks
+            for c, found in enumerate(self._indices)
+        ]
+        whole = encoded_sums(sums, moments, self._tables, by_target)
+        self._by_index, self._corner = joined(whole[..., :width], slices), whole[..., width:]
         self._parts = joined(DoubleDouble.of(moments.gram), slices)
         if slices:
             self._parts = joined(self._parts.transposed(), slices)
         self._others = others(self._parts)
         self._all = self._others[0] + self._parts[0]
-        self._on_all = self._all if fit_on_all else None
+        self._on_all = self._all if protocol.on_all else None
 
     def splits(self) -> Iterator[Split]:
         """One split per fold, in order."""
@@ -162,6 +173,10 @@ class Folding:
             places = [j for j, at in enumerate(self.vector.design) if at in imputed]
             means.hi[places], means.lo[places] = on_all.hi[places], on_all.lo[places]
         rest = self._sums(whole, means) / whole.hi[0, 0]
+        orders = tuple(indices.order(fit) for indices in self._indices)
+        offsets = np.zeros(len(orders))
+        for c, encoded in self._by_target.items():
+            offsets[c] = encoded.offset[fit]
         return Split(
             train=self._normal(whole, gram, means, rest),
             test=None
@@ -169,10 +184,12 @@ class Folding:
             else self._normal(self._bordered(held_out, ~train, fit, shift), held_out, means, rest),
             sst=0.0 if held_out is None else self._variation(held_out),
             shift=shift,
-            centre=(means + rest + self._of_design(shift, 0.0)) / self._per_unit,
+            centre=(means + rest + self._of_design(shift, offsets)) / self._per_unit,
             means=self._numeric_means(fitted, shift),
-            indices=tuple(indices.ranks[:, fit] for indices in self._indices),
-            orders=tuple(indices.order(fit) for indices in self._indices),
+            tables=tuple(table[:, fit] for table in self._tables),
+            offsets=offsets,
+            encodings={c: e.by_index(orders[c], fit) for c, e in self._by_target.items()},
+            orders=orders,
         )
 
     def _shift(self, train: Mask) -> Array:
@@ -216,15 +233,17 @@ class Folding:
         """Row that tells where it is observed: the constant 1 unless it is imputed."""
         return np.array([*self.vector.observed(self.vector.design), 0], dtype=np.int64)
 
-    def _of_design(self, values: Array, of_category: float) -> Array:
-        """What `values` says of the numeric features, for every feature, then the target."""
-        vector = self.vector
-        found = [values[j] if j < vector.numeric else of_category for j in vector.design]
+    def _of_design(self, values: Array, of_categories: Array) -> Array:
+        """What they say of the numeric features and of the categories: of features, the target."""
+        numeric = self.vector.numeric
+        found = [
+            values[j] if j < numeric else of_categories[j - numeric] for j in self.vector.design
+        ]
         return np.array([*found, values[-1]])
 
     @property
     def _per_unit(self) -> Array:
-        return self._of_design(self.vector.per_unit, 1.0)
+        return self._of_design(self.vector.per_unit, np.ones(len(self._indices)))
 
     def _numeric_means(self, matrix: DoubleDouble, shift: Array) -> DoubleDouble:
         """Mean of every numeric feature where it is there, in raw units."""
