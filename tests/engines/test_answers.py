@@ -120,6 +120,14 @@ def test_categories_as_mean_targets(  # noqa: PLR0917 - one choice each
     check(drive(engine, task), cross_validate(task))
 
 
+@no_spark
+@pytest.mark.parametrize("rows", [500, 2000])
+def test_flights_as_mean_targets(engine: str, rows: int) -> None:
+    """With gaps, and summed exactly: features follow from one another."""
+    task = make_task(f"dataset.rows={rows}", *protocol(), "cleaning.encoding=target")
+    check(drive(engine, task), cross_validate(task))
+
+
 def test_categories_as_mean_targets_by_every_engine(engine: str, tmp_path: Path) -> None:
     """Some of them; in closed form, without what Spark's rounding tells, as in `test_ridge`."""
     synthetic(tmp_path, rows=400, seed=3, files=2)

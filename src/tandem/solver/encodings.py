@@ -130,9 +130,9 @@ def _of_target(
     if slices is None:
         sums = DoubleDouble.of(spread(vector.width - 1))
     else:
-        last, sums = slices.whole.width - slices.count, DoubleDouble.of(np.zeros(shape))
+        columns, sums = slices.whole.value[-slices.count :], DoubleDouble.of(np.zeros(shape))
         for number in reversed(range(slices.count)):
-            part = DoubleDouble.of(spread(last + number))
+            part = DoubleDouble.of(spread(columns[number]))
             sums = sums + part.scaled(slices.unit(number)[:, -1:])
     return spread(0), sums / float(vector.per_unit[-1])
 
