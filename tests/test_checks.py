@@ -138,3 +138,39 @@ def test_every_engine_that_knows_names_the_same(
     assert line.endswith("-> drop a feature (dataset.exclude), or choose model.reg_param above 0")
     (line,) = found(tmp_path, nearly, ols, engine=engine)
     assert line.startswith("a and g: they nearly follow from one another (rank 7 of 7 features, ")
+
+
+def test_an_encoding_that_does_better_is_named(
+    tmp_path: Path, table: dict[str, np.ndarray]
+) -> None:
+    """From the same sums: the run with it gives that RMSE. One that gains nothing is not named."""
+    rng = np.random.default_rng(1)
+    city = rng.integers(0, 40, len(table["y"]))
+    cities = np.array([f"city {c}" for c in city])
+    plain = {**table, "cities": cities}
+    assert [line for line in found(tmp_path, plain) if "encoding" in line] == []
+    dear = {**plain, "y": table["y"] + 30 * rng.normal(size=40)[city]}
+    (line,) = (line for line in found(tmp_path, dear) if "encoding" in line)
+    assert line.startswith("cleaning.encoding=target would give an RMSE of ")
+    words = ("dataset=files", f"dataset.path={tmp_path}", "dataset.target=y")
+    index = drive("scan", make_task(*words))
+    grid = (
+        f"model.reg_param=[{index.best.reg_param}]",
+        f"model.elastic_net_param=[{index.best.elastic_net_param}]",
+    )
+    target = drive("scan", make_task(*words, *grid, "cleaning.encoding=target"))
+    mixed = drive("scan", make_task(*words, *grid, "+cleaning.encodings={cities: target}"))
+    told = index.facts.encodings
+    assert [*told] == ["index", "target"]
+    assert told["index"] == index.scores.rmse_mean[index.scores.best]
+    for one in (target, mixed):
+        assert told["target"] == pytest.approx(float(one.scores.rmse_mean[0]), rel=1e-9)
+        assert told == pytest.approx(dict(one.facts.encodings), rel=1e-9)
+
+
+def test_without_categories_there_are_no_encodings(
+    tmp_path: Path, table: dict[str, np.ndarray]
+) -> None:
+    found(tmp_path, table)
+    words = ("dataset=files", f"dataset.path={tmp_path}", "dataset.target=y")
+    assert drive("scan", make_task(*words)).facts.encodings == {}

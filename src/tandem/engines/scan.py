@@ -20,11 +20,12 @@ from threadpoolctl import threadpool_limits
 from tandem.engines.base import Decide, Progress
 from tandem.errors import ConfigurationError
 from tandem.folds import check_folds
-from tandem.moments import MAXIMUM_FOLDS
-from tandem.records import Ledger, Plan, Profile, Task
+from tandem.moments import MAXIMUM_FOLDS, Residual
+from tandem.records import Array, Ledger, Plan, Profile, Task
 from tandem.results import ErrorSums, Facts, LinearModel
 from tandem.scan import NotFiniteError, Run, Scanned, Scanner, Stretch, Work, in_order
-from tandem.settings import FitOn, GridPoint
+from tandem.scores import judge
+from tandem.settings import Encoding, FitOn, GridPoint
 from tandem.solver import (
     DigitsLostError,
     Folding,
@@ -52,6 +53,8 @@ class Engine:
         self._scanner = Scanner(task.dataset, task.folds, run or self._run, kept=task.cache_moments)
         self._scanned: Scanned | None = None
         self._folding: Folding
+        self._measured: ErrorSums | None = None
+        self._chosen: GridPoint | None = None
         self._limits: threadpool_limits | None = None
 
     @property
@@ -92,11 +95,12 @@ class Engine:
         assert self._scanned is not None
         check_folds(self._scanned.moments.rows.tolist(), self.task.folds)
         self._fold(self._scanned)
-        return self._solved(self._cross_validated)
+        self._measured = self._solved(self._cross_validated)
+        return self._measured
 
     def refit(self, point: GridPoint) -> LinearModel:
         assert self._scanned is not None
-        plan = self._scanned.plan
+        plan, self._chosen = self._scanned.plan, point
         return self._solved(lambda: refit(self._folding, plan, point))
 
     def facts(self) -> Facts:
@@ -104,7 +108,8 @@ class Engine:
             return Facts(self._scanner.scans)
         plan, moments = self._scanned.plan, self._scanned.moments
         counted = tuple(plan.categorical[c].name for c in moments.counted)
-        return Facts(self._scanner.scans, moments_mb=moments.nbytes / 1e6, counted=counted)
+        scans, size = self._scanner.scans, moments.nbytes / 1e6
+        return Facts(scans, moments_mb=size, counted=counted, encodings=self._encodings())
 
     def close(self) -> None:
         self._scanned = None
@@ -115,13 +120,32 @@ class Engine:
     def _fold(self, found: Scanned) -> None:
         scanned = replace(found, moments=canonical(found.moments))
         self._scanned = scanned
-        self._folding = Folding(
-            scanned.moments,
-            scanned.vector,
-            self._protocol(scanned),
-            second_scan=partial(self._scanner.index_sums, scanned),
-            slices=scanned.slices,
-        )
+        self._folding = self._folded(scanned, self._protocol(scanned))
+
+    def _folded(self, scanned: Scanned, protocol: Protocol) -> Folding:
+        again = partial(self._scanner.index_sums, scanned)
+        moments, vector = scanned.moments, scanned.vector
+        return Folding(moments, vector, protocol, second_scan=again, slices=scanned.slices)
+
+    def _encodings(self) -> dict[Encoding, float]:
+        """Of every encoding, from the same sums, the RMSE at the chosen penalty."""
+        scanned, point, measured = self._scanned, self._chosen, self._measured
+        if not (scanned and point and measured) or scanned.moments.counted:
+            return {}
+        categories, present = len(scanned.moments.categories), self._protocol(scanned)
+        found = {}
+        for encoding in Encoding if categories else ():
+            places = range(categories) if encoding is Encoding.TARGET else ()
+            smoothing = dict.fromkeys(places, self.task.cleaning.smoothing)
+            if smoothing == present.smoothing:
+                rmse = judge(measured).rmse_mean[self.task.grid.index(point)]
+                found[encoding] = float(rmse)
+                continue
+            with suppress(DigitsLostError):  # more than a line of words is worth
+                folding = self._folded(scanned, replace(present, smoothing=smoothing, rounded=True))
+                sums = cross_validate(folding, [point], _no_scan, lambda _: None, mae=False)
+                found[encoding] = float(judge(sums).rmse_mean[0])
+        return found
 
     def _protocol(self, scanned: Scanned) -> Protocol:
         plan, cleaning = scanned.plan, self.task.cleaning
@@ -167,3 +191,7 @@ class Engine:
         for stretch, result in zip(stretches, results, strict=True):
             advance(stretch.rows)
             yield result
+
+
+def _no_scan(_residuals: Sequence[Residual]) -> Array:
+    raise DigitsLostError

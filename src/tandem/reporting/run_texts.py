@@ -62,6 +62,13 @@ def coefficients(result: Result) -> "pd.DataFrame":
     return pd.DataFrame({"feature": [*model], "coefficient": [*model.values()], **by_fold})
 
 
+def encodings(result: Result) -> str:
+    """What every encoding of the categories gives, as CSV; nothing where it is not known."""
+    found = result.facts.encodings
+    lines = [f"{encoding},{rmse!r}\n" for encoding, rmse in found.items()]
+    return "".join(["encoding,rmse_mean\n", *lines]) if lines else ""
+
+
 def cleaning_json(result: Result) -> str:
     """The ledger and the decision for every column, as JSON."""
     decisions = [

@@ -31,6 +31,8 @@ def coefficient_table(found: Comparison) -> list[list[str]]:
 
 def _entering(answer: Answer, name: str) -> str:
     levels = answer.model.levels.get(name)
+    if name in answer.model.encodings:
+        return f"mean target of its category, of {len(levels or ()):,}"
     if levels is not None:
         return f"rank by frequency of {len(levels):,} distinct values"
     return f"as it is; a missing one as {answer.model.means[name]:.6g}"

@@ -23,11 +23,13 @@ class Protocol:
     """How the cleaning of a training set is fitted.
 
     `on_all`: means of imputed features, and categories, are of all rows; `smoothing`: of the
-    categories that are encoded by the target, none of them counted only, by position.
+    categories that are encoded by the target, none of them counted only, by position; `rounded`:
+    what those sum to may be.
     """
 
     on_all: bool = False
     smoothing: Mapping[int, float] = field(default_factory=dict)
+    rounded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +81,15 @@ def encoded_sums(
     moments: Moments,
     tables: Sequence[Array | NDArray[np.int32]],
     encoded: Mapping[int, Encoded],
+    *,
+    rounded: bool,
 ) -> DoubleDouble:
     """`sums` of `moments.index_sums`, with the values of those `encoded` in place of the indices.
 
     `tables`: of every category its indices or values, shape (levels, training sets); the result has
-    the shape of `sums`, (training sets, k, C, width + C).
+    the shape of `sums`, (training sets, k, C, width + C). `rounded`: in float64.
     """
+    total_of = _rounded if rounded else _total
     if not encoded:
         return DoubleDouble.of(sums)
     found = DoubleDouble.of(sums.copy())
@@ -96,8 +101,8 @@ def encoded_sums(
             level, of_level = category.level[keys], DoubleDouble.of(category.sums[keys])
             for fit, kappa in enumerate(tables[c].T):
                 values = DoubleDouble.of(kappa[level])
-                _put(found, (fit, fold, c, slice(width)), _total(values, of_level))
-                square = _total(values * values, of_level[:, :1])
+                _put(found, (fit, fold, c, slice(width)), total_of(values, of_level))
+                square = total_of(values * values, of_level[:, :1])
                 _put(found, (fit, fold, c, width + c), square[0])
     for (left, right), pair in zip(moments.paired, moments.pairs, strict=True):
         if not {left, right} & encoded.keys():
@@ -107,7 +112,7 @@ def encoded_sums(
             rows = DoubleDouble.of(counts[:, None])
             for fit in range(sums.shape[0]):
                 values = DoubleDouble.of(tables[left][one, fit]) * tables[right][other, fit]
-                total = _total(values, rows)[0]
+                total = total_of(values, rows)[0]
                 _put(found, (fit, fold, left, width + right), total)
                 _put(found, (fit, fold, right, width + left), total)
     return found
@@ -168,6 +173,10 @@ def _total(values: DoubleDouble, rows: DoubleDouble) -> DoubleDouble:
         piece = slice(first, first + _PIECE)
         total = total + (rows[piece] * values[piece][:, None]).sum(axis=0)
     return total
+
+
+def _rounded(values: DoubleDouble, rows: DoubleDouble) -> DoubleDouble:
+    return DoubleDouble.of(values.hi @ rows.hi)
 
 
 def _put(into: DoubleDouble, at: tuple[int | slice, ...], part: DoubleDouble) -> None:

@@ -127,7 +127,7 @@ class Folding:
             by_target[c].values if c in by_target else found.ranks
             for c, found in enumerate(self._indices)
         ]
-        whole = encoded_sums(sums, moments, self._tables, by_target)
+        whole = encoded_sums(sums, moments, self._tables, by_target, rounded=protocol.rounded)
         self._by_index, self._corner = joined(whole[..., :width], slices), whole[..., width:]
         self._parts = joined(DoubleDouble.of(moments.gram), slices)
         if slices:

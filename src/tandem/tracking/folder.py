@@ -23,6 +23,7 @@ from tandem.reporting import (
     cleaning_html,
     cleaning_json,
     coefficients,
+    encodings,
     fold_metrics,
     folds_table,
     grid,
@@ -38,7 +39,7 @@ from tandem.tracking.record import Record
 _FOLD_METRICS, _FOLDS, _CHECKS = "cv/fold_metrics.csv", "cv/folds.csv", "cv/checks.json"
 _COEFFICIENTS = "cv/coefficients.csv"
 _CLEANING, _CLEANING_PAGE = "data/cleaning.json", "data/cleaning.html"
-_REJECTS = "data/rejects.jsonl"
+_REJECTS, _ENCODINGS = "data/rejects.jsonl", "cv/encodings.csv"
 _CONFIG, _SPARK, _GRID = "config/resolved.yaml", "spark/conf.json", "plots/grid_rmse.png"
 _SPARK_LOG = "spark/log.txt"
 _MODEL, _RECORD, _DATASET, _FITS = "model.json", "record.json", "dataset.json", "fits.npz"
@@ -51,6 +52,7 @@ _TEXTS: Mapping[str, Callable[[Result], str]] = {
     _CHECKS: checks_json,
     _SPARK: spark_json,
     _SPARK_LOG: spark_log,
+    _ENCODINGS: encodings,
     _REJECTS: lambda result: as_lines(result.task.dataset.rejects),
 }
 
@@ -92,7 +94,7 @@ def write_record(folder: Path, result: Result, record: Record, config_yaml: str)
     """Write the record and every artifact of the run below `folder`."""
     written = {name: text(result) for name, text in _TEXTS.items()}
     for name, text in {**written, _CONFIG: config_yaml}.items():
-        if text or name == _CONFIG:  # Spark's is of Spark's engines only, rejects where some are
+        if text or name == _CONFIG:  # some are of some runs only
             _place(folder, name).write_text(shown(text), encoding="utf-8")
     for name, table in _TABLES.items():
         path = _place(folder, name)
