@@ -12,17 +12,22 @@ README = (STUDY / "README.md").read_text("utf-8")
 ROUNDED = {"Filip"}  # its powers to float64, which costs half of the digits
 
 
-def written(name: str) -> dict[str, dict[str, float]]:
-    """The numbers of the table called `name` in the README, by row and column; "-" is left out."""
+def cells(name: str) -> dict[str, dict[str, str]]:
+    """The table called `name` in the README, by row and column; "-" is left out."""
     found = re.search(f"<!-- {name} -->\n(.*?)\n\n", README, re.DOTALL)
     assert found, name
     header, _, *rows = (
         [cell.strip() for cell in line.strip("|").split("|")] for line in found[1].splitlines()
     )
     return {
-        first: {t: float(c) for t, c in zip(header[1:], cells, strict=True) if c != "-"}
-        for first, *cells in rows
+        first: {t: c for t, c in zip(header[1:], row, strict=True) if c != "-"}
+        for first, *row in rows
     }
+
+
+def written(name: str) -> dict[str, dict[str, float]]:
+    """The same, where all cells are numbers."""
+    return {row: {t: float(c) for t, c in found.items()} for row, found in cells(name).items()}
 
 
 @pytest.mark.slow
@@ -57,3 +62,14 @@ def test_twelve_digits_more_than_a_plain_gram_matrix() -> None:
     for row in table.values():
         assert row["scan"] > 15.0
         assert row["scan"] == max(row.values())
+
+
+def test_held_out_errors_keep_their_digits_far_from_0_and_beside_fill_values() -> None:
+    table = cells("shift")
+    *_, last = table.values()
+    assert last.pop("distributed_scan") == "same bits"
+    numbers = {row: {t: float(c) for t, c in found.items()} for row, found in table.items()}
+    own = {"scan", "scan, second file appended"}
+    assert all(found[name] >= 13.0 for found in numbers.values() for name in own)
+    for theirs in {*last} - own:
+        assert any(found[theirs] < 7.0 for found in numbers.values())
