@@ -73,3 +73,9 @@ def test_held_out_errors_keep_their_digits_far_from_0_and_beside_fill_values() -
     assert all(found[name] >= 13.0 for found in numbers.values() for name in own)
     for theirs in {*last} - own:
         assert any(found[theirs] < 7.0 for found in numbers.values())
+
+
+def test_published_figures_are_within_the_tolerance_of_their_tests() -> None:
+    for row in cells("published").values():
+        assert row.get("within its tolerance", row["figures"]) == row["figures"]
+        assert float(row["scan, correct"]) >= max(15.0, float(row["stated, correct"]) - 0.5)
