@@ -33,6 +33,7 @@ ROWS, FIRST = 24_000, 21_000  # of the table, of its first file
 FILLED = 20
 FOLDS = compose().settings.folds  # three, of single rows
 DAY = 86_400
+EXPLAINED = ("target follows a step of 1e6", 1e6), ("target follows a step of 1e9", 1e9)
 ALL, SAME = "all of these at once", "same bits"
 
 Rng = np.random.Generator
@@ -103,6 +104,17 @@ def moved(rng: Rng) -> Case:
     found = offset(0.0)(rng)
     found.features[0][FIRST:] += 1e9
     return found
+
+
+def explained(step: float) -> Callable[[Rng], Case]:
+    """N(0, 1), a step up in the second file, which the target follows: its error is next to 0."""
+
+    def make(rng: Rng) -> Case:
+        x = rng.normal(size=ROWS)
+        x[FIRST:] += step
+        return _case(x.copy(), x, rng)
+
+    return make
 
 
 def target(centre: float) -> Callable[[Rng], Case]:
@@ -186,6 +198,8 @@ def same_bits() -> str:
 def _cases() -> Iterator[tuple[str, Case]]:
     made = [make(np.random.default_rng(seed)) for seed, make in enumerate(CASES.values())]
     yield from zip(CASES, made, strict=True)
+    for label, step in EXPLAINED:
+        yield label, explained(step)(np.random.default_rng(0))
     together = np.sum([case.y for case in made], axis=0)
     yield ALL, Case([case.features[0] for case in made], together)
 

@@ -70,7 +70,9 @@ def test_held_out_errors_keep_their_digits_far_from_0_and_beside_fill_values() -
     assert last.pop("distributed_scan") == "same bits"
     numbers = {row: {t: float(c) for t, c in found.items()} for row, found in table.items()}
     own = {"scan", "scan, second file appended"}
-    assert all(found[name] >= 13.0 for found in numbers.values() for name in own)
+    for row, found in numbers.items():
+        tiny = "follows" in row  # errors of next to nothing against the target
+        assert all(found[name] >= (max(found.values()) - 1.0 if tiny else 13.0) for name in own)
     for theirs in {*last} - own:
         assert any(found[theirs] < 7.0 for found in numbers.values())
 
