@@ -34,6 +34,12 @@ def test_no_words_are_no_words() -> None:
     assert read() == []
 
 
+@pytest.mark.parametrize("key", ["cleaning.encodings", "spark.conf"])
+def test_keys_of_a_mapping_are_new_without_a_plus(key: str) -> None:
+    assert read(f"{key}={{a: b}}", f"+{key}={{a: b}}") == [f"+{key}={{a: b}}"] * 2
+    assert read(f"{key}.a=b") == [f"{key}.a=b"]
+
+
 def test_overrides_are_untouched() -> None:
     overrides = ["folds.k=3", "+a=b", "~c", "++d.e=[1,2]", "f='--g h'", "i=--overrides"]
     assert read(*overrides) == overrides

@@ -31,6 +31,7 @@ _HYDRA_FLAGS = (
 
 MULTIRUN = ("-m", "--multirun")
 _SWEEP = "sweep"  # the command that is Hydra's multirun
+_OPEN = ("cleaning.encodings", "spark.conf")  # their own keys are free: Hydra wants a + there
 
 
 def words(arguments: Sequence[str]) -> list[str]:
@@ -88,6 +89,8 @@ def quoted(value: str) -> str:
 def _readable(word: str) -> str:
     """`word`, its value in quotes where Hydra's grammar would not take it as it stands."""
     key, equals, value = word.partition("=")
+    if key in _OPEN and value.startswith("{"):
+        return f"+{word}"
     if not equals or _parsed(word):
         return word
     in_quotes = f"{key}={quoted(value)}"

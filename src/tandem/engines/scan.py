@@ -154,7 +154,7 @@ class Engine:
             name = plan.categorical[c].name
             raise ConfigurationError(
                 f"cleaning.encoding: column '{name}' has too many levels for sums of the target by "
-                f"level -> '+cleaning.encodings={{{name}: index}}', or engine=sequential"
+                f"level -> 'cleaning.encodings={{{name}: index}}', or engine=sequential"
             )
         return Protocol(cleaning.fit_on is FitOn.ALL, dict.fromkeys(found, cleaning.smoothing))
 
