@@ -146,8 +146,8 @@ def _encodings(result: Result) -> Iterator[str]:
     best = min(found, key=found.__getitem__, default=None)
     if best and found[best] < (1.0 - _BETTER) * rmse:
         yield (
-            f"cleaning.encoding={best} would give an RMSE of {found[best]:.5g} in place of "
-            f"{rmse:.5g}, at the same penalty -> try it"
+            f"cleaning.encoding={best} would give an RMSE of {found[best]:,.5g} in place of "
+            f"{rmse:,.5g}, at the same penalty -> try it"
         )
 
 
