@@ -98,7 +98,7 @@ def _wanted(name: str) -> bool:
 
 
 def _looked_at(package: str, file: Path, cache: Path, seen: set[str]) -> Table | None:
-    """None where a file is no table of the wanted size, or has no column of numbers, or was seen."""
+    """None where a file has not the wanted size, or no column of numbers, or was seen."""
     data = file.read_bytes()
     digest = hashlib.sha256(data).hexdigest()
     if digest in seen:
@@ -109,7 +109,7 @@ def _looked_at(package: str, file: Path, cache: Path, seen: set[str]) -> Table |
         for place, name in enumerate(frame.columns)
         if pd.api.types.is_numeric_dtype(kind := frame.dtypes.iloc[place])
         and not pd.api.types.is_bool_dtype(kind)
-        and frame.iloc[:, place].nunique() > 1
+        and len(frame.iloc[:, place].dropna().unique()) > 1
     ]
     if len(frame) < ROWS or not COLUMNS <= len(frame.columns) <= WIDEST or not numbers:
         return None

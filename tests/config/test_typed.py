@@ -137,3 +137,15 @@ def test_several_values_are_a_list_where_nothing_is_swept() -> None:
     ]
     with pytest.raises(ConfigurationError, match="engine: scan,sequential: a run has one engine"):
         read("run", "engine=scan,sequential")
+
+
+@pytest.mark.parametrize("name", [" a b", "a ", "1.50", "2e1", "true", "007", "+3"])
+def test_the_name_of_a_target_is_taken_as_typed(name: str) -> None:
+    (word,) = read(f"dataset.target={name}")
+    assert OverridesParser.create().parse_override(word).value() == name
+
+
+@pytest.mark.parametrize("value", ["y", "2010", "'a b'", "null", "a,b"])
+def test_other_names_of_a_target_are_left_as_they_are(value: str) -> None:
+    (word,) = read("--multirun", f"dataset.target={value}")[1:]
+    assert word == f"dataset.target={value}"

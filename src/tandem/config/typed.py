@@ -32,6 +32,7 @@ _HYDRA_FLAGS = (
 MULTIRUN = ("-m", "--multirun")
 _SWEEP = "sweep"  # the command that is Hydra's multirun
 _OPEN = ("cleaning.encodings", "spark.conf")  # their own keys are free: Hydra wants a + there
+_NAME = "dataset.target"  # its value is a name, whatever it looks like
 
 
 def words(arguments: Sequence[str]) -> list[str]:
@@ -76,7 +77,7 @@ def _undone(arguments: Sequence[str]) -> Iterator[str]:
 
 def _is_path(word: str) -> bool:
     """Whether a bare word names a table: houses.csv, data/, 'data/*.parquet'."""
-    ends = (".csv", ".parquet", "/")
+    ends = (".csv", ".tsv", ".parquet", "/")
     return "=" not in word and word[:1] not in "-+~" and word.lower().endswith(ends)
 
 
@@ -91,10 +92,17 @@ def _readable(word: str) -> str:
     key, equals, value = word.partition("=")
     if key in _OPEN and value.startswith("{"):
         return f"+{word}"
-    if not equals or _parsed(word):
+    read = _parsed(word)
+    if not equals or (read and not (key == _NAME and _is_altered(value, read))):
         return word
     in_quotes = f"{key}={quoted(value)}"
     return in_quotes if _parsed(in_quotes) else word
+
+
+def _is_altered(value: str, read: Override) -> bool:
+    """Whether Hydra makes something else of a name: of 1.50, true, or blanks around it."""
+    found = None if read.is_sweep_override() or value[:1] in "'\"" else read.value()
+    return isinstance(found, (str, float, int)) and str(found) != value
 
 
 def _one_value(word: str, *, compare: bool) -> str:

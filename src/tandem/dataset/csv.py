@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
@@ -11,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from tandem.dataset.csv_columns import Remark, column_types
-from tandem.dataset.csv_reader import typed_batches
+from tandem.dataset.csv_reader import NUMBER, typed_batches
 from tandem.dataset.csv_records import count_records, ends_with_a_line, line_of
 from tandem.dataset.csv_rejects import Rejects, as_lines, sound_batches
 from tandem.dataset.parquet import write_row_groups
@@ -50,6 +51,11 @@ class Converted:
             for file in self.sources
             if not ends_with_a_line(file)
         ]
+        if told := [name for name in names if re.fullmatch(NUMBER, name)]:
+            notes.append(
+                f"{self.sources[0]}:1: '{told[0]}' is the name of a column: has the file no "
+                "header? -> if so, write one above the first row"
+            )
         if self.rejected:
             notes.append(
                 f"{self.rejected:,} bad rows are left out; the first: {self.rejects[0]} -> "
@@ -58,8 +64,8 @@ class Converted:
         for remark in self.remarks:
             if remark.column in names:
                 is_target = remark.column == target
-                file, missing = self.sources[remark.file], self.spelling.missing
-                notes.append(remark.told(file, missing, target=is_target))
+                file = self.sources[remark.file]
+                notes.append(remark.told(file, self.spelling, target=is_target))
                 if remark.form is None or is_target:
                     raise DataError(notes[-1])
         return tuple(notes)

@@ -12,12 +12,12 @@ from tandem.dataset.csv_reader import (
     NUMBER,
     names_of,
     no_number,
-    override,
     plainly,
     read_csv,
     shown,
 )
 from tandem.dataset.csv_rejects import texts
+from tandem.dataset.overrides import override
 from tandem.errors import DataError, nearest
 from tandem.settings import OnBadRow, Spelling
 
@@ -62,18 +62,18 @@ class Remark:
     line: int = 0
     levels: str = ""
 
-    def told(self, file: Path, missing: Sequence[str], *, target: bool) -> str:
-        """One line for the user; `file` holds the cell, `missing` are the spellings so far."""
+    def told(self, file: Path, spelling: Spelling, *, target: bool) -> str:
+        """One line for the user; `file` holds the cell, `spelling` is what is said so far."""
         place = f"{file}:{self.line}: column '{self.column}': {shown(self.cell)}"
         if self.form is None:
-            return f"{place}: {no_number(self.column, self.marks, missing)}"
+            return f"{place}: {no_number(self.column, self.marks, spelling)}"
         if target:
             return f"{place}: the target holds {self.form} -> {_keys(self.form, self.cell)}"
         step = _keys(self.form, self.cell)
         return (
             f"{place}: the column holds {self.form}, read as a category with {self.levels} -> "
             f"{step}, {override('exclude', [self.column])}, or "
-            f"{override('text', [self.column])} if it is text"
+            f"{override('text', [*spelling.text, self.column])} if it is text"
         )
 
 

@@ -1,8 +1,6 @@
 """CSV files as record batches, parsed strictly; every complaint names line, column and value."""
 
-import json
 import re
-import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pv
 
 from tandem.dataset.csv_records import line_of
+from tandem.dataset.overrides import override
 from tandem.dataset.schema import LARGEST, TOO_LARGE
 from tandem.errors import DataError
 from tandem.settings import Spelling
@@ -18,9 +17,9 @@ from tandem.settings import Spelling
 _BLOCK_BYTES = 1 << 22
 _EXACT_INTEGER = 2.0**53
 _SHOWN = 60  # characters of a cell
+_INFINITE = ("inf", "-inf", "Inf", "-Inf")  # as pandas and R write them
 # As the parser has it; what is infinite, or spelled as no number, is refused later by its value.
 NUMBER = r"(?i)^\s*[-+]?(\d+\.?\d*(e[-+]?\d+)?|\.\d+(e[-+]?\d+)?|inf(inity)?|nan)\s*$"
-_PLAIN = r"(?!(?i:null|true|false|nan|inf)$)[^\W\d][\w.-]*"  # what Hydra takes as text unquoted
 
 
 def not_text(spelling: Spelling) -> str:
@@ -158,7 +157,7 @@ def _converted(
             row = pc.indices_nonzero(odd)[0].as_py()
             cell = cells[row].as_py()
             line = line_of(file, first_row + row + 1, spelling.delimiter)
-            rule = no_number(name, [cell], spelling.missing)
+            rule = no_number(name, [cell], spelling)
             raise DataError(f"{file}:{line}: column '{name}': {shown(cell)}: {rule}")
         columns.append(pc.cast(pc.utf8_trim_whitespace(plain), pa.float64()))
     return pa.RecordBatch.from_arrays(columns, schema=pa.schema([*types.items()]))
@@ -168,31 +167,32 @@ def _check_numbers(file: Path, batch: pa.RecordBatch, first_row: int, spelling: 
     for field, column in zip(batch.schema, batch.columns, strict=True):
         if not pa.types.is_floating(field.type):
             continue
-        for odd, rule in odd_numbers(field.name, column):
+        for odd, rule in odd_numbers(field.name, column, spelling):
             row = pc.index(odd, True).as_py()
             line = line_of(file, first_row + row + 1, spelling.delimiter)
             value = f"{column[row].as_py():g}"
             raise DataError(f"{file}:{line}: column '{field.name}': {value}: {rule}")
 
 
-def odd_numbers(name: str, column: pa.DoubleArray) -> Iterator[tuple[pa.BooleanArray, str]]:
+def odd_numbers(
+    name: str, column: pa.DoubleArray, spelling: Spelling
+) -> Iterator[tuple[pa.BooleanArray, str]]:
     """The cells of a column that are spelled as numbers but can be none, with the rule; if any.
 
     They are not finite, their squares are infinite, or float64 may have rounded them.
     """
     finite = pc.is_finite(column)
     if pc.all(finite).as_py() is False:
-        yield (
-            pc.invert(finite),
-            "a number must be finite -> correct it, or add it to dataset.missing",
-        )
+        step = override("missing", [*spelling.missing, *_INFINITE])
+        rule = f"a number must be finite -> correct it, or {step} if it means missing"
+        yield pc.invert(finite), rule
         column = pc.if_else(finite, column, None)
     size = pc.abs(column)
     largest = pc.max(size).as_py() or 0.0
     if largest > LARGEST:
         yield pc.greater(size, LARGEST), TOO_LARGE
     if largest >= _EXACT_INTEGER and pc.all(pc.equal(pc.round(column), column)).as_py():
-        step = override("text", [name])
+        step = override("text", [*spelling.text, name])
         rounded = pc.greater_equal(size, _EXACT_INTEGER)
         yield rounded, f"from 2^53 on digits are lost -> {step} if it is a name"
 
@@ -209,7 +209,7 @@ def _located(
     if (column := re.search(r"In CSV column #(\d+)", text)) and names:
         name = names[int(column.group(1))]
         if cell := re.search(r"to double: invalid value '(.*)'$", str(error), re.DOTALL):
-            rule = no_number(name, [cell.group(1)], spelling.missing)
+            rule = no_number(name, [cell.group(1)], spelling)
             return DataError(f"{place}: column '{name}': {shown(cell.group(1))}: {rule}")
         if "invalid UTF8 data" in text:
             rule = not_text(spelling)
@@ -228,20 +228,17 @@ def shown(cell: str) -> str:
     return f"'{cell}'" if len(cell) <= _SHOWN else f"'{cell[: _SHOWN - 3]}...'"
 
 
-def no_number(column: str, marks: Sequence[str], missing: Sequence[str]) -> str:
-    """What is said of a cell that is none in a column of numbers; `marks`: these cells."""
+def no_number(column: str, marks: Sequence[str], spelling: Spelling) -> str:
+    """What is said of a cell that is none in a column of numbers; `marks`: these cells.
+
+    The keys that it names hold what they held before, so that they can be typed as they are.
+    """
     short = marks and all(len(mark) <= _SHOWN for mark in marks)
-    spellings = override("missing", [*missing, *marks]) if short else "add it to dataset.missing"
+    spellings = (
+        override("missing", [*spelling.missing, *marks]) if short else "add it to dataset.missing"
+    )
     return (
         f"not a number, where others are -> correct it, or {spellings} if it means missing, or "
-        f"{override('text', [column])} if the column is text, or dataset.on_bad_row=quarantine to "
-        "leave such rows out"
+        f"{override('text', [*spelling.text, column])} if the column is text, or "
+        "dataset.on_bad_row=quarantine to leave such rows out"
     )
-
-
-def override(key: str, items: Sequence[str]) -> str:
-    """The words that set a list on the command line, quoted for the shell where they must be."""
-    if all(re.fullmatch(_PLAIN, item) for item in items):
-        return f"dataset.{key}=[{','.join(items)}]"
-    listed = json.dumps(items, ensure_ascii=False, separators=(",", ":"))
-    return shlex.quote(f"dataset.{key}={listed}")

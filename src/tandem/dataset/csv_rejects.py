@@ -141,7 +141,7 @@ def _numbers(
     plain = plainly(cells, spelling)
     fits = pc.match_substring_regex(plain, NUMBER)
     numbers = pc.cast(pc.utf8_trim_whitespace(pc.if_else(fits, plain, None)), pa.float64())
-    for odd, rule in ((pc.invert(fits), _NUMBER), *odd_numbers(name, numbers)):
+    for odd, rule in ((pc.invert(fits), _NUMBER), *odd_numbers(name, numbers, spelling)):
         for row in _places(odd):
             bad.setdefault(row, (name, shown(cells[row].as_py()), rule))
     return numbers

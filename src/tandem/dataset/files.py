@@ -5,10 +5,13 @@ from pathlib import Path
 
 from tandem.errors import ConfigurationError, DataError
 
+TEXT = (".csv", ".tsv")
+
 
 def find_files(path: str) -> tuple[Path, ...]:
     """The data files of a path, a folder or a glob pattern, sorted; all Parquet or all CSV.
 
+    CSV files may end in .tsv.
     Files of a folder whose name begins with `_` or `.` are no data. Raises ConfigurationError where
     no path is given, DataError where nothing is found, or files of two kinds.
     """
@@ -30,10 +33,10 @@ def find_files(path: str) -> tuple[Path, ...]:
         if not file.is_file():
             raise DataError(f"{file}: there is no such file -> check dataset.path")
     kinds = {file.suffix.lower() for file in found}
-    if len(kinds) > 1 or not kinds <= {".parquet", ".csv"}:
+    if len(kinds) > 1 or not kinds <= {".parquet", *TEXT}:
         raise DataError(
             f"{path}: files of kind {', '.join(sorted(kinds)) or 'unknown'}: one kind is read, "
-            ".parquet or .csv -> name the files by a pattern such as 'data/*.parquet'"
+            ".parquet, .csv or .tsv -> name the files by a pattern such as 'data/*.parquet'"
         )
     return tuple(found)
 

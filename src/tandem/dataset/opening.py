@@ -6,13 +6,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tandem.dataset.csv import Converted, to_parquet
-from tandem.dataset.files import find_files
+from tandem.dataset.files import TEXT, find_files
 from tandem.dataset.parquet import read_footer
 from tandem.dataset.schema import (
     check_names,
     check_numbers,
     folder_keys,
-    kind_of,
+    kinds_of,
     left_out,
     named_index,
     one_schema,
@@ -47,7 +47,8 @@ def open_dataset(source: Files | Flights) -> Dataset:
     schema = one_schema({file: without(found, saved) for file, found in schemas.items()})
     named = check_names(schema, source.target, [x for x in source.exclude if x not in saved])
     notes = converted.notes(source.target, named) if converted else ()
-    columns = [Column(f"c{i}", name, kind_of(schema.field(name))) for i, name in enumerate(named)]
+    kinds = kinds_of(schema, named, source.exclude)
+    columns = [Column(f"c{i}", name, kind) for i, (name, kind) in enumerate(kinds.items())]
     if columns[0].kind is not Kind.NUMERIC:
         raise DataError(
             f"dataset.target: column '{source.target}' holds {schema.field(named[0]).type}, "
@@ -60,7 +61,8 @@ def open_dataset(source: Files | Flights) -> Dataset:
         records.append(File(str(file), footer.num_rows, first))
         first += footer.num_rows
     if first == 0:
-        raise DataError(f"{path}: the files hold no row -> check the data")
+        bad = f" but {converted.rejected:,} bad ones" if converted and converted.rejected else ""
+        raise DataError(f"{path}: the files hold no row{bad} -> check the data")
     notes = (*notes, *left_out(saved, source.exclude), *named_index(schema, named[1:]))
     if not converted:
         notes = (*notes, *folder_keys(path, files, schema.names))
@@ -84,7 +86,7 @@ def _drawn(source: Flights) -> str:
 
 def _converted(files: Sequence[Path], digest: str, spelling: Spelling) -> Converted | None:
     """The Parquet files of CSV files; None where they are Parquet already."""
-    if files[0].suffix.lower() == ".csv":
+    if files[0].suffix.lower() in TEXT:
         return to_parquet(files, digest, spelling)
     for key, value in asdict(spelling).items():
         if value != getattr(PLAIN, key):

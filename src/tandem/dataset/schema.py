@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tandem.dataset.overrides import override
 from tandem.dataset.parquet import is_text, places, read_columns, united
 from tandem.errors import ConfigurationError, DataError, nearest
 from tandem.records import Kind
@@ -135,12 +136,22 @@ def check_names(schema: pa.Schema, target: str | None, exclude: Sequence[str]) -
     return [target, *features]
 
 
-def kind_of(field: pa.Field) -> Kind:
-    """How a column takes part; one of nothing but gaps as a number.
+def kinds_of(schema: pa.Schema, names: Sequence[str], exclude: Sequence[str]) -> dict[str, Kind]:
+    """How each of `names` takes part, in their order.
 
-    Raises DataError where its type is neither number nor text.
+    Raises DataError, which names all of them, where types are neither number nor text.
     """
-    kind = field.type
+    found = {name: _kind_of(schema.field(name).type) for name in names}
+    if odd := [name for name, kind in found.items() if kind is None]:
+        raise DataError(
+            f"column '{odd[0]}' holds {schema.field(odd[0]).type}: only numbers, text and booleans "
+            f"are read -> convert it, or {override('exclude', [*exclude, *odd])}"
+        )
+    return {name: kind for name, kind in found.items() if kind is not None}
+
+
+def _kind_of(kind: pa.DataType) -> Kind | None:
+    """None where a type is neither number nor text; a column of nothing but gaps is numbers."""
     if pa.types.is_null(kind):
         return Kind.NUMERIC
     if pa.types.is_dictionary(kind):
@@ -151,10 +162,7 @@ def kind_of(field: pa.Field) -> Kind:
         return Kind.CATEGORICAL
     if is_text(kind):
         return Kind.CATEGORICAL
-    raise DataError(
-        f"column '{field.name}' holds {field.type}: only numbers, text and booleans are read -> "
-        f"convert it, or dataset.exclude=[{field.name}]"
-    )
+    return None
 
 
 def check_numbers(file: Path, footer: pq.FileMetaData, names: Iterable[str]) -> None:

@@ -1,0 +1,87 @@
+"""What a refusal names can be typed as it stands, and leads on."""
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tandem.commands.run import measure
+from tandem.config import compose, words
+from tandem.errors import DataError
+from tandem.results import Result
+
+ROWS = 60
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+
+
+def frame() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    a, c = rng.normal(size=(2, ROWS))
+    return pd.DataFrame({"a": a, "c": c, "y": 3 * a - 2 * c + 0.1 * rng.normal(size=ROWS)})
+
+
+def found(path: Path, *typed: str, target: str = "y") -> Result:
+    """As the command line has it."""
+    task = ("dataset=files", f"dataset.path={path}", f"dataset.target={target}", "engine=scan")
+    return measure(compose(*words([*task, *typed])).settings, say=False).result
+
+
+def named(path: Path, key: str, *typed: str) -> str:
+    """The word that the refusal names for `key`."""
+    with pytest.raises(DataError) as refused:
+        found(path, *typed)
+    way = re.search(rf"'dataset\.{key}=.*?'|dataset\.{key}=\S+\b\]?", str(refused.value))
+    assert way, refused.value
+    return shlex.split(way[0])[0]
+
+
+def test_all_columns_of_dates_are_named_at_once_beside_those_excluded(tmp_path: Path) -> None:
+    days = pd.date_range("2020-01-01", periods=ROWS)
+    table = frame().assign(begin=days, other=1.0, **{"the end": days})
+    table.to_parquet(tmp_path / "t.parquet")
+    way = named(tmp_path / "t.parquet", "exclude", "dataset.exclude=[other]")
+    assert way == 'dataset.exclude=["other","begin","the end"]'
+    assert [*found(tmp_path / "t.parquet", way).model.coefficients] == ["a", "c"]
+
+
+def test_columns_named_as_text_are_kept(tmp_path: Path) -> None:
+    table = frame().assign(p=range(ROWS), q=range(ROWS)).astype({"p": str, "q": str})
+    table.loc[3:12, "p"] = table.loc[3:12, "q"] = [f"x{k}" for k in range(10)]
+    table.to_csv(tmp_path / "t.csv", index=False)
+    first = named(tmp_path / "t.csv", "text")
+    assert first == "dataset.text=[p]"
+    second = named(tmp_path / "t.csv", "text", first)
+    assert second == "dataset.text=[p,q]"
+    assert {"p", "q"} <= {*found(tmp_path / "t.csv", second).model.levels}
+
+
+@pytest.mark.parametrize("cell", ["inf", "-Inf"])
+def test_infinite_numbers_may_mean_missing(tmp_path: Path, cell: str) -> None:
+    table = frame().astype({"a": object})
+    table.loc[4, "a"] = cell
+    table.to_csv(tmp_path / "t.csv", index=False)
+    way = named(tmp_path / "t.csv", "missing")
+    assert found(tmp_path / "t.csv", way).ledger.rows_dropped_missing == 1
+
+
+def test_a_file_of_tabs_is_read(tmp_path: Path) -> None:
+    frame().to_csv(tmp_path / "t.tsv", index=False, sep="\t")
+    way = named(tmp_path / "t.tsv", "delimiter")
+    assert found(tmp_path / "t.tsv", way).ledger.rows_used == ROWS
+
+
+def test_a_file_without_a_header_is_told_of(tmp_path: Path) -> None:
+    frame().to_csv(tmp_path / "t.csv", index=False, header=False)
+    target = (tmp_path / "t.csv").read_text().partition("\n")[0].split(",")[-1]
+    dataset = found(tmp_path / "t.csv", target=target).task.dataset
+    assert any("has the file no header? -> " in note for note in dataset.notes)
+
+
+def test_rows_that_are_all_bad_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,y\n" + "1,2,3\n" * 9)
+    with pytest.raises(DataError, match="hold no row but 9 bad ones"):
+        found(tmp_path / "t.csv", "dataset.on_bad_row=quarantine")
