@@ -27,6 +27,7 @@ README, RESULTS = (Path(__file__).with_name(name) for name in ("README.md", "res
 MARK, END = "<!-- measured -->", "<!-- end -->"
 GRID = ("model.reg_param=[0.1,0.01]", "model.elastic_net_param=[0]", "folds.k=3")
 SAME = 1e-6  # relative, of the RMSE
+SHOWN = 200  # characters of a message
 STEPS = 5  # so many ways on are followed, one after the other
 # The words of a message that set a key, in quotes where a shell wants them.
 WAY = re.compile(r"'dataset\.\w+=.*?'(?=[ ,;)]|$)|\bdataset\.\w+=(?:\[[^\]]*\]|'[^']*'|[\w.-]+)")
@@ -55,7 +56,7 @@ def outcome(table: Table, ways: dict[str, str]) -> Outcome:
         except TandemError as error:
             if error.status not in {2, 3}:
                 return Outcome("crash", f"{engine}: {error}")
-            refused.append(str(error).replace(str(table.file), table.name))
+            refused.append(str(error).replace(str(table.file), table.file.name))
         except Exception as error:  # noqa: BLE001 - that there is none is the question
             return Outcome("crash", f"{engine}: {type(error).__name__}: {error}")
     if len(set(refused)) == 1 and not found:
@@ -99,8 +100,12 @@ def study(chosen: Iterator[Table]) -> tuple[list[list[str]], list[list[str]]]:
         typed = shlex.join(ways.values())
         lines.append([table.package, table.name, table.target, first.word, works, typed])
         if last.word not in {"answered", "told"}:
-            left.append([table.name, first.word, typed, last.why])
+            left.append([table.name, first.word, last.why])
     return lines, left
+
+
+def _shortened(why: str) -> str:
+    return why if len(why) <= SHOWN else f"{why[:SHOWN]}..."
 
 
 def counted(lines: list[list[str]]) -> list[list[str]]:
@@ -125,7 +130,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as converted:
         os.environ["TANDEM_CACHE"] = converted
         lines, left = study(islice(tables(asked.cache.absolute()), asked.limit))
-    table, listed = markdown(counted(lines)), [f"- `{n}`: {why}" for n, _, _, why in left]
+    table = markdown(counted(lines))
+    listed = [f"- `{name}`, {word}: {_shortened(why)}" for name, word, why in left]
     print(table, *listed, sep="\n")
     if not asked.check:
         with RESULTS.open("w", encoding="utf-8", newline="") as file:

@@ -81,6 +81,12 @@ def test_a_file_without_a_header_is_told_of(tmp_path: Path) -> None:
     assert any("has the file no header? -> " in note for note in dataset.notes)
 
 
+def test_years_and_words_are_names(tmp_path: Path) -> None:
+    names = frame().set_axis(["1999", "inf", "y"], axis=1)
+    names.to_csv(tmp_path / "t.csv", index=False)
+    assert found(tmp_path / "t.csv").task.dataset.notes == ()
+
+
 def test_rows_that_are_all_bad_are_counted(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("a,y\n" + "1,2,3\n" * 9)
     with pytest.raises(DataError, match="hold no row but 9 bad ones"):

@@ -51,7 +51,7 @@ class Converted:
             for file in self.sources
             if not ends_with_a_line(file)
         ]
-        if told := [name for name in names if re.fullmatch(NUMBER, name)]:
+        if told := [name for name in names if _is_number(name)]:
             notes.append(
                 f"{self.sources[0]}:1: '{told[0]}' is the name of a column: has the file no "
                 "header? -> if so, write one above the first row"
@@ -126,6 +126,11 @@ def _build(files: Sequence[Path], spelling: Spelling, work: Path) -> dict[str, A
     }
     (work / _TOLD).write_text(json.dumps(told), encoding="utf-8")
     return {"files": [str(file) for file in files], "rows": rows}
+
+
+def _is_number(name: str) -> bool:
+    """Whether a name looks like a cell of data; years and words such as inf are names."""
+    return bool(re.fullmatch(NUMBER, name)) and not re.fullmatch(r"[12]\d{3}|\D+", name.strip())
 
 
 def _listed(error: DataError, files: Sequence[Path], spelling: Spelling) -> DataError:
