@@ -97,7 +97,10 @@ class Files(Spelling):
     @property
     def title(self) -> str:
         """The name, or that of the file, folder or pattern."""
-        return self.name or PurePath(self.path or "").stem.strip("*?.") or "files"
+        stem = PurePath(self.path or "").stem
+        for ending in (".csv", ".tsv"):  # of a packed file
+            stem = stem.removesuffix(ending)
+        return self.name or stem.strip("*?.") or "files"
 
     @property
     def spelling(self) -> Spelling:

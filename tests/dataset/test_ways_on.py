@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from tandem.commands.run import measure
@@ -68,10 +69,39 @@ def test_infinite_numbers_may_mean_missing(tmp_path: Path, cell: str) -> None:
     assert found(tmp_path / "t.csv", way).ledger.rows_dropped_missing == 1
 
 
-def test_a_file_of_tabs_is_read(tmp_path: Path) -> None:
-    frame().to_csv(tmp_path / "t.tsv", index=False, sep="\t")
-    way = named(tmp_path / "t.tsv", "delimiter")
-    assert found(tmp_path / "t.tsv", way).ledger.rows_used == ROWS
+@pytest.mark.parametrize("name", ["t.tsv", "t.TSV", "t.tsv.gz"])
+def test_a_file_of_tabs_is_read(tmp_path: Path, name: str) -> None:
+    frame().to_csv(tmp_path / name, index=False, sep="\t")
+    assert found(tmp_path / name).ledger.rows_used == ROWS
+
+
+def test_other_marks_in_a_file_of_tabs_are_told_of(tmp_path: Path) -> None:
+    frame().to_csv(tmp_path / "t.tsv", index=False, sep=";")
+    with pytest.raises(DataError, match="parted by semicolons -> dataset.delimiter=';'"):
+        found(tmp_path / "t.tsv")
+    assert found(tmp_path / "t.tsv", "dataset.delimiter=;").ledger.rows_used == ROWS
+
+
+@pytest.mark.parametrize("packed", ["gz", "bz2", "zst"])
+def test_a_packed_file_is_the_table_in_it(tmp_path: Path, packed: str) -> None:
+    plain, other = tmp_path / "t.csv", tmp_path / f"T.csv.{packed}"
+    frame().to_csv(plain, index=False)
+    pack(plain.read_bytes(), other)
+    one, two = found(plain), found(other)
+    assert two.model == one.model
+    assert two.task.dataset.name == "T"
+    pack(plain.read_bytes().replace(b"\n", b"\n\n", 3) + b"1\n", other)
+    with pytest.raises(DataError, match=rf"T.csv.{packed}:{ROWS + 5}: .*Expected"):
+        found(other)
+    other.write_bytes(other.read_bytes()[:-9])
+    with pytest.raises(DataError, match=rf"T.csv.{packed}: cannot be read"):
+        found(other)
+
+
+def pack(content: bytes, path: Path) -> None:
+    codecs = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
+    with pa.CompressedOutputStream(str(path), codecs[path.suffix]) as out:
+        out.write(content)
 
 
 def test_a_file_without_a_header_is_told_of(tmp_path: Path) -> None:

@@ -77,8 +77,8 @@ def _undone(arguments: Sequence[str]) -> Iterator[str]:
 
 def _is_path(word: str) -> bool:
     """Whether a bare word names a table: houses.csv, data/, 'data/*.parquet'."""
-    ends = (".csv", ".tsv", ".parquet", "/")
-    return "=" not in word and word[:1] not in "-+~" and word.lower().endswith(ends)
+    ends = r"\.(csv|tsv)(\.gz|\.bz2|\.zst)?|\.parquet|/"
+    return "=" not in word and word[:1] not in "-+~" and bool(re.search(f"({ends})$", word.lower()))
 
 
 def quoted(value: str) -> str:

@@ -23,14 +23,15 @@ from tandem.settings import OnBadRow, Spelling
 
 _TOLD = "told.json"
 _LEVELS = 1000  # up to so many are counted
-_RULES = 3  # raise it where a file would be read, refused or told of in another way than before
+_RULES = 4  # raise it where a file would be read, refused or told of in another way than before
 
 
 @dataclass(frozen=True, slots=True)
 class Converted:
     """The Parquet files of CSV files, one each, in their order, and what is to be told of them.
 
-    `rejected`: rows that were left out; `rejects`: the first of them.
+    `rejected`: rows that were left out; `rejects`: the first of them; `ended`: whether the last
+    line of each is.
     """
 
     files: tuple[Path, ...]
@@ -39,6 +40,7 @@ class Converted:
     remarks: tuple[Remark, ...]
     rejected: int
     rejects: tuple[Reject, ...]
+    ended: tuple[bool, ...]
 
     def notes(self, target: str | None, names: Collection[str]) -> tuple[str, ...]:
         """A line on every column of `names` that is text but looks like something else.
@@ -48,8 +50,8 @@ class Converted:
         notes = [
             f"{file}: the last line does not end with a line break: was the file cut off? -> if "
             "not, add one"
-            for file in self.sources
-            if not ends_with_a_line(file)
+            for file, ended in zip(self.sources, self.ended, strict=True)
+            if not ended
         ]
         if told := [name for name in names if _is_number(name)]:
             notes.append(
@@ -97,6 +99,7 @@ def to_parquet(files: Sequence[Path], digest: str, spelling: Spelling) -> Conver
         tuple(Remark(**remark) for remark in told["remarks"]),
         told["rejected"],
         tuple(Reject(**reject) for reject in told["rejects"]),
+        tuple(told["ended"]),
     )
 
 
@@ -122,6 +125,7 @@ def _build(files: Sequence[Path], spelling: Spelling, work: Path) -> dict[str, A
     told = {
         "remarks": [asdict(_completed(remark, files, levels, spelling)) for remark in remarks],
         "rejected": rejects.count,
+        "ended": [*map(ends_with_a_line, files)],
         "rejects": [asdict(reject) for reject in rejects.first],
     }
     (work / _TOLD).write_text(json.dumps(told), encoding="utf-8")

@@ -17,6 +17,7 @@ from tandem.dataset.csv_reader import (
     shown,
 )
 from tandem.dataset.csv_rejects import texts
+from tandem.dataset.files import unpacked
 from tandem.dataset.overrides import override
 from tandem.errors import DataError, nearest
 from tandem.settings import OnBadRow, Spelling
@@ -139,8 +140,9 @@ def _texts(file: Path, names: Sequence[str], spelling: Spelling) -> Iterator[pa.
 
 
 def _check_delimiter(file: Path, spelling: Spelling) -> None:
-    with file.open("rb") as data:
-        header = data.readline(_HEADER_BYTES).decode(spelling.encoding, errors="replace")
+    with unpacked(file) as data:
+        header = data.read(_HEADER_BYTES).partition(b"\n")[0]
+    header = header.decode(spelling.encoding, errors="replace")
     odd = [mark for mark in _DELIMITERS if mark in header]
     if odd and spelling.delimiter not in header:
         key = "tab" if odd[0] == "\t" else f"'{odd[0]}'"

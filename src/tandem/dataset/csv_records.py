@@ -4,6 +4,7 @@ A quote opens a cell where the cell begins, as the parser has it; anywhere else 
 end with LF, CR LF or CR; blank lines are no records.
 """
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cache
@@ -13,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tandem.dataset.files import unpacked
 from tandem.errors import DataError
 
 Bytes = NDArray[np.uint8]
@@ -67,10 +69,11 @@ def count_records(
 
 def ends_with_a_line(file: Path) -> bool:
     """Whether the last line is ended, as all others are."""
-    with file.open("rb") as data:
-        data.seek(0, 2)
-        data.seek(max(data.tell() - 1, 0))
-        return data.read(1) in {b"\n", b"\r"}
+    last = b""
+    with unpacked(file) as data:
+        while more := data.read(_RECORD_BYTES):
+            last = more[-1:]
+    return last in {b"\n", b"\r"}
 
 
 def line_of(file: Path, record: int, delimiter: str = ",", *, block: int = _BLOCK_BYTES) -> int:
@@ -82,7 +85,7 @@ def line_of(file: Path, record: int, delimiter: str = ",", *, block: int = _BLOC
                 place += 1
             return _line_at(file, part.begin + place)
         record -= len(part.ends)
-    return _line_at(file, file.stat().st_size)
+    return _line_at(file, sys.maxsize)
 
 
 class _Block(NamedTuple):
@@ -160,10 +163,9 @@ def _blocks(
     file: Path, delimiter: int, size: int = _BLOCK_BYTES, most: int = _RECORD_BYTES
 ) -> Iterator[_Block]:
     """The whole file, cut between records; up to where one is too long, or not closed."""
-    with file.open("rb") as opened:
-        begin = len(_BOM) if opened.read(len(_BOM)) == _BOM else 0
-        opened.seek(begin)
-        data = b""
+    with unpacked(file) as opened:
+        data = opened.read(len(_BOM))
+        begin, data = (len(_BOM), b"") if data == _BOM else (0, data)
         while len(data) <= most and (more := opened.read(size)):
             block = _cut(begin, data + more, delimiter)
             begin, data = begin + len(block.data), (data + more)[len(block.data) :]
@@ -264,7 +266,7 @@ def _swallows(
 def _line_at(file: Path, place: int) -> int:
     """The line, from 1, of the byte after `place` bytes."""
     line, last = 1, b""
-    with file.open("rb") as opened:
+    with unpacked(file) as opened:
         while place and (data := opened.read(min(place, _BLOCK_BYTES))):
             place -= len(data)
             line += data.count(b"\n") + data.count(b"\r") - (last + data).count(b"\r\n")

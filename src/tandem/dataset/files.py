@@ -1,19 +1,44 @@
 """The data files of a path, a folder or a pattern."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from glob import glob, has_magic
 from pathlib import Path
 
+import pyarrow as pa
+
 from tandem.errors import ConfigurationError, DataError
 
-TEXT = (".csv", ".tsv")
+_TEXT, _PACKED = (".csv", ".tsv"), (".gz", ".bz2", ".zst")
+
+
+def ending(file: Path) -> str:
+    """Of the name, in small letters, with that of a packed file before: .csv.gz."""
+    last = file.suffix.lower()
+    return file.with_suffix("").suffix.lower() + last if last in _PACKED else last
+
+
+def is_text(file: Path) -> bool:
+    """Whether a file is CSV, packed or not."""
+    return any(ending(file) in {name, *(name + packed for packed in _PACKED)} for name in _TEXT)
+
+
+@contextmanager
+def unpacked(file: Path) -> Iterator[pa.NativeFile]:
+    """The bytes of a file, for the block. Raises DataError where they cannot be read there."""
+    try:
+        with pa.input_stream(str(file), compression="detect") as stream:
+            yield stream
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read ({error}) -> write the file again") from error
 
 
 def find_files(path: str) -> tuple[Path, ...]:
     """The data files of a path, a folder or a glob pattern, sorted; all Parquet or all CSV.
 
-    CSV files may end in .tsv.
-    Files of a folder whose name begins with `_` or `.` are no data. Raises ConfigurationError where
-    no path is given, DataError where nothing is found, or files of two kinds.
+    CSV files may end in .tsv, and be packed: .csv.gz, .csv.bz2, .csv.zst. Files of a folder whose
+    name begins with `_` or `.` are no data. Raises ConfigurationError where no path is given,
+    DataError where nothing is found, or files of two kinds.
     """
     if not path:
         raise ConfigurationError(
@@ -32,11 +57,11 @@ def find_files(path: str) -> tuple[Path, ...]:
     for file in found:
         if not file.is_file():
             raise DataError(f"{file}: there is no such file -> check dataset.path")
-    kinds = {file.suffix.lower() for file in found}
-    if len(kinds) > 1 or not kinds <= {".parquet", *TEXT}:
+    kinds = {*map(ending, found)}
+    if len(kinds) > 1 or not (kinds == {".parquet"} or is_text(found[0])):
         raise DataError(
             f"{path}: files of kind {', '.join(sorted(kinds)) or 'unknown'}: one kind is read, "
-            ".parquet, .csv or .tsv -> name the files by a pattern such as 'data/*.parquet'"
+            ".parquet, .csv, .tsv or .csv.gz -> name them by a pattern such as 'data/*.parquet'"
         )
     return tuple(found)
 

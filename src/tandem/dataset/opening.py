@@ -2,11 +2,11 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from tandem.dataset.csv import Converted, to_parquet
-from tandem.dataset.files import TEXT, find_files
+from tandem.dataset.files import ending, find_files, is_text
 from tandem.dataset.parquet import read_footer
 from tandem.dataset.schema import (
     check_names,
@@ -86,7 +86,9 @@ def _drawn(source: Flights) -> str:
 
 def _converted(files: Sequence[Path], digest: str, spelling: Spelling) -> Converted | None:
     """The Parquet files of CSV files; None where they are Parquet already."""
-    if files[0].suffix.lower() in TEXT:
+    if is_text(files[0]):
+        if ending(files[0]).startswith(".tsv") and spelling.delimiter == PLAIN.delimiter:
+            spelling = replace(spelling, delimiter="\t")
         return to_parquet(files, digest, spelling)
     for key, value in asdict(spelling).items():
         if value != getattr(PLAIN, key):
