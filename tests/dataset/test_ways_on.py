@@ -77,7 +77,7 @@ def test_a_file_of_tabs_is_read(tmp_path: Path, name: str) -> None:
 
 def test_other_marks_in_a_file_of_tabs_are_told_of(tmp_path: Path) -> None:
     frame().to_csv(tmp_path / "t.tsv", index=False, sep=";")
-    with pytest.raises(DataError, match="parted by semicolons -> dataset.delimiter=';'"):
+    with pytest.raises(DataError, match=r"parted by semicolons -> dataset\.delimiter=';'"):
         found(tmp_path / "t.tsv")
     assert found(tmp_path / "t.tsv", "dataset.delimiter=;").ledger.rows_used == ROWS
 

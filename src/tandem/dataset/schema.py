@@ -127,7 +127,8 @@ def check_names(schema: pa.Schema, target: str | None, exclude: Sequence[str]) -
     excluded = {target, *exclude}
     features = [name for name in names if name not in excluded]
     if not features:
-        raise DataError("dataset.exclude: no feature is left -> exclude fewer columns")
+        step = "exclude fewer columns" if exclude else "a regression needs more columns"
+        raise DataError(f"no feature is left beside the target '{target}' -> {step}")
     if "" in {target, *features}:
         raise DataError(
             f"column {names.index('') + 1} has no name: a model needs one -> name it, or "

@@ -14,8 +14,8 @@ from tandem.solver.residuals import residual
 from tandem.solver.solve import KKT_TOLERANCE, SHOWS
 from tandem.solver.training_sets import Folding, Normal
 
-# So few rows are summed again to the last digits: it takes no time.
-_FEW_ROWS, _LAST_DIGITS = 20_000, 1e-14
+# So few rows of so few features are summed again to the last digits: it takes no time.
+_FEW_ROWS, _FEW_FEATURES, _LAST_DIGITS = 20_000, 200, 1e-14
 
 
 class DigitsLostError(Exception):
@@ -86,6 +86,7 @@ def refit(folding: Folding, plan: Plan, point: GridPoint) -> LinearModel:
 def _fit(train: Normal, grid: Sequence[GridPoint]) -> Fitted:
     fitted = fit(train, grid)
     moved = float(np.max(fitted.solution.rounding, initial=0.0))
-    if not train.exact and moved > (_LAST_DIGITS if train.rows <= _FEW_ROWS else SHOWS):
+    few = train.rows <= _FEW_ROWS and len(train.squares) <= _FEW_FEATURES
+    if not train.exact and moved > (_LAST_DIGITS if few else SHOWS):
         raise DigitsLostError
     return fitted

@@ -58,12 +58,15 @@ class Factor:
         """Whether no pivot is 0."""
         return self.rank == len(self.order)
 
-    def solve(self, right: DoubleDouble) -> DoubleDouble:
-        """x with G x = `right`, both of shape (p,); of several the one of smallest norm."""
+    def solve(self, right: DoubleDouble, null: Array | None = None) -> DoubleDouble:
+        """x with G x = `right`, both of shape (p,); of several the one of smallest norm.
+
+        `null`: the null space, shape (p, p - rank), where it is known.
+        """
         found = self._basic(right)
         if self.full:
             return found
-        null = self.null_space()
+        null = self.null_space() if null is None else null
         for _ in range(2):  # once more for what rounding of the projection has moved
             across = null @ (null.T @ found.hi)
             found = found - across
@@ -87,9 +90,9 @@ class Factor:
         if not self.rank:
             return 1.0
         vector = DoubleDouble.of(np.random.default_rng(0).normal(size=len(self.order)))
-        length = before = 0.0
+        length, before, null = 0.0, 0.0, self.null_space()
         for _ in range(_ITERATIONS):
-            vector = self.solve(vector)
+            vector = self.solve(vector, null)
             length, before = float(np.linalg.norm(vector.hi)), length
             vector = vector / length
             if abs(length - before) <= 1e-12 * length:

@@ -37,7 +37,7 @@ def fit(train: Normal, grid: Sequence[GridPoint]) -> Fitted:
     """The minimiser of the objective (objective.py) at every grid point, on one training set."""
     standard = Standard.of(train)
     points = [penalty(point, standard.target_deviation) for point in grid]
-    solution = solve(standard.xx, standard.xy, standard.yy, points, standard.least)
+    solution = solve(standard.xx, standard.xy, standard.yy, points, standard.rank)
     groups = tuple(tuple(standard.varies[[*group]].tolist()) for group in solution.groups)
     design = Design(len(standard.varies), solution.rank, solution.condition, groups)
     return Fitted(standard.raw(solution.weights), solution, design)

@@ -29,6 +29,7 @@ from tandem.solver.collinear import NEARLY, Groups, groups
 from tandem.solver.double_double import DoubleDouble, stacked
 from tandem.solver.factor import Factor
 from tandem.solver.objective import Penalty
+from tandem.solver.standard import Rank
 
 KKT_TOLERANCE = 1e-12  # of max |c|
 _ILL_CONDITIONED = 1e4  # ratio of eigenvalues from which double-double residuals pay
@@ -65,17 +66,17 @@ def solve(
     xy: DoubleDouble,
     yy: float,
     grid: Sequence[Penalty],
-    least: float | None = None,
+    rank: Rank | None = None,
 ) -> Solution:
     """The minimiser at every point of `grid`.
 
-    `gram`: G, shape (p, p), of columns that vary; `xy`: c, shape (p,); `yy`: y'y/n; `least`: the
-    share of the largest pivot up to which one is 0, where G holds more than the digits of float64.
+    `gram`: G, shape (p, p), of columns that vary; `xy`: c, shape (p,); `yy`: y'y/n; `rank`: where G
+    holds more than the digits of float64, how many of them decide.
     """
     if len(xy.hi) == 0 or not grid:
         none = DoubleDouble.of(np.zeros((len(grid), len(xy.hi))))
         return Solution(none, np.zeros(len(grid)), np.zeros(len(grid)), 0, 1.0)
-    system = _System.of(gram, least)
+    system = _System.of(gram, rank)
     found = _paths(gram.hi, xy.hi, yy, [one for one in grid if one.l1 > 0.0], full=system.full)
     points = [
         system.ridge(xy, p.l2) if p.l1 == 0.0 else system.settled(xy, p, found[p]) for p in grid
@@ -98,12 +99,15 @@ class _System:
     factor: Factor | None
 
     @classmethod
-    def of(cls, gram: DoubleDouble, least: float | None) -> "_System":
+    def of(cls, gram: DoubleDouble, rank: Rank | None) -> "_System":
         values, vectors = np.linalg.eigh(gram.hi)
         zero = RANK_CUTOFF * len(values) * float(np.max(values, initial=0.0))
-        apart = least is not None and values[0] * _APART <= values[-1]
-        factor = Factor.of(gram, least) if least is not None and apart else None
-        return cls(gram, values, vectors, zero, least, factor)
+        if rank is None:
+            return cls(gram, values, vectors, zero, None, None)
+        # Where there are fewer rows than features, the others are 0 whatever their digits say.
+        sure = np.count_nonzero(values * _APART > values[-1]) >= min(len(values), rank.most)
+        factor = None if sure else Factor.of(gram, rank.least)
+        return cls(gram, values, vectors, zero, rank.least, factor)
 
     def kept(self, l2: float = 0.0) -> Mask:
         """Which eigenvalues of G + l2 are not taken as 0."""

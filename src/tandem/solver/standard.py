@@ -13,14 +13,25 @@ _EPSILON = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True, slots=True)
+class Rank:
+    """How the rank of an exact G is decided.
+
+    `least`: the share of its largest pivot up to which one is rounding of the numbers alone;
+    `most`: its rank at most, by its rows.
+    """
+
+    least: float
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
 class Standard:
     """G = Z'Z/n, c = Z'y/n and y'y/n, Z being the centred features that vary over their deviations.
 
     `features`: p; `varies`: shape (q,), positions of those that vary; `scale`: shape (q,), their
     population deviations s_j, in raw units; `xx`: shape (q, q), G; `xy`: shape (q,), c, in units
     of the target; `yy`: in squared ones. Of a constant target both are 0, and its deviation is 1.
-    `least`: the share of the largest pivot of G up to which one is rounding of the numbers alone,
-    where G was summed exactly; None where it was not.
+    `rank`: None where G was not summed exactly.
     """
 
     features: int
@@ -30,7 +41,7 @@ class Standard:
     xx: DoubleDouble
     xy: DoubleDouble
     yy: float
-    least: float | None
+    rank: Rank | None
 
     @classmethod
     def of(cls, train: Normal) -> "Standard":
@@ -47,8 +58,9 @@ class Standard:
         xy = gram[varies, -1] / scale / rows * signal
         yy = float(variance[-1]) * signal
         # As least squares on the rows counts a singular value as 0.
-        least = (max(train.rows, len(varies)) * _EPSILON) ** 2 if train.exact else None
-        return cls(len(constant) - 1, varies, scale, float(deviation[-1]), xx, xy, yy, least)
+        least = (max(train.rows, len(varies)) * _EPSILON) ** 2
+        rank = Rank(least, train.rows - 1) if train.exact else None
+        return cls(len(constant) - 1, varies, scale, float(deviation[-1]), xx, xy, yy, rank)
 
     def raw(self, weights: DoubleDouble) -> DoubleDouble:
         """b_j = w_j / s_j, 0 for what is constant: (points, q) `weights` to shape (points, p)."""
