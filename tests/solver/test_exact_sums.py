@@ -50,6 +50,20 @@ def truth(task: Task, columns: dict[str, Floats], reg_param: float = 0.0) -> lis
     return held_out(features, y, folds_of(len(y), task.folds), Fraction(reg_param))
 
 
+@pytest.mark.parametrize("ratio", [0.0, 1.0])
+def test_fewer_rows_than_features_need_no_factors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ratio: float
+) -> None:
+    """Their rank is that of the rows; deciding it by digits took longer than all the rest."""
+    rng = np.random.default_rng(0)
+    columns = {f"x{j}": rng.normal(size=30) for j in range(40)}
+    columns["y"] = columns["x0"] + rng.normal(size=30)
+    grid = ("model.reg_param=[0.1]", f"model.elastic_net_param=[{ratio}]")
+    task = stored(tmp_path, columns, *grid, "folds.k=3")
+    monkeypatch.setattr(Factor, "of", None)
+    check(drive("scan", task), cross_validate(task))
+
+
 @pytest.mark.parametrize("reg_param", [0.0, 1e-12])
 @pytest.mark.parametrize("power", [1, 3, 5, 6, 7, 8])
 def test_models_of_the_folds_are_as_right_as_that_of_all_rows(
