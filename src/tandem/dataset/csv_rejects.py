@@ -89,6 +89,7 @@ def sound_batches(
     """
     check_header(file, types, spelling)
     wrong: list[tuple[int, str, str]] = []  # rows of another width, as the parser meets them
+    shifts: list[int] = []  # of each, its record less those before it
     listed, first = 0, 0
     for batch, bad in texts(file, [*types], spelling, wrong):
         columns = [
@@ -96,7 +97,7 @@ def sound_batches(
             for name, cells in zip(types, batch.columns, strict=True)
         ]
         # Row r is record r + 1, were it not for those before it that are left out.
-        shifts = [record - before for before, (record, _, _) in enumerate(wrong)]
+        shifts += [wrong[before][0] - before for before in range(len(shifts), len(wrong))]
         found: list[tuple[int, str | None, str, str]] = []
         for row, told in bad.items():
             place = first + row + 1

@@ -96,20 +96,21 @@ def encoded_sums(
     folds, categories = sums.shape[1], sums.shape[2]
     width = sums.shape[3] - categories
     for c in encoded:
-        category = moments.categories[c]
+        category, level = moments.categories[c], moments.categories[c].level
         for fold, keys in enumerate(by_fold(category.keys, folds)):
-            level, of_level = category.level[keys], DoubleDouble.of(category.sums[keys])
+            of_level = DoubleDouble.of(category.sums[keys])
             for fit, kappa in enumerate(tables[c].T):
-                values = DoubleDouble.of(kappa[level])
+                values = DoubleDouble.of(kappa[level[keys]])
                 _put(found, (fit, fold, c, slice(width)), total_of(values, of_level))
                 square = total_of(values * values, of_level[:, :1])
                 _put(found, (fit, fold, c, width + c), square[0])
     for (left, right), pair in zip(moments.paired, moments.pairs, strict=True):
         if not {left, right} & encoded.keys():
             continue
+        lefts, rights = pair.left, pair.right
         for fold, keys in enumerate(by_fold(pair.keys, folds)):
-            one, other, counts = pair.left[keys], pair.right[keys], pair.counts[keys]
-            rows = DoubleDouble.of(counts[:, None])
+            one, other = lefts[keys], rights[keys]
+            rows = DoubleDouble.of(pair.counts[keys, None])
             for fit in range(sums.shape[0]):
                 values = DoubleDouble.of(tables[left][one, fit]) * tables[right][other, fit]
                 total = total_of(values, rows)[0]
