@@ -82,7 +82,7 @@ def _compared(task: Task) -> Iterator[Difference]:
 def _predictions(
     dataset: Dataset, model: LinearModel, truth: oracle.OracleResult, best: int
 ) -> Difference:
-    """Of some raw rows, each of them also with a gap in every column, and with unknown levels."""
+    """Of raw rows, the first of them once more with a gap in every column and unknown levels."""
     import pandas as pd  # noqa: PLC0415 - slow
 
     rows = _probes(dataset)
