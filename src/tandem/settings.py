@@ -92,6 +92,7 @@ class Files(Spelling):
     name: str | None = None
     path: str | None
     target: str | None
+    include: Words = ()
     exclude: Words = ()
 
     @property
@@ -115,6 +116,7 @@ class Flights:
 
     name: str
     target: str | None
+    include: Words = ()
     exclude: Words = ()
     rows: Annotated[int, at_least(1, "dataset.rows=100000, or leave it out for all rows")] | None
     seed: Seed

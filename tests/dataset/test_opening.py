@@ -42,8 +42,14 @@ def put(folder: Path, *tables: dict[str, pa.Array | list[object]]) -> None:
         pq.write_table(pa.table(columns), folder / f"{number}.parquet")
 
 
-def opened(path: object, target: str | None = "y", exclude: tuple[str, ...] = ()) -> Dataset:
-    return open_dataset(Files(name="mine", path=str(path), target=target, exclude=tuple(exclude)))
+def opened(
+    path: object,
+    target: str | None = "y",
+    include: tuple[str, ...] = (),
+    exclude: tuple[str, ...] = (),
+) -> Dataset:
+    keys = {"include": include, "exclude": exclude}
+    return open_dataset(Files(name="mine", path=str(path), target=target, **keys))
 
 
 def test_files_of_a_folder_are_found_at_any_depth_in_order(data: Path) -> None:
@@ -193,8 +199,44 @@ def test_an_unknown_excluded_column_is_refused_with_the_nearest_name(data: Path)
 
 def test_a_dataset_without_features_is_refused(data: Path) -> None:
     put(data, {"y": [1.0], "size": [2.0]})
-    with pytest.raises(DataError, match=r"dataset\.exclude: no feature"):
+    with pytest.raises(DataError, match=r"no feature is left beside the target 'y' -> leave fewer"):
         opened(data, exclude=("size",))
+    put(data, {"size": [2.0]})
+    with pytest.raises(DataError, match=r"no feature is left beside the target 'size' -> a regr"):
+        opened(data, target="size")
+
+
+@pytest.mark.parametrize(
+    ("include", "exclude", "wanted"),
+    [
+        ((), ("x*",), ["a", "X2", "q?"]),
+        (("x*",), (), ["x1", "x2"]),
+        (("x?", "a"), ("x2",), ["x1", "a"]),
+        (("[ax]1", "a"), (), ["x1", "a"]),
+        (("*",), ("x[12]",), ["a", "X2", "q?"]),
+        (("q?",), (), ["q?"]),
+        ((), ("q?", "*2"), ["x1", "a"]),
+    ],
+)
+def test_patterns_stand_for_columns(
+    data: Path, include: tuple[str, ...], exclude: tuple[str, ...], wanted: list[str]
+) -> None:
+    """Capitals count; the target is no feature, whatever stands for it."""
+    put(data, {name: [1.0] for name in ("x1", "y", "a", "x2", "X2", "q?")})
+    found = opened(data, include=include, exclude=exclude)
+    assert [column.name for column in found.features] == wanted
+
+
+def test_a_name_that_looks_like_a_pattern_is_a_name(data: Path) -> None:
+    put(data, {name: [1.0] for name in ("y", "x1", "x*")})
+    assert [column.name for column in opened(data, exclude=("x*",)).features] == ["x1"]
+
+
+@pytest.mark.parametrize("key", ["include", "exclude"])
+def test_a_pattern_of_nothing_is_refused(data: Path, key: str) -> None:
+    put(data, {"y": [1.0], "size": [2.0]})
+    with pytest.raises(DataError, match=rf"dataset\.{key}: there is no column 'z\*' -> some of"):
+        opened(data, **{key: ("z*",)})
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,8 @@ def open_dataset(source: Files | Flights) -> Dataset:
     if converted and next(iter(schemas.values())).names[0] == "":
         saved = ["", *saved]
     schema = one_schema({file: without(found, saved) for file, found in schemas.items()})
-    named = check_names(schema, source.target, [x for x in source.exclude if x not in saved])
+    exclude = [name for name in source.exclude if name not in saved]
+    named = check_names(schema, source.target, source.include, exclude)
     notes = converted.notes(source.target, named) if converted else ()
     kinds = kinds_of(schema, named, source.exclude)
     columns = [Column(f"c{i}", name, kind) for i, (name, kind) in enumerate(kinds.items())]

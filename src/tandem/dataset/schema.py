@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -104,8 +105,10 @@ def one_schema(schemas: dict[Path, pa.Schema]) -> pa.Schema:
     return schema
 
 
-def check_names(schema: pa.Schema, target: str | None, exclude: Sequence[str]) -> list[str]:
-    """The target, then the features, in their order.
+def check_names(
+    schema: pa.Schema, target: str | None, include: Sequence[str], exclude: Sequence[str]
+) -> list[str]:
+    """The target, then the features, in their order: those of `include`, if any, less `exclude`.
 
     Raises ConfigurationError where no target is given, DataError where a name is not there or no
     feature is left.
@@ -118,16 +121,12 @@ def check_names(schema: pa.Schema, target: str | None, exclude: Sequence[str]) -
             f"dataset.target: there is no column '{target}'{nearest(target, names)}"
             f" -> one of {', '.join(names)}"
         )
-    for name in exclude:
-        if name not in names:
-            raise DataError(
-                f"dataset.exclude: there is no column '{name}'{nearest(name, names)}"
-                f" -> some of {', '.join(names)}"
-            )
-    excluded = {target, *exclude}
-    features = [name for name in names if name not in excluded]
+    excluded = {target, *_named("exclude", exclude, names)}
+    included = _named("include", include, names) or names
+    features = [name for name in names if name in included and name not in excluded]
     if not features:
-        step = "exclude fewer columns" if exclude else "a regression needs more columns"
+        fewer = "leave fewer columns out: see dataset.include, dataset.exclude"
+        step = fewer if include or exclude else "a regression needs more columns"
         raise DataError(f"no feature is left beside the target '{target}' -> {step}")
     if "" in {target, *features}:
         raise DataError(
@@ -135,6 +134,20 @@ def check_names(schema: pa.Schema, target: str | None, exclude: Sequence[str]) -
             "'dataset.exclude=[\"\"]'"
         )
     return [target, *features]
+
+
+def _named(key: str, patterns: Iterable[str], names: Sequence[str]) -> set[str]:
+    """The columns of these names, or that a pattern such as `x*` stands for."""
+    found: set[str] = set()
+    for pattern in patterns:
+        some = [name for name in names if fnmatchcase(name, pattern)]
+        if pattern not in names and not some:
+            raise DataError(
+                f"dataset.{key}: there is no column '{pattern}'{nearest(pattern, names)}"
+                f" -> some of {', '.join(names)}"
+            )
+        found.update([pattern] if pattern in names else some)
+    return found
 
 
 def kinds_of(schema: pa.Schema, names: Sequence[str], exclude: Sequence[str]) -> dict[str, Kind]:
