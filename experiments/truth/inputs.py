@@ -125,9 +125,11 @@ def odd_cells(rng: random.Random, rows: Rows, at: int, column: int) -> Iterator[
     ]
     cell = rng.choice(cells)
     alone = with_cell(rows, at, column, cell)
-    yield Case("an odd cell among numbers", one("t.csv", plain(alone)), None)
+    # Among fractions a number of 16 digits is one that float64 has to within its rounding.
+    says = said(alone) if cell == "9007199254740993" else None
+    yield Case("an odd cell among numbers", one("t.csv", plain(alone)), says)
     quoted = [[f'"{x}"' for x in row] for row in alone] if '"' not in cell else alone
-    yield Case("an odd quoted cell among numbers", one("t.csv", plain(quoted)), None)
+    yield Case("an odd quoted cell among numbers", one("t.csv", plain(quoted)), says)
     words = ['say "hi"', "a,b", "two\nlines", " red", "red ", "Red", "r\u00e9d", "\U0001f600", "''"]
     word = rng.choice(words)
     strange = with_cell(rows, at, 1, word)

@@ -23,7 +23,7 @@ from tandem.settings import OnBadRow, Spelling
 
 _TOLD = "told.json"
 _LEVELS = 1000  # up to so many are counted
-_RULES = 4  # raise it where a file would be read, refused or told of in another way than before
+_RULES = 5  # raise it where a file would be read, refused or told of in another way than before
 
 
 @dataclass(frozen=True, slots=True)

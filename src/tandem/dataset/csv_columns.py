@@ -23,7 +23,8 @@ from tandem.errors import DataError, nearest
 from tandem.settings import OnBadRow, Spelling
 
 _MOST = 0.5  # from such a share of its cells on they tell what a column is
-_FEW = 0.02  # from so many numbers on among the cells of a column of text, it is told of
+_FEW = 0.02  # from so many numbers on among the cells of a column of text, it is told of; and
+# from the first on where all other cells are the same
 _HEADER_BYTES = 1 << 20
 _MARKS = 5  # more spellings than this are no spellings of "missing"
 
@@ -195,7 +196,8 @@ def _form(
         like = _matches(cells, pattern)
         if pc.sum(like).as_py() >= _MOST * present:
             return like, form, ()
-    return odd if share >= _FEW else None, f"{share:.0%} numbers among other cells", ()
+    told = share >= _FEW or (share > 0 and len(cells.filter(odd).unique()) == 1)
+    return odd if told else None, f"{share:.0%} numbers among other cells", ()
 
 
 def _matches(cells: pa.StringArray, pattern: str) -> pa.BooleanArray:
