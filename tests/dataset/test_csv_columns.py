@@ -99,6 +99,7 @@ def test_all_marks_of_a_column_are_told_at_once(tmp_path: Path) -> None:
         (lambda row: f"{row % 28 + 1} Jan 2020", "dates", "1 Jan 2020"),
         (lambda row: f"{row % 24}:05", "times", "0:05"),
         (lambda row: number(row) if row % 5 == 1 else "x", "20% numbers among other cells", "x"),
+        (lambda row: number(row) if row == 7 else "x", "few numbers among other cells", "x"),
     ],
 )
 def test_text_that_looks_like_numbers_or_dates_is_told_of(
@@ -122,13 +123,20 @@ def test_text_that_looks_like_numbers_or_dates_is_told_of(
         lambda row: f"N{row}UA",
         lambda row: f"10.0.0.{row}",
         lambda row: "yes" if row % 2 else "no",
-        lambda row: number(row) if row == 7 else "x",
+        lambda row: number(row) if row == 7 else "xyz"[row % 3],
         lambda _: "",
         number,
     ],
 )
 def test_of_other_columns_nothing_is_said(tmp_path: Path, cell: Callable[[int], str]) -> None:
     assert opened(write(tmp_path, cell)).notes == ()
+
+
+def test_one_word_beside_numbers_may_mean_missing(tmp_path: Path) -> None:
+    path = write(tmp_path, lambda row: number(row) if row == 7 else "unknown")
+    (note,) = opened(path).notes
+    assert """'dataset.missing=["","NA","unknown"]' if it means missing""" in note
+    assert opened(path, missing=("unknown",)).features[0].kind == "numeric"
 
 
 def test_a_target_that_only_looks_like_numbers_is_refused_with_a_value(tmp_path: Path) -> None:

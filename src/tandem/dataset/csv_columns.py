@@ -72,6 +72,8 @@ class Remark:
         if target:
             return f"{place}: the target holds {self.form} -> {_keys(self.form, self.cell)}"
         step = _keys(self.form, self.cell)
+        if self.marks:
+            step = f"{override('missing', [*spelling.missing, *self.marks])} if it means missing"
         return (
             f"{place}: the column holds {self.form}, read as a category with {self.levels} -> "
             f"{step}, {override('exclude', [self.column])}, or "
@@ -196,8 +198,11 @@ def _form(
         like = _matches(cells, pattern)
         if pc.sum(like).as_py() >= _MOST * present:
             return like, form, ()
-    told = share >= _FEW or (share > 0 and len(cells.filter(odd).unique()) == 1)
-    return odd if told else None, f"{share:.0%} numbers among other cells", ()
+    marks = cells.filter(odd).unique()
+    alone = (marks[0].as_py(),) if share > 0 and len(marks) == 1 else ()
+    few = f"{share:.0%}" if share >= _FEW else "few"
+    told = odd if alone or share >= _FEW else None
+    return told, f"{few} numbers among other cells", alone
 
 
 def _matches(cells: pa.StringArray, pattern: str) -> pa.BooleanArray:
