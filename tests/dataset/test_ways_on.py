@@ -4,7 +4,6 @@ import re
 import shlex
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -13,16 +12,9 @@ from tandem.commands.run import measure
 from tandem.config import compose, words
 from tandem.errors import DataError
 from tandem.results import Result
-
-ROWS = 60
+from tests.dataset.test_odd_tables import ROWS, frame
 
 pytestmark = pytest.mark.usefixtures("own_cache")
-
-
-def frame() -> pd.DataFrame:
-    rng = np.random.default_rng(0)
-    a, c = rng.normal(size=(2, ROWS))
-    return pd.DataFrame({"a": a, "c": c, "y": 3 * a - 2 * c + 0.1 * rng.normal(size=ROWS)})
 
 
 def found(path: Path, *typed: str, target: str = "y") -> Result:

@@ -138,6 +138,14 @@ def plainly(cells: pa.StringArray, spelling: Spelling) -> pa.StringArray:
     return pc.if_else(fits, bare, cells)
 
 
+def parsed(cells: pa.StringArray, spelling: Spelling) -> tuple[pa.DoubleArray, pa.BooleanArray]:
+    """The numbers of a column, and which of its cells are none, which are missing among them."""
+    plain = plainly(cells, spelling)
+    fits = pc.match_substring_regex(plain, NUMBER)
+    numbers = pc.cast(pc.utf8_trim_whitespace(pc.if_else(fits, plain, None)), pa.float64())
+    return numbers, pc.invert(fits)
+
+
 def _converted(
     file: Path,
     batch: pa.RecordBatch,
@@ -151,15 +159,14 @@ def _converted(
         if not pa.types.is_floating(types[name]):
             columns.append(cells)
             continue
-        plain = plainly(cells, spelling)
-        odd = pc.invert(pc.match_substring_regex(plain, NUMBER))
+        numbers, odd = parsed(cells, spelling)
         if pc.any(odd).as_py():
             row = pc.indices_nonzero(odd)[0].as_py()
             cell = cells[row].as_py()
             line = line_of(file, first_row + row + 1, spelling.delimiter)
             rule = no_number(name, [cell], spelling)
             raise DataError(f"{file}:{line}: column '{name}': {shown(cell)}: {rule}")
-        columns.append(pc.cast(pc.utf8_trim_whitespace(plain), pa.float64()))
+        columns.append(numbers)
     return pa.RecordBatch.from_arrays(columns, schema=pa.schema([*types.items()]))
 
 

@@ -71,6 +71,8 @@ def ends_with_a_line(file: Path) -> bool:
     """Whether the last line is ended, as all others are."""
     last = b""
     with unpacked(file) as data:
+        if data.seekable():  # not packed
+            data.seek(max(data.size() - 1, 0))
         while more := data.read(_RECORD_BYTES):
             last = more[-1:]
     return last in {b"\n", b"\r"}

@@ -5,7 +5,6 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,11 +12,10 @@ import pyarrow.compute as pc
 import pyarrow.csv as pv
 
 from tandem.dataset.csv_reader import (
-    NUMBER,
     check_header,
     not_text,
     odd_numbers,
-    plainly,
+    parsed,
     read_csv,
     shown,
 )
@@ -139,15 +137,8 @@ def _numbers(
     name: str, cells: pa.StringArray, spelling: Spelling, bad: dict[int, tuple[str, str, str]]
 ) -> pa.DoubleArray:
     """The numbers of a column; those that are none go to `bad`, unless their row is there."""
-    plain = plainly(cells, spelling)
-    fits = pc.match_substring_regex(plain, NUMBER)
-    numbers = pc.cast(pc.utf8_trim_whitespace(pc.if_else(fits, plain, None)), pa.float64())
-    for odd, rule in ((pc.invert(fits), _NUMBER), *odd_numbers(name, numbers, spelling)):
-        for row in _places(odd):
+    numbers, none = parsed(cells, spelling)
+    for odd, rule in ((none, _NUMBER), *odd_numbers(name, numbers, spelling)):
+        for row in pc.indices_nonzero(odd).to_pylist():
             bad.setdefault(row, (name, shown(cells[row].as_py()), rule))
     return numbers
-
-
-def _places(flags: Any) -> list[int]:
-    places: list[int] = pc.indices_nonzero(flags).to_pylist()
-    return places

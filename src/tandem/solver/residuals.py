@@ -18,8 +18,7 @@ def residual(split: Split, slopes: Array, vector: RowVector) -> Residual:
     unit = vector.per_unit
     shift = DoubleDouble.of(vector.shift) / unit
     at = np.append(np.where(numeric, design, 0), -1)
-    category = np.where(numeric, 0, design - vector.numeric)
-    offsets = split.offsets[category] * ~numeric if len(split.offsets) else np.zeros(len(design))
+    offsets = np.append(np.zeros(vector.numeric), split.offsets)[design]
     away = split.centre - shift[at] * np.append(numeric, 1.0) - np.append(offsets, 0.0)
     residual_of = np.column_stack([-slopes, np.ones(len(slopes))])
     constant = -(away[None, :] * residual_of).sum(axis=1).rounded()
