@@ -31,7 +31,8 @@ class OracleResult:
     """What every engine must find. Arrays have shape (folds, grid points).
 
     `coefficients[g]` and `intercepts[g]`: grid point g fitted on all used rows, in raw units, by
-    column name; `cleaner`: fitted on them.
+    column name; 1 for a category that is 0/1 features, whose coefficients are in `effects[g]`, by
+    place; `cleaner`: fitted on them.
     """
 
     rows_in: int
@@ -44,6 +45,7 @@ class OracleResult:
     r2: Array
     mae: Array
     coefficients: tuple[Mapping[str, float], ...]
+    effects: tuple[Mapping[str, Sequence[float]], ...]
     intercepts: tuple[float, ...]
     cleaner: "Cleaner"
 
@@ -51,12 +53,14 @@ class OracleResult:
 class Cleaner(NamedTuple):
     """The fitted cleaning: the mean of every numeric column, the number of every category seen.
 
-    `unseen`: that of a category that is not, by column.
+    `unseen`: that of a category that is not, by column; `places`: how many 0/1 features a column
+    is, whose categories' numbers tell which of them is 1.
     """
 
     means: Mapping[str, float]
     numbers: Mapping[str, Mapping[str, float]]
     unseen: Mapping[str, float]
+    places: Mapping[str, int]
 
 
 def read_rows(dataset: Dataset) -> list[Row]:
@@ -96,8 +100,9 @@ def action_of(column: Column, rows: Sequence[Row], task: Task) -> str:
     if column.kind is Kind.CATEGORICAL:
         drop = missing > 0 and task.cleaning.missing_category == "drop"
         wanted = task.cleaning.encodings.get(column.name, task.cleaning.encoding)
-        what = "encode by mean target" if wanted == "target" else "index by frequency"
-        return f"{what}, drop rows" if drop else what
+        what = {"target": "encode by mean target", "one_hot": "a 0/1 feature per level"}
+        found = what.get(wanted, "index by frequency")
+        return f"{found}, drop rows" if drop else found
     if missing == 0:
         return "keep"
     if missing / len(rows) > task.cleaning.drop_column_above:
@@ -156,7 +161,7 @@ def cross_validate(task: Task) -> OracleResult:
             mae[fold, index] = math.fsum(abs(error) for error in errors) / len(test)
 
     refits = fit(clean(used, features, on_all), numbers(used, target), task.grid)
-    names = [column.name for column in features]
+    found = [by_column(line.slopes, features, on_all) for line in refits]
     return OracleResult(
         rows_in=len(rows),
         rows_used=len(used),
@@ -167,7 +172,8 @@ def cross_validate(task: Task) -> OracleResult:
         rmse=rmse,
         r2=r2,
         mae=mae,
-        coefficients=tuple(dict(zip(names, line.slopes, strict=True)) for line in refits),
+        coefficients=tuple(coefficients for coefficients, _ in found),
+        effects=tuple(effects for _, effects in found),
         intercepts=tuple(line.intercept for line in refits),
         cleaner=on_all,
     )
@@ -176,8 +182,25 @@ def cross_validate(task: Task) -> OracleResult:
 def predict(found: OracleResult, point: int, features: Sequence[Column], row: Row) -> float:
     """intercept + sum_j coefficients[j] * x_j of one row, at grid point `point`."""
     used = [column for column in features if column.name in found.coefficients[point]]
-    slopes = [found.coefficients[point][column.name] for column in used]
+    slopes: list[float] = []
+    for column in used:
+        alone = [found.coefficients[point][column.name]]
+        slopes += found.effects[point].get(column.name, alone)
     return found.intercepts[point] + math.fsum(map(mul, slopes, *clean([row], used, found.cleaner)))
+
+
+def by_column(
+    slopes: Sequence[float], features: Iterable[Column], cleaner: Cleaner
+) -> tuple[dict[str, float], dict[str, list[float]]]:
+    """The slope of every column, 1 where it is 0/1 features; and the slopes of these."""
+    coefficients, effects, rest = {}, {}, [*slopes]
+    for column in features:
+        size = cleaner.places.get(column.name)
+        here, rest = rest[: size or 1], rest[size or 1 :]
+        coefficients[column.name] = 1.0 if size else here[0]
+        if size:
+            effects[column.name] = here
+    return coefficients, effects
 
 
 def numbers(rows: Iterable[Row], name: str) -> list[float]:
@@ -193,10 +216,11 @@ def mean(values: Sequence[float]) -> float:
 def fit_cleaner(
     rows: Sequence[Row], features: Sequence[Column], actions: Mapping[str, str], task: Task
 ) -> Cleaner:
-    """Means of the values that are there; category -> rank by descending count, ties by text; or
-    (sum of the target + m * mean) / (rows + m) over its rows, m being the smoothing.
+    """Means of the values that are there; category -> rank by descending count, ties by text, at
+    most `max_levels` where it tells a 0/1 feature; or (sum of the target + m * mean) / (rows + m)
+    over its rows, m being the smoothing.
     """
-    means, found, unseen = {}, {}, {}
+    means, found, unseen, places = {}, {}, {}, {}
     for column in features:
         name = column.name
         if column.kind is Kind.NUMERIC:
@@ -212,7 +236,12 @@ def fit_cleaner(
         ranked.sort(key=lambda level: -counts[level])  # stable: ties stay in the order above
         found[name] = {level: float(index) for index, level in enumerate(ranked)}
         unseen[name] = float(len(ranked))
-    return Cleaner(means, found, unseen)
+        if actions[name].startswith("a 0/1"):
+            most = task.cleaning.max_levels
+            places[name] = min(len(ranked), most + 1)
+            found[name] = {level: min(index, most) for level, index in found[name].items()}
+            unseen[name] = min(unseen[name], most)
+    return Cleaner(means, found, unseen, places)
 
 
 def target_means(
@@ -231,8 +260,21 @@ def target_means(
 
 
 def clean(rows: Iterable[Row], features: Sequence[Column], cleaner: Cleaner) -> list[list[float]]:
-    """The features as numbers: value or mean; that of the category, or of an unseen one."""
-    return [[number(column, row[column.name], cleaner) for column in features] for row in rows]
+    """The features as numbers: value or mean; that of the category, or of an unseen one; or one 1
+    and zeros, nothing but zeros where an unseen one shares no feature.
+    """
+    return [
+        [x for column in features for x in as_features(column, row[column.name], cleaner)]
+        for row in rows
+    ]
+
+
+def as_features(column: Column, cell: Any, cleaner: Cleaner) -> list[float]:
+    """The features that one cell becomes."""
+    found = number(column, cell, cleaner)
+    if (size := cleaner.places.get(column.name)) is None:
+        return [found]
+    return [float(place == found) for place in range(size)]
 
 
 def number(column: Column, cell: Any, cleaner: Cleaner) -> float:

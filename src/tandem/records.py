@@ -38,6 +38,8 @@ class Action(StrEnum):
     IMPUTE = "impute mean"
     INDEX = "index by frequency"
     INDEX_DROP_ROWS = "index by frequency, drop rows"
+    ONE_HOT = "a 0/1 feature per level"
+    ONE_HOT_DROP_ROWS = "a 0/1 feature per level, drop rows"
     TARGET = "encode by mean target"
     TARGET_DROP_ROWS = "encode by mean target, drop rows"
 
@@ -156,8 +158,12 @@ class Plan:
     @property
     def required(self) -> tuple[Column, ...]:
         """The features that a row must have to be used."""
-        dropping = (Action.DROP_ROWS, Action.INDEX_DROP_ROWS, Action.TARGET_DROP_ROWS)
-        return self.columns(*dropping)
+        return tuple(d.column for d in self.decisions if d.action.endswith("drop rows"))
+
+    @property
+    def one_hot(self) -> tuple[Column, ...]:
+        """The categorical features of which every frequent level is a feature."""
+        return self.columns(Action.ONE_HOT, Action.ONE_HOT_DROP_ROWS)
 
     @property
     def target_encoded(self) -> tuple[Column, ...]:

@@ -41,9 +41,12 @@ class MissingCategory(StrEnum):
 
 
 class Encoding(StrEnum):
-    """A category as its rank by frequency, or as the mean of the target where it occurs."""
+    """A category as its rank by frequency, as a 0/1 feature for every level, or as the mean of the
+    target where it occurs.
+    """
 
     INDEX = "index"
+    ONE_HOT = "one_hot"
     TARGET = "target"
 
 
@@ -131,8 +134,8 @@ class Flights:
 class Cleaning:
     """Thresholds (fractions of all rows), protocol and encoding of the cleaning.
 
-    `encodings`: of single columns, by name; `smoothing`: rows that the mean of all counts as, in
-    that of a level.
+    `encodings`: of single columns, by name; `max_levels`: levels that have a feature of their own;
+    `smoothing`: rows that the mean of all counts as, in that of a level.
     """
 
     drop_column_above: Fraction
@@ -140,6 +143,7 @@ class Cleaning:
     fit_on: FitOn
     missing_category: MissingCategory
     encoding: Encoding
+    max_levels: Count
     smoothing: Annotated[float, at_least(0, "cleaning.smoothing=10")]
     encodings: Mapping[str, Encoding] = field(default_factory=dict)
 

@@ -67,9 +67,18 @@ def check(result: Result, truth: OracleResult) -> None:
         rtol=0,
         atol=coefficient * max(abs(slopes)),
     )
-    assert result.model.intercept == pytest.approx(
-        truth.intercepts[result.scores.best], rel=coefficient, abs=1e-9
-    )
+    ours, theirs = result.model.intercept, truth.intercepts[result.scores.best]
+    for name, effects in truth.effects[result.scores.best].items():
+        found = np.array(result.model.encodings[name])
+        wanted = np.array(effects)[np.minimum(np.arange(len(found) - 1), len(effects) - 1)]
+        # A lasso's are unique up to a constant, which the intercept takes.
+        away = (found[:-1] - found[0]) - (wanted - wanted[0])
+        assert_allclose(away, 0.0, atol=coefficient * max(abs(slopes)))
+        of_unseen = wanted[-1] if len(effects) > result.task.cleaning.max_levels else 0.0
+        if result.best.elastic_net_param < 1:
+            assert found[-1] == pytest.approx(of_unseen, abs=coefficient * max(abs(slopes)))
+        ours, theirs = ours + found[0], theirs + wanted[0]
+    assert ours == pytest.approx(theirs, rel=coefficient, abs=1e-9)
 
 
 @no_spark
@@ -121,6 +130,29 @@ def test_categories_as_mean_targets(  # noqa: PLR0917 - one choice each
 
 
 @no_spark
+@protocols
+@categories
+@pytest.mark.parametrize(("max_levels", "block"), [(1, 1), (3, 7), (100, 1)])
+def test_categories_as_features(  # noqa: PLR0917 - one choice each
+    engine: str, tmp_path: Path, fit_on: str, missing_category: str, max_levels: int, block: int
+) -> None:
+    """A 0/1 feature for every frequent level; with levels that a training set lacks."""
+    synthetic(tmp_path, rows=400, seed=6, files=2)
+    encoding = ("cleaning.encoding=one_hot", f"cleaning.max_levels={max_levels}")
+    task = table(tmp_path, *protocol(fit_on, missing_category, 3, block), *encoding)
+    check(drive(engine, task), cross_validate(task))
+
+
+@no_spark
+def test_every_encoding_at_once(engine: str, tmp_path: Path) -> None:
+    """Beside one another, exactly."""
+    synthetic(tmp_path, rows=400, seed=6, files=2)
+    of = "{city: one_hot, packed: target, flag: one_hot, once: target}"
+    task = table(tmp_path, *protocol(), f"+cleaning.encodings={of}", "cleaning.max_levels=4")
+    check(drive(engine, task), cross_validate(task))
+
+
+@no_spark
 @pytest.mark.parametrize("rows", [500, 2000])
 def test_flights_as_mean_targets(engine: str, rows: int) -> None:
     """With gaps, and summed exactly: features follow from one another."""
@@ -137,6 +169,19 @@ def test_categories_as_mean_targets_by_every_engine(engine: str, tmp_path: Path)
     task = table(tmp_path, *protocol(), *grid, exclude, *encoding)
     result = drive(engine, task)
     assert set(result.model.levels) - set(result.model.encodings) == {"flag"}
+    check(result, cross_validate(task))
+
+
+def test_categories_as_features_by_every_engine(engine: str, tmp_path: Path) -> None:
+    """Frequent levels and the others; in closed form, as in `test_ridge`."""
+    synthetic(tmp_path, rows=400, seed=3, files=2)
+    grid = ("model.elastic_net_param=[0]", "model.reg_param=[0.01,1]")
+    exclude = "dataset.exclude=[packed,constant with gaps]"
+    of = "{flag: index, same: target, once: target}"
+    encoding = ("cleaning.encoding=one_hot", "cleaning.max_levels=4", f"+cleaning.encodings={of}")
+    task = table(tmp_path, *protocol(), *grid, exclude, *encoding)
+    result = drive(engine, task)
+    assert len(result.model.encodings["city"]) == 9
     check(result, cross_validate(task))
 
 

@@ -1,6 +1,6 @@
 """What a valid row is, and what is done with every column: profile, plan, ledger, categories."""
 
-from tandem.cleaning.categories import MISSING, frequency_order
+from tandem.cleaning.categories import MISSING, feature_counts, features_of, frequency_order, spans
 from tandem.cleaning.ledger import check_ledger, take_ledger, valid_row
 from tandem.cleaning.plan import decide
 from tandem.cleaning.profile import measure, refuse_infinite
@@ -9,9 +9,12 @@ __all__ = [
     "MISSING",
     "check_ledger",
     "decide",
+    "feature_counts",
+    "features_of",
     "frequency_order",
     "measure",
     "refuse_infinite",
+    "spans",
     "take_ledger",
     "valid_row",
 ]

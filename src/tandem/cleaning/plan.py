@@ -7,8 +7,11 @@ from tandem.records import Action, Column, Decision, Kind, Plan, Profile
 from tandem.settings import Cleaning, Encoding, MissingCategory
 
 # Where a missing category is one of its own, and where its row is dropped.
-_BY_INDEX = (Action.INDEX, Action.INDEX_DROP_ROWS)
-_BY_TARGET = (Action.TARGET, Action.TARGET_DROP_ROWS)
+_ENCODED = {
+    Encoding.INDEX: (Action.INDEX, Action.INDEX_DROP_ROWS),
+    Encoding.ONE_HOT: (Action.ONE_HOT, Action.ONE_HOT_DROP_ROWS),
+    Encoding.TARGET: (Action.TARGET, Action.TARGET_DROP_ROWS),
+}
 
 
 def decide(
@@ -47,9 +50,7 @@ def _decide_column(column: Column, cells: int, rows: int, cleaning: Cleaning) ->
     percent = f"{share:.1%} missing"
     if column.kind is Kind.CATEGORICAL:
         drop = cells > 0 and cleaning.missing_category is MissingCategory.DROP
-        of_target = cleaning.encoding_of(column.name) is Encoding.TARGET
-        actions = _BY_TARGET if of_target else _BY_INDEX
-        action = actions[drop]
+        action = _ENCODED[cleaning.encoding_of(column.name)][drop]
         reason = f"categorical, {percent}"
     elif cells == 0:
         action, reason = Action.KEEP, "complete"

@@ -15,8 +15,8 @@ class Answer:
 
     `test_rows[f]` and `target_deviation[f]`: rows of fold f and the population standard deviation
     of the target in it; `cleaning`: the ledger and every decision; `tol`: as asked for, None the
-    default; `slopes`: of every training set, shape (folds, grid points, features), and `gaps`,
-    as in `ErrorSums`, where known.
+    default; `features`: how many every column of the regression is; `slopes`: of every training
+    set, shape (folds, grid points, features), and `gaps`, as in `ErrorSums`, where known.
     """
 
     engine: str
@@ -29,6 +29,7 @@ class Answer:
     best: GridPoint
     model: LinearModel
     tol: float | None
+    features: tuple[int, ...]
     slopes: Array | None = None
     gaps: Array | None = None
 

@@ -15,6 +15,7 @@ from tandem.comparison.prepared import prepared
 from tandem.comparison.tolerances import ROUNDING, left
 from tandem.engines import solved
 from tandem.records import Array, Task
+from tandem.results import LinearModel
 from tandem.settings import GridPoint
 from tandem.solver import Normal, Penalty, Standard, errors, penalty
 
@@ -43,7 +44,10 @@ class Referee:
             self._standards = [Standard.of(split.train) for split in splits]
             self._whole = engine.folding.whole()
             self._models = {point: engine.refit(point) for point in points}
-            self._names = [column.name for column in plan.used]
+            columns = zip((c.name for c in plan.used), self._whole.spans, strict=True)
+            self._spans = dict(columns)
+            self._one_hot = {column.name for column in plan.one_hot}
+            self._most = task.cleaning.max_levels
 
     def own(self) -> Iterator[Difference]:
         """The minimum itself: what is left of the conditions of Karush, Kuhn and Tucker."""
@@ -65,8 +69,11 @@ class Referee:
         return np.array([np.sqrt(errors(test, b)[0] / test.rows) for test, b in pairs])
 
     def unique(self, fold: int) -> bool:
-        """Whether no feature of the training set without `fold` follows from others."""
-        return bool(self._designs[fold].missing == 0)
+        """Whether no feature of the training set without `fold` follows from others.
+
+        Of the 0/1 features of a category, one always does.
+        """
+        return bool(self._designs[fold].missing == 0 and not self._one_hot)
 
     def apart(self, one: Array, other: Array) -> Array:
         """How far predictions on held-out rows are apart: the root mean square of the difference.
@@ -144,8 +151,7 @@ class Referee:
         yield single("levels", where, float(not same), 0.0, 0.0)
         if not same:
             return
-        slopes = np.array([model.coefficients[name] for name in self._names])
-        best = np.array([ours.coefficients[name] for name in self._names])
+        slopes, best = self._slopes(model), self._slopes(ours)
         centre = split.centre.rounded()
         cancels = abs(centre[-1]) + float(np.sum(np.abs(slopes * centre[:-1])))
         constant = float((split.centre[-1] - (split.centre[:-1] * slopes).sum(axis=0)).rounded())
@@ -156,16 +162,30 @@ class Referee:
         unique = all(map(self.unique, range(len(self._designs))))
         room = _promised(answer, standard, [point], answer.best, unique=unique)[0]
         yield single("distance of the model from the minimum", where, far, 0.0, room)
-        spread = dict(zip(self._names, _deviations(split.train), strict=False))
-        for name, values in ours.encodings.items():
-            found, right = np.array(model.encodings[name]), np.array(values)
+        deviations = _deviations(split.train)
+        for name in self._one_hot:
+            own = slopes[self._spans[name]]
+            found = np.array(model.encodings[name])
+            right = own[np.minimum(np.arange(len(found)), len(own) - 1)]
+            right[-1] = own[-1] if len(model.levels[name]) > self._most else 0.0
+            yield single(f"features of {name}", where, float(np.any(found != right)), 0.0, 0.0)
+        for name in ours.encodings.keys() - self._one_hot:
+            found, right = np.array(model.encodings[name]), np.array(ours.encodings[name])
             worst = int(np.argmax(np.abs(found - right)))
             room = ROUNDING * deviation + _CANCELLED * abs(centre[-1])
             what = f"mean target of level {worst} of {name}"
             yield single(what, where, float(found[worst]), float(right[worst]), room)
         for name, mean in ours.means.items():
-            room = ROUNDING * spread[name] + _CANCELLED * abs(mean)
+            room = ROUNDING * deviations[self._spans[name].start] + _CANCELLED * abs(mean)
             yield single(f"mean of {name}", where, model.means[name], mean, room)
+
+    def _slopes(self, model: LinearModel) -> Array:
+        """Of every feature, shape (p,)."""
+        found = np.empty([*self._spans.values()][-1].stop)
+        for name, span in self._spans.items():
+            own = model.encodings[name][: span.stop - span.start] if name in self._one_hot else 1.0
+            found[span] = np.array(own) * model.coefficients[name]
+        return found
 
 
 def duality_gap(standard: Standard, weights: Array, point: Penalty) -> float:

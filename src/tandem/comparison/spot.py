@@ -60,7 +60,7 @@ def _compared(task: Task) -> Iterator[Difference]:
     actions = {decision.column.name: decision.action.value for decision in plan.decisions}
     same = actions == truth.actions and ledger.rows_used == truth.rows_used
     yield single("cleaning", where, float(not same), 0.0, 0.0)
-    full = not any(design.missing for design in sums.designs)
+    full = not (plan.one_hot or any(design.missing for design in sums.designs))
     unique = [full or point.reg_param * (1.0 - point.elastic_net_param) > 0 for point in task.grid]
     if not same or not any(unique):
         return
@@ -76,6 +76,12 @@ def _compared(task: Task) -> Iterator[Difference]:
     for name, slope in truth.coefficients[scores.best].items():
         room_of = 1e-6 * max(abs(b) for b in truth.coefficients[scores.best].values())
         yield single(f"coefficient of {name}", where, model.coefficients[name], slope, room_of)
+    for name, effects in truth.effects[scores.best].items():
+        found = model.encodings[name][: len(effects)]
+        worst = int(np.argmax(np.abs(np.array(found) - effects)))
+        room_of = 1e-6 * (max(map(abs, effects)) or 1.0)
+        what = f"coefficient of level {worst} of {name}"
+        yield single(what, where, found[worst], effects[worst], room_of)
     yield _predictions(task.dataset, model, truth, scores.best)
 
 

@@ -45,7 +45,7 @@ def left(answer: Answer, point: GridPoint, *, unique: bool = True) -> float:
     """
     engine = ENGINES[answer.engine]
     tol = engine.tol if answer.tol is None else answer.tol
-    found = engine.left(point, len(answer.model.coefficients), tol)
+    found = engine.left(point, sum(answer.features), tol)
     return found if unique or not engine.stalls else max(found, sqrt(2.0 * found))
 
 

@@ -1,6 +1,5 @@
 """Spark: repartition, cache, StringIndexer, StandardScaler, LinearRegression, CrossValidator."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import narwhals as nw
@@ -8,20 +7,14 @@ import numpy as np
 from pyspark.ml import Pipeline, PipelineModel
 from pyspark.ml.base import Estimator, Transformer
 from pyspark.ml.evaluation import RegressionEvaluator
-from pyspark.ml.feature import (
-    Imputer,
-    StandardScaler,
-    StringIndexer,
-    TargetEncoder,
-    VectorAssembler,
-)
 from pyspark.ml.regression import LinearRegression
 from pyspark.ml.tuning import CrossValidator
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - its name in all of Spark's documentation
 
-from tandem.cleaning import MISSING, measure, take_ledger, valid_row
+from tandem.cleaning import MISSING, features_of, measure, spans, take_ledger, valid_row
 from tandem.engines.base import Decide, Progress
+from tandem.engines.spark_design import FEATURES, portable_model, slopes_of, stages_of
 from tandem.folds import FOLD, Assignment, check_folds
 from tandem.records import Advance, Array, Ledger, Plan, Task
 from tandem.results import ErrorSums, Facts, LinearModel
@@ -29,8 +22,6 @@ from tandem.settings import FitOn, GridPoint
 from tandem.spark import partitions, session_facts, start_session
 from tandem.spark.cross_validator import fold_metrics
 from tandem.spark.frames import fold_of_row, frame_errors, read_frame, unread_by_spark
-
-_FEATURES = "features"
 
 
 class Engine:
@@ -42,6 +33,7 @@ class Engine:
         self._session: SparkSession | None = None
         self._frame: DataFrame
         self._plan: Plan
+        self._features: list[int]  # of every column
         self._cleaning: PipelineModel | None = None  # fitted, where it is fitted on all rows
 
     def unsupported(self) -> str | None:
@@ -66,10 +58,11 @@ class Engine:
         used = rows.select(*(c.id for c in (plan.target, *plan.used)), FOLD)
         cleaned = used.na.fill(MISSING, [c.id for c in plan.categorical]).cache()
         cleaned.count()
+        self._features = self._counted(cleaned, plan)
         if self.task.cleaning.fit_on is FitOn.ALL:
             self._cleaning = Pipeline(stages=self._stages(plan)).fit(cleaned)
             prepared = self._cleaning.transform(cleaned)
-            prepared = prepared.select(_FEATURES, plan.target.id, FOLD).cache()
+            prepared = prepared.select(FEATURES, plan.target.id, FOLD).cache()
             prepared.count()
             cleaned.unpersist()
             cleaned = prepared
@@ -102,9 +95,9 @@ class Engine:
     def refit(self, point: GridPoint) -> LinearModel:
         estimator, grid = self._search()
         fitted: Any = estimator.fit(self._frame, grid[self.task.grid.index(point)])
-        if self._cleaning is not None:
-            return portable_model(self._plan, [*self._cleaning.stages, fitted])
-        return portable_model(self._plan, fitted.stages)
+        cleaned = [] if self._cleaning is None else self._cleaning.stages
+        stages = [*cleaned, *(fitted.stages if isinstance(fitted, PipelineModel) else [fitted])]
+        return portable_model(self._plan, stages, self.task.cleaning.max_levels)
 
     def facts(self) -> Facts:
         assert self._session is not None
@@ -121,7 +114,18 @@ class Engine:
         """Of a model that cross-validation fitted, in raw units."""
         cleaned = self._cleaning.stages if self._cleaning is not None else []
         stages = [*cleaned, *(model.stages if isinstance(model, PipelineModel) else [model])]
-        return _raw({type(stage).__name__: stage for stage in stages})
+        by_column = slopes_of(self._plan, {type(stage).__name__: stage for stage in stages})
+        found = np.zeros(sum(self._features))
+        for own, span in zip(by_column, spans(self._features), strict=True):
+            found[span.start : span.start + len(own)] = own  # of levels that it has seen
+        return found
+
+    def _counted(self, frame: DataFrame, plan: Plan) -> list[int]:
+        """How many features every column is."""
+        counts = [F.countDistinct(c.id).alias(c.id) for c in plan.one_hot]
+        levels: Any = frame.agg(*counts).first() if counts else {}
+        most = self.task.cleaning.max_levels
+        return [features_of(levels[c.id], most) if c in plan.one_hot else 1 for c in plan.used]
 
     def _fold_sums(self) -> tuple[list[int], Any]:
         y = F.col(self._plan.target.id)
@@ -133,7 +137,7 @@ class Engine:
 
     def _regression(self) -> LinearRegression:
         solver = self.task.solver
-        regression = LinearRegression(featuresCol=_FEATURES, labelCol=self._plan.target.id)
+        regression = LinearRegression(featuresCol=FEATURES, labelCol=self._plan.target.id)
         if solver.tol is not None:
             regression.setTol(solver.tol)
         if solver.max_iter is not None:
@@ -155,100 +159,7 @@ class Engine:
         return Pipeline(stages=[*self._stages(self._plan), regression]), grid
 
     def _stages(self, plan: Plan) -> list["Estimator[Any] | Transformer"]:
-        return cleaning_stages(plan, self.task.cleaning.smoothing)
-
-
-def cleaning_stages(plan: Plan, smoothing: float) -> list["Estimator[Any] | Transformer"]:
-    """Impute, index, encode, assemble, scale: the fitted part of the cleaning as Spark ML stages.
-
-    `smoothing`: of the categories that are encoded by the target.
-    """
-    stages: list[Any] = []
-    source = {column.id: column.id for column in plan.used}
-    if plan.numeric:
-        # Complete columns pass through it unchanged; their means are for rows still to come.
-        numeric = [c.id for c in plan.numeric]
-        source |= {name: f"{name}_imputed" for name in numeric}
-        stages.append(Imputer(inputCols=numeric, outputCols=[source[name] for name in numeric]))
-    if plan.categorical:
-        categorical = [c.id for c in plan.categorical]
-        source |= {name: f"{name}_index" for name in categorical}
-        outputs = [source[name] for name in categorical]
-        stages.append(
-            StringIndexer(inputCols=categorical, outputCols=outputs, handleInvalid="keep")
-        )
-    if plan.target_encoded:
-        encoded = [column.id for column in plan.target_encoded]
-        indexed = [source[name] for name in encoded]
-        source |= {name: f"{name}_encoded" for name in encoded}
-        encoder = TargetEncoder(
-            inputCols=indexed,
-            outputCols=[source[name] for name in encoded],
-            labelCol=plan.target.id,
-            targetType="continuous",
-            smoothing=smoothing,
-            handleInvalid="keep",
-        )
-        stages.append(encoder)
-    assembled = [source[column.id] for column in plan.used]
-    stages.append(VectorAssembler(inputCols=assembled, outputCol="assembled"))
-    stages.append(StandardScaler(inputCol="assembled", outputCol=_FEATURES))
-    return stages
-
-
-def portable_model(plan: Plan, stages: list[Any]) -> LinearModel:
-    """The fitted Spark stages as plain numbers, the scaling folded into the coefficients."""
-    by_type = {type(stage).__name__: stage for stage in stages}
-    regression = by_type["LinearRegressionModel"]
-    coefficients = _raw(by_type)
-    means: dict[str, float] = {}
-    if plan.numeric:
-        row = by_type["ImputerModel"].surrogateDF.first()
-        means = {column.name: float(row[column.id]) for column in plan.numeric}
-    levels: dict[str, tuple[str | None, ...]] = {}
-    if plan.categorical:
-        labels = by_type["StringIndexerModel"].labelsArray
-        levels = {
-            column.name: tuple(None if x == MISSING else x for x in found)
-            for column, found in zip(plan.categorical, labels, strict=True)
-        }
-    names = (column.name for column in plan.used)
-    return LinearModel(
-        intercept=float(regression.intercept),
-        coefficients=dict(zip(names, coefficients.tolist(), strict=True)),
-        means=means,
-        levels=levels,
-        encodings=_target_values(plan, by_type.get("TargetEncoderModel"), levels),
-    )
-
-
-def _target_values(
-    plan: Plan, encoder: Any, levels: Mapping[str, Sequence[object]]
-) -> dict[str, tuple[float, ...]]:
-    """Of every column that is encoded by the target, that of each index and of unseen levels."""
-    if encoder is None:
-        return {}
-    encoded = plan.target_encoded
-    most = max(len(levels[column.name]) for column in encoded)
-    session = SparkSession.active()
-    indices = session.range(most + 1).select(
-        *(F.col("id").cast("double").alias(name) for name in encoder.getInputCols())
-    )
-    rows = encoder.transform(indices).orderBy(encoder.getInputCols()[0]).collect()
-    found = {}
-    for column, output in zip(encoded, encoder.getOutputCols(), strict=True):
-        size = len(levels[column.name]) + 1
-        found[column.name] = tuple(float(row[output]) for row in rows[:size])
-    return found
-
-
-def _raw(by_type: dict[str, Any]) -> Array:
-    """Coefficients in raw units, shape (p,), of the fitted stages by the names of their types."""
-    regression, scaler = by_type["LinearRegressionModel"], by_type["StandardScalerModel"]
-    deviations = scaler.std.toArray()
-    scale = np.divide(1.0, deviations, out=np.zeros_like(deviations), where=deviations > 0)
-    found: Array = regression.coefficients.toArray() * scale
-    return found
+        return stages_of(plan, self.task.cleaning)
 
 
 class _Evaluator(RegressionEvaluator):

@@ -9,7 +9,7 @@ more scan together.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -21,7 +21,7 @@ from tandem.engines.base import Decide, Progress
 from tandem.errors import ConfigurationError
 from tandem.folds import check_folds
 from tandem.moments import MAXIMUM_FOLDS, Residual
-from tandem.records import Array, Ledger, Plan, Profile, Task
+from tandem.records import Array, Column, Ledger, Plan, Profile, Task
 from tandem.results import ErrorSums, Facts, LinearModel
 from tandem.scan import NotFiniteError, Run, Scanned, Scanner, Stretch, Work, in_order
 from tandem.scores import judge
@@ -132,17 +132,19 @@ class Engine:
         scanned, point, measured = self._scanned, self._chosen, self._measured
         if not (scanned and point and measured) or scanned.moments.counted:
             return {}
-        categories, present = len(scanned.moments.categories), self._protocol(scanned)
+        columns, present = scanned.plan.categorical, self._protocol(scanned)
         found = {}
-        for encoding in Encoding if categories else ():
-            places = range(categories) if encoding is Encoding.TARGET else ()
+        for encoding in Encoding if columns else ():
+            places = range(len(columns)) if encoding is Encoding.TARGET else ()
             smoothing = dict.fromkeys(places, self.task.cleaning.smoothing)
-            if smoothing == present.smoothing:
+            one_hot = self._one_hot(columns if encoding is Encoding.ONE_HOT else ())
+            if (smoothing, one_hot) == (present.smoothing, present.one_hot):
                 rmse = judge(measured).rmse_mean[self.task.grid.index(point)]
                 found[encoding] = float(rmse)
                 continue
             with suppress(DigitsLostError):  # more than a line of words is worth
-                folding = self._folded(scanned, replace(present, smoothing=smoothing, rounded=True))
+                other = Protocol(present.on_all, one_hot, smoothing, rounded=True)
+                folding = self._folded(scanned, other)
                 sums = cross_validate(folding, [point], _no_scan, lambda _: None, mae=False)
                 found[encoding] = float(judge(sums).rmse_mean[0])
         return found
@@ -156,7 +158,14 @@ class Engine:
                 f"cleaning.encoding: column '{name}' has too many levels for sums of the target by "
                 f"level -> 'cleaning.encodings={{{name}: index}}', or engine=sequential"
             )
-        return Protocol(cleaning.fit_on is FitOn.ALL, dict.fromkeys(found, cleaning.smoothing))
+        smoothing = dict.fromkeys(found, cleaning.smoothing)
+        return Protocol(cleaning.fit_on is FitOn.ALL, self._one_hot(plan.one_hot), smoothing)
+
+    def _one_hot(self, columns: Iterable[Column]) -> dict[int, int]:
+        """Levels of each that have a feature of their own, by position among the categories."""
+        assert self._scanned is not None
+        places = [self._scanned.plan.categorical.index(column) for column in columns]
+        return dict.fromkeys(places, self.task.cleaning.max_levels)
 
     def _cross_validated(self) -> ErrorSums:
         assert self._scanned is not None

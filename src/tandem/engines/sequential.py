@@ -1,7 +1,6 @@
 """pandas and scikit-learn, one fold after another, one fit after another, one thread."""
 
 import warnings
-from dataclasses import dataclass
 from typing import Any
 
 import narwhals as nw
@@ -11,32 +10,32 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet, LinearRegression, Ridge
-from sklearn.preprocessing import StandardScaler, TargetEncoder
+from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from tandem.cleaning import MISSING, frequency_order, measure, take_ledger, valid_row
+from tandem.cleaning import (
+    MISSING,
+    features_of,
+    measure,
+    spans,
+    take_ledger,
+    valid_row,
+)
 from tandem.dataset import as_pandas, read_columns
 from tandem.engines.base import Decide, Progress
-from tandem.errors import DataError
+from tandem.engines.pandas_design import (
+    Fitted,
+    design_matrix,
+    fit_cleaning,
+    indicators,
+    target_values,
+    typed,
+)
 from tandem.folds import FOLD, Assignment, check_folds
-from tandem.model import as_text
-from tandem.records import Array, Kind, Ledger, Plan, Task
+from tandem.records import Array, Ledger, Plan, Task
 from tandem.results import Design, ErrorSums, Facts, LinearModel
 from tandem.settings import FitOn, GridPoint
 from tandem.solver import NEARLY, groups, sklearn_estimator
-
-
-@dataclass(frozen=True, slots=True)
-class Fitted:
-    """The cleaning fitted on some rows: means by column id, levels by descending frequency.
-
-    `middle`: mean of the target, `encoder`: fitted to the target less it, where there is one.
-    """
-
-    means: dict[str, float]
-    levels: dict[str, list[str]]
-    middle: float
-    encoder: TargetEncoder | None
 
 
 class Engine:
@@ -47,6 +46,7 @@ class Engine:
         self._progress = progress
         self._frame = pd.DataFrame()
         self._plan: Plan
+        self._spans: dict[str, slice]  # of the features of every column, by its id
         self._folds: np.ndarray[Any, np.dtype[np.int64]]
         self._on_all: Fitted | None = None
         self._unconverged = 0
@@ -67,9 +67,9 @@ class Engine:
             [as_pandas(read_columns(file.path, names)) for file in self.task.dataset.files],
             ignore_index=True,
         ).set_axis([column.id for column in columns], axis="columns")
-        typed = {column.id: _typed(frame[column.id], column.kind) for column in columns}
-        typed[FOLD] = Assignment(self.task.folds, len(frame)).of(0, len(frame))
-        self._frame = pd.DataFrame(typed, copy=False)
+        cells = {column.id: typed(frame[column.id], column.kind) for column in columns}
+        cells[FOLD] = Assignment(self.task.folds, len(frame)).of(0, len(frame))
+        self._frame = pd.DataFrame(cells, copy=False)
 
     def prepare(self, decide: Decide) -> tuple[Plan, Ledger]:
         plan = decide(measure(nw.from_native(self._frame).lazy(), self.task.dataset))
@@ -84,6 +84,11 @@ class Engine:
             used[column.id] = used[column.id].cat.add_categories([MISSING]).fillna(MISSING)
         self._frame, self._plan = used, plan
         self._folds = used[FOLD].to_numpy()
+        most = self.task.cleaning.max_levels
+        features = [
+            features_of(used[c.id].nunique(), most) if c in plan.one_hot else 1 for c in plan.used
+        ]
+        self._spans = dict(zip((c.id for c in plan.used), spans(features), strict=True))
         if self.task.cleaning.fit_on is FitOn.ALL:
             self._on_all = self._fitted(used)
         return plan, ledger
@@ -96,7 +101,8 @@ class Engine:
         sae = np.empty_like(sse) if self.task.mae else None
         sst = np.empty(self.task.folds.k)
         designs: dict[int, Design] = {}
-        slopes, gaps = np.empty((*sse.shape, len(self._plan.used))), np.full_like(sse, np.nan)
+        gaps = np.full_like(sse, np.nan)
+        slopes = np.empty((*sse.shape, [*self._spans.values()][-1].stop))
         for fold in range(self.task.folds.k):
             train, test = self._frame[self._folds != fold], self._frame[self._folds == fold]
             fitted = self._on_all or self._fitted(train)
@@ -112,7 +118,8 @@ class Engine:
             for index, point in enumerate(self.task.grid):
                 estimator = self._fit(point, x_train, y_train)
                 if isinstance(estimator, LinearRegression):
-                    designs[fold] = _measured(estimator, x_train, np.isfinite(scaler.scale_))
+                    sets = [self._spans[c.id] for c in self._plan.one_hot]
+                    designs[fold] = _measured(estimator, x_train, np.isfinite(scaler.scale_), sets)
                 slopes[fold, index] = estimator.coef_ / scaler.scale_
                 if isinstance(estimator, ElasticNet):
                     gaps[fold, index] = estimator.dual_gap_ / (y_train.var() or 1.0)
@@ -136,20 +143,22 @@ class Engine:
         estimator = self._fit(point, x, y - middle)
         coefficients = estimator.coef_ / scaler.scale_
         means = scaler.mean_.copy()
-        for j, column in enumerate(self._plan.used):
-            if column in self._plan.target_encoded:
-                means[j] += fitted.middle
+        for column in self._plan.target_encoded:
+            means[self._spans[column.id]] += fitted.middle
+        by_column = {c: coefficients[self._spans[c.id]] for c in self._plan.used}
+        one_hot = self._plan.one_hot
         return LinearModel(
             intercept=float(middle + estimator.intercept_ - coefficients @ means),
-            coefficients=dict(
-                zip((c.name for c in self._plan.used), coefficients.tolist(), strict=True)
-            ),
+            coefficients={
+                c.name: 1.0 if c in one_hot else float(b[0]) for c, b in by_column.items()
+            },
             means={c.name: fitted.means[c.id] for c in self._plan.numeric},
             levels={
                 c.name: tuple(None if x == MISSING else x for x in fitted.levels[c.id])
                 for c in self._plan.categorical
             },
-            encodings=target_values(self._plan, fitted),
+            encodings=target_values(self._plan, fitted)
+            | {c.name: self._effects(fitted.levels[c.id], by_column[c]) for c in one_hot},
         )
 
     def facts(self) -> Facts:
@@ -162,11 +171,16 @@ class Engine:
             self._limits.restore_original_limits()
             self._limits = None
 
+    def _effects(self, levels: list[str], slopes: Array) -> tuple[float, ...]:
+        """What a row of every level gets of the 0/1 features, then one of a level not known."""
+        places = indicators(np.arange(len(levels) + 1), self.task.cleaning.max_levels, len(slopes))
+        return tuple((places @ slopes).tolist())
+
     def _fitted(self, frame: pd.DataFrame) -> Fitted:
         return fit_cleaning(frame, self._plan, self.task.cleaning.smoothing)
 
     def _design(self, frame: pd.DataFrame, fitted: Fitted) -> Array:
-        return design_matrix(frame, self._plan, fitted)
+        return design_matrix(frame, self._plan, fitted, self._spans, self.task.cleaning.max_levels)
 
     def _target(self, frame: pd.DataFrame) -> Array:
         return frame[self._plan.target.id].to_numpy()
@@ -185,60 +199,6 @@ class Engine:
         return estimator
 
 
-def fit_cleaning(frame: pd.DataFrame, plan: Plan, smoothing: float) -> Fitted:
-    """Means of the numeric columns, levels and encoder of the categorical ones."""
-    levels = {}
-    for column in plan.categorical:
-        cells = frame[column.id].cat
-        counts = np.bincount(cells.codes, minlength=len(cells.categories))
-        names = [str(level) for level in cells.categories]
-        levels[column.id] = [names[i] for i in frequency_order(names, counts)]
-    means = {c.id: float(frame[c.id].mean()) for c in plan.numeric}
-    for column in plan.numeric:
-        if np.isnan(means[column.id]):
-            raise DataError(
-                f"column '{column.name}': none of {len(frame)} training rows has a value to impute "
-                "the mean of -> exclude the column, or choose fewer folds"
-            )
-    middle, encoder = float(frame[plan.target.id].mean()), None
-    if encoded := [column.id for column in plan.target_encoded]:
-        encoder = TargetEncoder(smooth=smoothing, target_type="continuous")
-        encoder.fit(frame[encoded], frame[plan.target.id] - middle)
-    return Fitted(means, levels, middle, encoder)
-
-
-def target_values(plan: Plan, fitted: Fitted) -> dict[str, tuple[float, ...]]:
-    """Of every column that is encoded by the target, that of each index and of unseen levels."""
-    values, encoder = {}, fitted.encoder
-    for j, column in enumerate(plan.target_encoded):
-        assert encoder is not None
-        found = dict(zip(encoder.categories_[j], encoder.encodings_[j].tolist(), strict=True))
-        listed = [*(found[level] for level in fitted.levels[column.id]), encoder.target_mean_]
-        values[column.name] = tuple(float(fitted.middle + value) for value in listed)
-    return values
-
-
-def design_matrix(frame: pd.DataFrame, plan: Plan, fitted: Fitted) -> Array:
-    """The features of `frame` as numbers, shape (rows, features), columns contiguous.
-
-    What is encoded by the target is less its mean.
-    """
-    matrix = np.empty((len(frame), len(plan.used)), order="F")
-    encoded = [column.id for column in plan.target_encoded]
-    values = fitted.encoder.transform(frame[encoded]) if fitted.encoder else np.empty((0, 0))
-    for j, column in enumerate(plan.used):
-        cells = frame[column.id]
-        if column.kind is Kind.NUMERIC:
-            matrix[:, j] = cells.fillna(fitted.means[column.id])
-        elif column.id in encoded:
-            matrix[:, j] = values[:, encoded.index(column.id)]
-        else:
-            index = pd.Index(fitted.levels[column.id]).get_indexer(cells.cat.categories)
-            index[index < 0] = len(fitted.levels[column.id])  # unseen in training
-            matrix[:, j] = index[cells.cat.codes]
-    return matrix
-
-
 def _scaled(scaler: StandardScaler, matrix: Array, *, fit: bool = False) -> Array:
     if fit:
         scaler.fit(matrix)
@@ -247,26 +207,22 @@ def _scaled(scaler: StandardScaler, matrix: Array, *, fit: bool = False) -> Arra
     return np.asfortranarray(scaler.transform(matrix))
 
 
-def _measured(estimator: LinearRegression, x: Array, varies: NDArray[np.bool_]) -> Design:
-    """What least squares found out on its way about the features that vary."""
-    features, rank = int(varies.sum()), int(estimator.rank_)
+def _measured(
+    estimator: LinearRegression, x: Array, varies: NDArray[np.bool_], sets: list[slice]
+) -> Design:
+    """What least squares found out on its way about the features that vary.
+
+    One in each of `sets` follows from the others by design.
+    """
+    known = sum(bool(varies[one].any()) for one in sets)
+    features, rank = int(varies.sum()) - known, int(estimator.rank_)
     condition = float(estimator.singular_[0] / estimator.singular_[rank - 1]) if rank else 1.0
     if rank == features and condition <= NEARLY:
         return Design(features, rank, condition)
     place, x = np.flatnonzero(varies), x[:, varies]
     _, vectors = np.linalg.eigh(x.T @ x)
-    tied = groups(vectors, features - rank)
-    return Design(features, rank, condition, tuple(tuple(place[[*g]].tolist()) for g in tied))
-
-
-def _typed(cells: "pd.Series[Any]", kind: Kind) -> Any:
-    if kind is Kind.NUMERIC:
-        return cells.astype("float64")
-    if cells.dtype == "category":
-        return cells
-    text = cells if isinstance(cells.dtype, pd.StringDtype) else _text(cells)
-    return text.astype("category")
-
-
-def _text(cells: "pd.Series[Any]") -> "pd.Series[Any]":
-    return cells.map(as_text, na_action="ignore").astype("str")
+    missing = features - rank
+    tied = groups(vectors, known + missing) if missing else groups(vectors[:, known:], 0)
+    listed = (tuple(place[[*group]].tolist()) for group in tied)
+    several = (g for g in listed if not any(s.start <= g[0] and g[-1] < s.stop for s in sets))
+    return Design(features, rank, condition, tuple(several))

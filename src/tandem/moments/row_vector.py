@@ -1,7 +1,7 @@
 """What a row is to the sums: the vector [1, u, o, y], and which number stands where."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,10 +89,12 @@ class Residual:
     """y - prediction = row' [1, u, o, y] + sum_c by_index_c kappa_c, of one fold's models.
 
     `row`: shape (points, width); `by_index`: shape (points, C); `indices`: of each of the C
-    categories, shape (levels,): kappa_c of every level, less some constant. The residual is in
-    units of the target.
+    categories, shape (levels,): kappa_c of every level, less some constant. Of a category in
+    `by_feature`, shape (points, features), kappa_c is the number of the feature that is 1, whose
+    value there is added instead. The residual is in units of the target.
     """
 
     row: Array
     by_index: Array
     indices: tuple[Array | NDArray[np.int32], ...]
+    by_feature: Mapping[int, Array] = field(default_factory=dict)

@@ -15,6 +15,8 @@ _ENCODED = {
     Action.IMPUTE: "gaps filled with the mean",
     Action.INDEX: "a category as its rank by frequency",
     Action.INDEX_DROP_ROWS: "a category as its rank by frequency, rows without one dropped",
+    Action.ONE_HOT: "a category as a 0/1 feature per level",
+    Action.ONE_HOT_DROP_ROWS: "a category as a 0/1 feature per level, rows without one dropped",
     Action.TARGET: "a category as the mean target of its rows",
     Action.TARGET_DROP_ROWS: "a category as the mean target of its rows, rows without one dropped",
 }

@@ -1,12 +1,13 @@
 """A result as text and tables. Nothing here touches a tracking store."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tandem.cleaning import feature_counts, spans
 from tandem.dataset import has_checksums
 from tandem.records import Action
 from tandem.redaction import redacted
@@ -52,14 +53,40 @@ def folds_table(result: Result) -> "pd.DataFrame":
 def coefficients(result: Result) -> "pd.DataFrame":
     """feature, coefficient (of all rows, raw units), fold_0, ...: those of the training sets.
 
-    At the chosen grid point; a row per feature. Without folds where the engine does not tell.
+    At the chosen grid point; a row per feature. Without folds where the engine does not tell, and
+    for the levels of a category, whose order by frequency is another in every training set.
     """
     import pandas as pd  # noqa: PLC0415 - slow, and the answer stands before
 
+    rows = dict[str, list[float]]()
     slopes, best = result.sums.slopes, result.scores.best
-    by_fold = {} if slopes is None else {f"fold_{f}": s[best] for f, s in enumerate(slopes)}
-    model = result.model.coefficients
-    return pd.DataFrame({"feature": [*model], "coefficient": [*model.values()], **by_fold})
+    counts = features_by_column(result)
+    for column, span in zip(result.plan.used, spans(counts), strict=True):
+        name = column.name
+        if column in result.plan.one_hot:
+            rows |= {f"{name}={level}": [b] for level, b in _effects(result, name, span)}
+        else:
+            by_fold = [] if slopes is None else slopes[:, best, span.start].tolist()
+            rows[name] = [result.model.coefficients[name], *by_fold]
+    folds = [] if slopes is None else [f"fold_{fold}" for fold in range(len(slopes))]
+    found = pd.DataFrame([*rows.values()], columns=["coefficient", *folds])
+    found.insert(0, "feature", [*rows])
+    return found
+
+
+def features_by_column(result: Result) -> tuple[int, ...]:
+    """How many features every column of the regression is."""
+    return feature_counts(result.plan, result.model.levels, result.task.cleaning.max_levels)
+
+
+def _effects(result: Result, name: str, span: slice) -> Iterator[tuple[str, float]]:
+    """Every level that has a feature, then the others, with its coefficient."""
+    levels, values = result.model.levels[name], result.model.encodings[name]
+    most = result.task.cleaning.max_levels
+    for place in range(span.stop - span.start):
+        missing = levels[place] is None
+        level = "(others)" if place == most else "(missing)" if missing else str(levels[place])
+        yield level, values[place]
 
 
 def encodings(result: Result) -> str:

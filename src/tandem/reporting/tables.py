@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from tandem.cleaning import spans
 from tandem.comparison import Answer, Certificate, Comparison
-from tandem.records import STAGES
+from tandem.records import STAGES, Action
 
 
 def coefficient_table(found: Comparison) -> list[list[str]]:
@@ -16,21 +17,34 @@ def coefficient_table(found: Comparison) -> list[list[str]]:
     slopes = answer.best_slopes
     if slopes is not None:
         header.append("over folds")
+        places = spans(answer.features)
         spread = {
-            name: f"+- {deviation:.2g}"
-            for name, deviation in zip(fit.weights, slopes.std(axis=0), strict=True)
+            name: "" if _one_hot(answer, name) else f"+- {slopes[:, span.start].std():.2g}"
+            for name, span in zip(answer.model.coefficients, places, strict=True)
         }
     rows = [[*header, "how it enters"]]
     for name in sorted(fit.weights, key=lambda name: -abs(fit.weights[name])):
-        values = [f"{answer.model.coefficients[name]:.6g}", f"{fit.weights[name]:+.3f}"]
+        slope = "by level" if _one_hot(answer, name) else f"{answer.model.coefficients[name]:.6g}"
+        values = [slope, f"{fit.weights[name]:+.3f}"]
         values += [spread[name]] if slopes is not None else []
         rows.append([name, *values, _entering(answer, name)])
     blank = [""] * (len(header) - 2)
     return [*rows, ["intercept", f"{answer.model.intercept:.6g}", *blank, ""]]
 
 
+def _one_hot(answer: Answer, name: str) -> bool:
+    """Whether the levels of a column are features."""
+    decisions = answer.cleaning["decisions"]
+    action = next(d["action"] for d in decisions if d["column"] == name)
+    return str(action).startswith(Action.ONE_HOT)
+
+
 def _entering(answer: Answer, name: str) -> str:
     levels = answer.model.levels.get(name)
+    if levels is not None and _one_hot(answer, name):
+        values = dict(zip(answer.model.encodings[name], levels, strict=False))
+        least, most = (f"{of(values):+.4g} ({values[of(values)]})" for of in (min, max))
+        return f"a 0/1 feature for each of {len(levels):,} levels, from {least} to {most}"
     if name in answer.model.encodings:
         return f"mean target of its category, of {len(levels or ()):,}"
     if levels is not None:

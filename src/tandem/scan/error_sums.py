@@ -33,7 +33,11 @@ def error_sums(
             model = residuals[fold]
             errors = model.row @ tile.vectors[:, first:last]
             for c, column in enumerate(here):
-                errors += np.outer(model.by_index[:, c], model.indices[c][column[first:last]])
+                kappa = model.indices[c][column[first:last]]
+                if c in model.by_feature:
+                    errors += model.by_feature[c][:, kappa]
+                else:
+                    errors += np.outer(model.by_index[:, c], kappa)
             sums[0, fold] += np.square(errors) @ weight[first:last]
             sums[1, fold] += np.abs(errors, out=errors) @ weight[first:last]
     return sums

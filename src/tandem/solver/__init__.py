@@ -8,8 +8,9 @@ from tandem.solver.fits import errors
 from tandem.solver.objective import Penalty, penalty, sklearn_estimator
 from tandem.solver.recentre import recentred
 from tandem.solver.solve import make_ready
+from tandem.solver.splits import Normal
 from tandem.solver.standard import Standard
-from tandem.solver.training_sets import Folding, Normal, canonical
+from tandem.solver.training_sets import Folding, canonical
 
 __all__ = [
     "NEARLY",

@@ -4,6 +4,7 @@ import numpy as np
 
 from tandem.records import Array
 from tandem.solver.objective import Penalty
+from tandem.solver.standard import ROUNDED, Rank
 
 # Rounding of a sum over many rows reaches a few hundred units in the last place.
 EPSILON = float(np.finfo(np.float64).eps)
@@ -25,11 +26,14 @@ def violation(gram: Array, xy: Array, penalty: Penalty, weights: Array) -> float
 
 
 class ActiveSet:
-    """Finite steps to the minimiser: solve for the signs at hand, drop and add one at a time."""
+    """Finite steps to the minimiser: solve for the signs at hand, drop and add one at a time.
 
-    def __init__(self, gram: Array, xy: Array, penalty: Penalty, *, full: bool) -> None:
+    `rank`: the sets by which features follow from one another; None: others may, too.
+    """
+
+    def __init__(self, gram: Array, xy: Array, penalty: Penalty, rank: Rank | None) -> None:
         self._gram, self._xy, self._penalty = gram, xy, penalty
-        self._full = full or penalty.l2 > RANK_CUTOFF * len(xy)
+        self._rank = ROUNDED if penalty.l2 > RANK_CUTOFF * len(xy) else rank
         self._negligible = _SETTLED * float(np.max(np.abs(xy), initial=0.0))
 
     def run(self, start: Array) -> Array:
@@ -38,7 +42,7 @@ class ActiveSet:
         for _ in range(20 * len(start) + 20):
             if self._solve_active(weights, signs) or not self._enter(weights, signs):
                 break
-        return weights if self._full else self._smallest(weights)
+        return self._smallest(weights)
 
     def _solve_active(self, weights: Array, signs: Array) -> bool:
         """Minimise over the active weights; those that reach 0 leave. True: no way on."""
@@ -65,7 +69,7 @@ class ActiveSet:
         l1, l2 = self._penalty
         matrix = self._gram[np.ix_(on, on)] + l2 * np.eye(len(on))
         right = self._xy[on] - l1 * signs[on]
-        if self._full:
+        if self._full(on):
             solved = np.linalg.solve(matrix, right)
             solved += np.linalg.solve(matrix, right - matrix @ solved)
             return solved - weights[on], True
@@ -86,11 +90,17 @@ class ActiveSet:
         signs[hardest] = np.sign(pull[hardest])
         return True
 
+    def _full(self, on: _Ints) -> bool:
+        """Whether no feature in `on` follows from others there."""
+        return self._rank is not None and not self._rank.within(on)
+
     def _smallest(self, weights: Array) -> Array:
         """Of all minimisers the one of smallest norm, if its signs allow it."""
         l1 = self._penalty.l1
         pull = self._xy - self._gram @ weights
         on = np.flatnonzero(np.abs(pull) >= l1 * (1.0 - 1e-9))
+        if self._full(on):
+            return weights
         signs = np.sign(pull[on])
         shared = np.zeros_like(weights)
         right = self._xy[on] - l1 * signs

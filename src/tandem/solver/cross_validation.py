@@ -12,7 +12,8 @@ from tandem.settings import GridPoint
 from tandem.solver.fits import LOST, Fitted, errors, fit, intercept
 from tandem.solver.residuals import residual
 from tandem.solver.solve import KKT_TOLERANCE, SHOWS
-from tandem.solver.training_sets import Folding, Normal
+from tandem.solver.splits import Normal
+from tandem.solver.training_sets import Folding
 
 # So few rows of so few features are summed again to the last digits: it takes no time.
 _FEW_ROWS, _FEW_FEATURES, _LAST_DIGITS = 20_000, 200, 1e-14
@@ -69,6 +70,8 @@ def refit(folding: Folding, plan: Plan, point: GridPoint) -> LinearModel:
     """The model of `point` on all rows. Raises DigitsLostError as `cross_validate` does."""
     split = folding.whole()
     slopes = _fit(split.train, [point]).slopes[0]
+    rounded = slopes.rounded()
+    columns = zip(plan.used, split.spans, strict=True)
     levels = (
         tuple(None if names[i] == MISSING else names[i] for i in order.tolist())
         for names, order in zip(folding.levels, split.orders, strict=True)
@@ -76,10 +79,15 @@ def refit(folding: Folding, plan: Plan, point: GridPoint) -> LinearModel:
     means = split.means.rounded()
     return LinearModel(
         intercept=intercept(split, slopes),
-        coefficients={c.name: float(b) for c, b in zip(plan.used, slopes.rounded(), strict=True)},
+        coefficients={
+            c.name: 1.0 if c in plan.one_hot else float(rounded[span.start]) for c, span in columns
+        },
         means={c.name: float(mean) for c, mean in zip(plan.numeric, means, strict=True)},
         levels={c.name: names for c, names in zip(plan.categorical, levels, strict=True)},
-        encodings={plan.categorical[c].name: e for c, e in split.encodings.items()},
+        encodings={
+            plan.categorical[c].name: found
+            for c, found in {**split.encodings, **folding.effects(rounded)}.items()
+        },
     )
 
 

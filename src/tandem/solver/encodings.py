@@ -22,12 +22,14 @@ _PIECE = 16_384  # keys whose values are multiplied at once
 class Protocol:
     """How the cleaning of a training set is fitted.
 
-    `on_all`: means of imputed features, and categories, are of all rows; `smoothing`: of the
-    categories that are encoded by the target, none of them counted only, by position; `rounded`:
-    what those sum to may be.
+    `on_all`: means of imputed features, and categories, are of all rows; `one_hot`: of the
+    categories whose levels are features, how many have one of their own; `smoothing`: of the
+    categories that are encoded by the target, none of them counted only; both by position;
+    `rounded`: what those sum to may be.
     """
 
     on_all: bool = False
+    one_hot: Mapping[int, int] = field(default_factory=dict)
     smoothing: Mapping[int, float] = field(default_factory=dict)
     rounded: bool = False
 

@@ -14,8 +14,8 @@ from tandem.settings import GridPoint
 from tandem.solver.double_double import DoubleDouble
 from tandem.solver.objective import penalty
 from tandem.solver.solve import Solution, solve
+from tandem.solver.splits import Normal, Split
 from tandem.solver.standard import Standard
-from tandem.solver.training_sets import Normal, Split
 
 # Below this share of the sums that cancel in an SSE, it is summed again in double-double ...
 _SUM_AGAIN = 1e-3
@@ -39,7 +39,9 @@ def fit(train: Normal, grid: Sequence[GridPoint]) -> Fitted:
     points = [penalty(point, standard.target_deviation) for point in grid]
     solution = solve(standard.xx, standard.xy, standard.yy, points, standard.rank)
     groups = tuple(tuple(standard.varies[[*group]].tolist()) for group in solution.groups)
-    design = Design(len(standard.varies), solution.rank, solution.condition, groups)
+    groups = tuple(group for group in groups if not _of_one(group, train.sets))
+    features = len(standard.varies) - len(standard.rank.sets)
+    design = Design(features, solution.rank, solution.condition, groups)
     return Fitted(standard.raw(solution.weights), solution, design)
 
 
@@ -62,6 +64,11 @@ def errors(test: Normal, slopes: Array) -> tuple[Array, Array]:
     for index in np.flatnonzero(share < _SUM_AGAIN):
         sse[index] = _exact(test.gram, residual[index])
     return np.maximum(sse, 0.0), np.full_like(share, np.inf) if test.exact else share
+
+
+def _of_one(group: Sequence[int], sets: Sequence[slice]) -> bool:
+    """Whether all features of `group` are of one of `sets`."""
+    return any(one.start <= min(group) and max(group) < one.stop for one in sets)
 
 
 def intercept(split: Split, slopes: DoubleDouble) -> float:

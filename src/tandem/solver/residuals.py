@@ -8,12 +8,13 @@ import numpy as np
 from tandem.moments import Residual, RowVector
 from tandem.records import Array
 from tandem.solver.double_double import DoubleDouble
-from tandem.solver.training_sets import Split
+from tandem.solver.splits import Split
 
 
 def residual(split: Split, slopes: Array, vector: RowVector) -> Residual:
     """(y - mean y) - sum_j slopes_j (x_j - mean x_j), with missing cells at their means."""
-    design = np.array(vector.design)
+    features = [span.stop - span.start for span in split.spans]
+    design = np.repeat(vector.design, features)
     numeric = design < vector.numeric
     unit = vector.per_unit
     shift = DoubleDouble.of(vector.shift) / unit
@@ -31,6 +32,11 @@ def residual(split: Split, slopes: Array, vector: RowVector) -> Residual:
         row[:, 1 + vector.numeric + i] = at_mean
         constant = constant - at_mean
     row[:, 0] = constant
-    by_index = np.zeros((len(slopes), len(split.tables)))
-    by_index[:, design[~numeric] - vector.numeric] = -slopes[:, ~numeric]
-    return Residual(row, by_index, split.tables)
+    by_index, by_feature = np.zeros((len(slopes), len(split.tables))), {}
+    for j, span in zip(vector.design, split.spans, strict=True):
+        c = j - vector.numeric
+        if c in split.sets:
+            by_feature[c] = -slopes[:, span]
+        elif c >= 0:
+            by_index[:, c] = -slopes[:, span.start]
+    return Residual(row, by_index, split.tables, by_feature)

@@ -29,7 +29,7 @@ from tandem.solver.collinear import NEARLY, Groups, groups
 from tandem.solver.double_double import DoubleDouble, stacked
 from tandem.solver.factor import Factor
 from tandem.solver.objective import Penalty
-from tandem.solver.standard import Rank
+from tandem.solver.standard import ROUNDED, Rank
 
 KKT_TOLERANCE = 1e-12  # of max |c|
 _ILL_CONDITIONED = 1e4  # ratio of eigenvalues from which double-double residuals pay
@@ -66,18 +66,19 @@ def solve(
     xy: DoubleDouble,
     yy: float,
     grid: Sequence[Penalty],
-    rank: Rank | None = None,
+    rank: Rank = ROUNDED,
 ) -> Solution:
     """The minimiser at every point of `grid`.
 
-    `gram`: G, shape (p, p), of columns that vary; `xy`: c, shape (p,); `yy`: y'y/n; `rank`: where G
-    holds more than the digits of float64, how many of them decide.
+    `gram`: G, shape (p, p), of columns that vary; `xy`: c, shape (p,); `yy`: y'y/n; `rank`: what
+    is known of that of G.
     """
     if len(xy.hi) == 0 or not grid:
         none = DoubleDouble.of(np.zeros((len(grid), len(xy.hi))))
         return Solution(none, np.zeros(len(grid)), np.zeros(len(grid)), 0, 1.0)
     system = _System.of(gram, rank)
-    found = _paths(gram.hi, xy.hi, yy, [one for one in grid if one.l1 > 0.0], full=system.full)
+    lassos = [one for one in grid if one.l1 > 0.0]
+    found = _paths(gram.hi, xy.hi, yy, lassos, rank if system.full else None)
     points = [
         system.ridge(xy, p.l2) if p.l1 == 0.0 else system.settled(xy, p, found[p]) for p in grid
     ]
@@ -95,19 +96,19 @@ class _System:
     values: Array
     vectors: Array
     zero: float  # eigenvalues up to it count as 0
-    least: float | None
     factor: Factor | None
+    rank: Rank
 
     @classmethod
-    def of(cls, gram: DoubleDouble, rank: Rank | None) -> "_System":
+    def of(cls, gram: DoubleDouble, rank: Rank) -> "_System":
         values, vectors = np.linalg.eigh(gram.hi)
         zero = RANK_CUTOFF * len(values) * float(np.max(values, initial=0.0))
-        if rank is None:
-            return cls(gram, values, vectors, zero, None, None)
+        if rank.least is None:
+            return cls(gram, values, vectors, zero, None, rank)
         # Where there are fewer rows than features, the others are 0 whatever their digits say.
         sure = np.count_nonzero(values * _APART > values[-1]) >= min(len(values), rank.most)
         factor = None if sure else Factor.of(gram, rank.least)
-        return cls(gram, values, vectors, zero, rank.least, factor)
+        return cls(gram, values, vectors, zero, factor, rank)
 
     def kept(self, l2: float = 0.0) -> Mask:
         """Which eigenvalues of G + l2 are not taken as 0."""
@@ -115,7 +116,9 @@ class _System:
 
     @property
     def full(self) -> bool:
-        return self.factor.full if self.factor else bool(self.kept().all())
+        """Whether features follow from one another by design alone."""
+        rank = self.factor.rank if self.factor else np.count_nonzero(self.kept())
+        return bool(rank >= len(self.values) - len(self.rank.sets))
 
     def facts(self) -> tuple[int, float, Groups]:
         """Rank, condition number, and the features that (nearly) follow from one another."""
@@ -126,8 +129,10 @@ class _System:
             rank, vectors = int(np.count_nonzero(self.kept())), self.vectors
             condition = float(np.sqrt(self.condition()))
         missing = len(self.values) - rank
-        tied = missing > 0 or condition > NEARLY
-        return rank, condition, groups(vectors, missing) if tied else ()
+        if missing > len(self.rank.sets):
+            return rank, condition, groups(vectors, missing)
+        nearly = condition > NEARLY
+        return rank, condition, groups(self.vectors[:, missing:], 0) if nearly else ()
 
     def condition(self, l2: float = 0.0) -> float:
         """Largest over smallest eigenvalue of G + l2 that is not taken as 0."""
@@ -136,10 +141,12 @@ class _System:
 
     def rounding(self, penalty: Penalty, weights: Array) -> float:
         """As `Solution.rounding` says; without a bound where an eigenvalue was taken as 0."""
-        values = self.values + penalty.l2
+        values, known = self.values + penalty.l2, len(self.rank.sets)
         if penalty.l1 > 0.0 and values[-1] * EPSILON > SHOWS * values[0]:
             on = np.flatnonzero(weights)
             values = np.asarray(np.linalg.eigvalsh(self.gram.hi[np.ix_(on, on)])) + penalty.l2
+            known = self.rank.within(on)
+        values = values[known if penalty.l2 == 0.0 else 0 :]
         if len(values) == 0:
             return 0.0
         return EPSILON * float(values[-1] / values[0]) if values[0] > self.zero else np.inf
@@ -155,7 +162,7 @@ class _System:
             inverse, initial=np.inf, where=kept
         )
         for _ in range(_REFINEMENTS if hard else 1):
-            if hard or self.least is not None:
+            if hard or self.rank.least is not None:
                 products = self.gram * weights[None, :]
                 left = (xy - products.sum(axis=1) - weights * l2).rounded()
             else:
@@ -169,7 +176,7 @@ class _System:
     def settled(self, xy: DoubleDouble, penalty: Penalty, weights: Array) -> DoubleDouble:
         """A lasso's or elastic net's `weights`, solved for once more for their signs."""
         on = np.flatnonzero(weights)
-        if self.least is None or len(on) == 0:
+        if self.rank.least is None or len(on) == 0:
             return DoubleDouble.of(weights)
         signs = np.sign(weights[on])
         right = xy[on] - signs * penalty.l1
@@ -177,7 +184,10 @@ class _System:
             factor = self._factor(on, penalty.l2)
             solved, unique = factor.solve(right), factor.full
         else:
-            matrix, unique = self.gram[np.ix_(on, on)] + penalty.l2 * np.eye(len(on)), True
+            matrix = self.gram[np.ix_(on, on)] + penalty.l2 * np.eye(len(on))
+            unique = penalty.l2 > 0.0 or not self.rank.within(on)
+            if not unique:
+                return DoubleDouble.of(weights)
             left = right - (matrix * weights[on][None, :]).sum(axis=1)
             step = np.asarray(np.linalg.solve(matrix.hi, left.rounded()))
             solved = DoubleDouble.of(weights[on]) + step
@@ -190,10 +200,10 @@ class _System:
     def _factor(self, on: NDArray[np.int64], l2: float) -> Factor:
         """Of G + l2 for the features `on`."""
         assert self.factor is not None
-        assert self.least is not None
+        assert self.rank.least is not None
         if l2 == 0.0 and len(on) == len(self.values):
             return self.factor
-        return Factor.of(self.gram[np.ix_(on, on)] + l2 * np.eye(len(on)), self.least)
+        return Factor.of(self.gram[np.ix_(on, on)] + l2 * np.eye(len(on)), self.rank.least)
 
     def violation(self, xy: Array, penalty: Penalty, weights: Array) -> float:
         """As `Solution.kkt` says."""
@@ -215,7 +225,7 @@ def make_ready(grid: Sequence[GridPoint], features: int) -> None:
 
 
 def _paths(
-    gram: Array, xy: Array, yy: float, grid: Sequence[Penalty], *, full: bool
+    gram: Array, xy: Array, yy: float, grid: Sequence[Penalty], rank: Rank | None
 ) -> dict[Penalty, Array]:
     """The minimiser at every point, l1 > 0; along each l1 ratio from the largest penalty on."""
     found: dict[Penalty, Array] = {}
@@ -229,7 +239,7 @@ def _paths(
         weights = np.zeros_like(xy)
         for penalty, start in zip_longest(strongest_first, starts):
             begin = weights if start is None else start
-            weights = found[penalty] = ActiveSet(gram, xy, penalty, full=full).run(begin)
+            weights = found[penalty] = ActiveSet(gram, xy, penalty, rank).run(begin)
     return found
 
 

@@ -7,21 +7,30 @@ import numpy as np
 from tandem.moments import Integers
 from tandem.records import Array
 from tandem.solver.double_double import DoubleDouble
-from tandem.solver.training_sets import CONSTANT, Normal
+from tandem.solver.splits import CONSTANT, Normal
 
 _EPSILON = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True, slots=True)
 class Rank:
-    """How the rank of an exact G is decided.
+    """What is known of the rank of G.
 
-    `least`: the share of its largest pivot up to which one is rounding of the numbers alone;
-    `most`: its rank at most, by its rows.
+    `sets`: positions of features of which one is 1 in every row: each makes an eigenvalue 0. Where
+    G was summed exactly, `least`: the share of its largest pivot up to which one is rounding of the
+    numbers alone, and `most`: its rank at most, by its rows.
     """
 
-    least: float
-    most: int
+    sets: tuple[Integers, ...] = ()
+    least: float | None = None
+    most: int = 0
+
+    def within(self, on: Integers) -> int:
+        """How many of `sets` are in the features `on` as a whole."""
+        return sum(bool(np.isin(one, on).all()) for one in self.sets)
+
+
+ROUNDED = Rank()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +40,6 @@ class Standard:
     `features`: p; `varies`: shape (q,), positions of those that vary; `scale`: shape (q,), their
     population deviations s_j, in raw units; `xx`: shape (q, q), G; `xy`: shape (q,), c, in units
     of the target; `yy`: in squared ones. Of a constant target both are 0, and its deviation is 1.
-    `rank`: None where G was not summed exactly.
     """
 
     features: int
@@ -41,7 +49,7 @@ class Standard:
     xx: DoubleDouble
     xy: DoubleDouble
     yy: float
-    rank: Rank | None
+    rank: Rank
 
     @classmethod
     def of(cls, train: Normal) -> "Standard":
@@ -59,7 +67,10 @@ class Standard:
         yy = float(variance[-1]) * signal
         # As least squares on the rows counts a singular value as 0.
         least = (max(train.rows, len(varies)) * _EPSILON) ** 2
-        rank = Rank(least, train.rows - 1) if train.exact else None
+        sets = [np.flatnonzero((varies >= s.start) & (varies < s.stop)) for s in train.sets]
+        sets = [one for one in sets if len(one)]
+        most = min(train.rows - 1, len(varies) - len(sets))
+        rank = Rank(tuple(sets), least, most) if train.exact else Rank(tuple(sets))
         return cls(len(constant) - 1, varies, scale, float(deviation[-1]), xx, xy, yy, rank)
 
     def raw(self, weights: DoubleDouble) -> DoubleDouble:

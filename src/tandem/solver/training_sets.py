@@ -5,18 +5,18 @@ x_j - mu_j = u_j - mu_j o_j for a numeric column (0 where it is missing), kappa_
 categorical one. So the fitted cleaning of any set of folds, and what it does to the rows of any
 other set, follow from their moments. Centring is done in double-double: it is where digits go.
 
-`kappa` of a category is its index, or the mean target of its level (encodings.py).
+`kappa` of a category is its index, or the mean target of its level (encodings.py); of one that
+enters as a 0/1 feature per level, h has these (indicators.py).
 
-In the formulas m = [1, u, o, y, kappa] is the row vector with the C indices after it, M = sum m m'
-over some rows. By feature, the target last, u is the number of m that holds the value (u_j, kappa_c
-or y), o the one that tells whether it is there (1 where it always is), v = u - mu o.
+In the formulas m = [1, u, o, y, kappa, h] is the row vector with the C indices after it, then the F
+0/1 features, M = sum m m' over some rows. By feature, the target last, u is the number of m that
+holds the value (u_j, kappa_c, h_t or y), o the one that tells whether it is there (1 where it
+always is), v = u - mu o.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tandem.cleaning import frequency_order
 from tandem.moments import (
@@ -32,58 +32,15 @@ from tandem.moments import (
 )
 from tandem.records import Array, Mask
 from tandem.solver.centres import moved
-from tandem.solver.double_double import DoubleDouble
+from tandem.solver.double_double import DoubleDouble, concatenated
 from tandem.solver.doubled import block, joined, others
 from tandem.solver.encodings import Protocol, encoded_sums, target_means
+from tandem.solver.indicators import Indicators
+from tandem.solver.splits import CONSTANT, Normal, Split
 
 # Indices of every category -> what those that are only counted sum to, as
 # `scan.index_sums.counted_sums` of all rows.
 SecondScan = Callable[[tuple[Indices, ...]], Array]
-
-# A column is constant where its range is 0. About centres that are near, its sums are then exactly
-# 0, or whole numbers whose variance is 0 but for double-double's own rounding: below this share of
-# the mean square. The variance of whole numbers that vary is above 1e-17 of it.
-CONSTANT = 1e-28
-
-
-@dataclass(frozen=True, slots=True)
-class Normal:
-    """Sums over `rows` rows of (z - centre)(z - centre)', z = [features, target] after cleaning.
-
-    `gram`: shape (p + 1, p + 1), centred at the means of the training set, in raw units; `squares`:
-    shape (p + 1,), of every z, about what its rows were summed about, which is what rounding is a
-    share of; `exact`: they were summed without rounding.
-    """
-
-    rows: int
-    gram: DoubleDouble
-    squares: Array
-    exact: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """One training set with its fitted cleaning, and the rows that are held out of it (or None).
-
-    `sst`: of the target about its mean, held-out rows, squared units; `shift`: shape (columns,),
-    what the sums are about, near the means, in units of the row vector; `centre`: shape (p + 1,),
-    means of [features, target] over the training set, after cleaning, raw units; `means`: shape
-    (numeric,), of every numeric feature where it is there, raw units; `tables`: of each category,
-    shape (levels,), kappa less its offset, of shape (C,) in `offsets`; `orders`: of each, shape
-    (seen,), positions of its levels by index; `encodings`: of those that are encoded by the target,
-    by position, kappa of every index, then of an unseen level.
-    """
-
-    train: Normal
-    test: Normal | None
-    sst: float
-    shift: Array
-    centre: DoubleDouble
-    means: DoubleDouble
-    tables: tuple[Array | NDArray[np.int32], ...]
-    offsets: Array
-    encodings: Mapping[int, tuple[float, ...]]
-    orders: tuple[Integers, ...]
 
 
 def canonical(moments: Moments) -> Moments:
@@ -114,6 +71,8 @@ class Folding:
         self._moments, self.vector = moments, vector
         self._folds = len(moments.gram)
         self._indices = fit_indices(moments, on_all=protocol.on_all)
+        self._indicators = Indicators(moments, self._indices, protocol.one_hot)
+        self._spans, self._sets, self._places = self._features()
         sums = index_sums(moments, self._indices)
         if moments.counted:
             if second_scan is None:
@@ -124,9 +83,10 @@ class Folding:
         by_target = target_means(moments, vector, protocol, slices)
         self._by_target = by_target
         self._tables = [
-            by_target[c].values if c in by_target else found.ranks
+            by_target[c].values if c in by_target else self._indicators.places.get(c, found.ranks)
             for c, found in enumerate(self._indices)
         ]
+        self._slices = slices
         whole = encoded_sums(sums, moments, self._tables, by_target, rounded=protocol.rounded)
         self._by_index, self._corner = joined(whole[..., :width], slices), whole[..., width:]
         self._parts = joined(DoubleDouble.of(moments.gram), slices)
@@ -145,6 +105,16 @@ class Folding:
     def whole(self) -> Split:
         """All rows as the training set, nothing held out."""
         return self._split(-1, self._all, np.ones(self._folds, dtype=bool), None)
+
+    def effects(self, slopes: Array) -> dict[int, tuple[float, ...]]:
+        """What the features of a category give to a row of every index, then of an unseen level.
+
+        By position of the category; `slopes`: shape (p,), of all rows.
+        """
+        return {
+            c: self._indicators.effects(c, slopes[span], int(self._indices[c].seen[-1]))
+            for c, span in self._sets.items()
+        }
 
     @property
     def rows(self) -> list[int]:
@@ -170,7 +140,7 @@ class Folding:
         if self._on_all is not None:
             imputed = list(self.vector.imputed)
             on_all = self._means(fitted)
-            places = [j for j, at in enumerate(self.vector.design) if at in imputed]
+            places = np.flatnonzero(np.isin(self._places, imputed))
             means.hi[places], means.lo[places] = on_all.hi[places], on_all.lo[places]
         rest = self._sums(whole, means) / whole.hi[0, 0]
         orders = tuple(indices.order(fit) for indices in self._indices)
@@ -190,6 +160,8 @@ class Folding:
             offsets=offsets,
             encodings={c: e.by_index(orders[c], fit) for c, e in self._by_target.items()},
             orders=orders,
+            spans=self._spans,
+            sets=self._sets,
         )
 
     def _shift(self, train: Mask) -> Array:
@@ -209,37 +181,53 @@ class Folding:
 
         A = sum a a', a = [1, u, o, y]; B = sum kappa a', C = sum kappa kappa'.
         """
-        rows, corner = self._borders(fit)
+        rows, corner = self._borders(fit, members)
         vector = self.vector
         if vector.centres is None:
-            rows, corner = rows[members].sum(axis=0), corner[members].sum(axis=0)
-            return block(gram, rows, corner)
-        total = DoubleDouble.of(np.zeros((vector.width + len(self._indices),) * 2))
+            return block(gram, rows[members].sum(axis=0), corner)
+        nothing = DoubleDouble.of(np.zeros_like(corner.hi))
+        total = block(DoubleDouble.of(np.zeros_like(gram.hi)), rows[0].scaled(0.0), corner)
         for f in np.flatnonzero(members):
-            part = block(self._parts[f], rows[f], corner[f])
+            part = block(self._parts[f], rows[f], nothing)
             step = DoubleDouble.of(vector.centres[f]) - shift
             total = total + moved(part, vector.value, vector.there, step)
         return total
 
+    def _features(self) -> tuple[tuple[slice, ...], dict[int, slice], Integers]:
+        """Where the features of every column stand among all p; of those that are 0/1, by category;
+        and each feature's column, by its position among [numeric features, categories].
+        """
+        vector, own = self.vector, self._indicators.spans
+        spans, sets, places = list[slice](), dict[int, slice](), list[int]()
+        for j in vector.design:
+            c, first = j - vector.numeric, len(places)
+            places += [j] * (own[c].stop - own[c].start if c in own else 1)
+            spans.append(slice(first, len(places)))
+            if c in own:
+                sets[c] = spans[-1]
+        return tuple(spans), sets, np.array(places, dtype=np.int64)
+
     @property
     def _value(self) -> Integers:
         """Row of the bordered matrix that holds every feature, then the target."""
-        vector, numeric = self.vector, self.vector.numeric
-        at = [1 + j if j < numeric else vector.width + j - numeric for j in vector.design]
-        return np.array([*at, vector.width - 1], dtype=np.int64)
+        vector, found = self.vector, list[Integers]()
+        first = vector.width + len(self._indices)  # of the 0/1 features
+        for j in vector.design:
+            c = j - vector.numeric
+            at = 1 + j if c < 0 else vector.width + c
+            span = self._indicators.spans.get(c)
+            found.append(np.arange(span.start, span.stop) + first if span else np.array([at]))
+        return np.concatenate([*found, [vector.width - 1]])
 
     @property
     def _there(self) -> Integers:
         """Row that tells where it is observed: the constant 1 unless it is imputed."""
-        return np.array([*self.vector.observed(self.vector.design), 0], dtype=np.int64)
+        return np.array([*self.vector.observed(self._places.tolist()), 0], dtype=np.int64)
 
     def _of_design(self, values: Array, of_categories: Array) -> Array:
         """What they say of the numeric features and of the categories: of features, the target."""
-        numeric = self.vector.numeric
-        found = [
-            values[j] if j < numeric else of_categories[j - numeric] for j in self.vector.design
-        ]
-        return np.array([*found, values[-1]])
+        found: Array = np.append(np.append(values[:-1], of_categories)[self._places], values[-1])
+        return found
 
     @property
     def _per_unit(self) -> Array:
@@ -278,7 +266,8 @@ class Folding:
         numeric = value < self.vector.width
         squares = square.hi.diagonal().copy()
         squares[numeric] = summed.hi.diagonal()[value[numeric]]
-        return Normal(int(rows), gram, squares / unit**2, self.vector.exact)
+        sets = tuple(self._sets.values())
+        return Normal(int(rows), gram, squares / unit**2, self.vector.exact, sets)
 
     def _variation(self, gram: DoubleDouble) -> float:
         """Sum of squares of the target of one fold about its mean; 0 where its range is 0."""
@@ -289,9 +278,20 @@ class Folding:
             return 0.0
         return float(found / self._per_unit[-1] ** 2)
 
-    def _borders(self, fit: int) -> tuple[DoubleDouble, DoubleDouble]:
-        """B and C by fold: sum kappa a', shape (k, C, width); sum kappa kappa', shape (k, C, C)."""
+    def _borders(self, fit: int, members: Mask) -> tuple[DoubleDouble, DoubleDouble]:
+        """B by fold, sum [kappa, h] a', shape (k, C + F, width); and sum [kappa, h] [kappa, h]' of
+        the folds `members`, shape (C + F, C + F).
+        """
         if not self._indices:
             none = np.zeros((self._folds, 0, self.vector.width))
-            return DoubleDouble.of(none), DoubleDouble.of(none[..., :0])
-        return self._by_index[fit], self._corner[fit]
+            return DoubleDouble.of(none), DoubleDouble.of(none[0, :, :0])
+        rows, corner = self._by_index[fit], self._corner[fit][members].sum(axis=0)
+        features = self._indicators
+        if not features.features:
+            return rows, corner
+        more = joined(DoubleDouble.of(features.sums(fit)), self._slices)
+        kappa = {c: t[:, fit] for c, t in enumerate(self._tables) if c not in features.spans}
+        beside = features.beside(fit, kappa)[members].sum(axis=0)
+        own = DoubleDouble.of(features.corner(fit, members))
+        both = concatenated(rows.transposed(), more.transposed()).transposed()
+        return both, block(corner, beside, own)

@@ -24,6 +24,7 @@ from tandem.reporting import (
     cleaning_json,
     coefficients,
     encodings,
+    features_by_column,
     fold_metrics,
     folds_table,
     grid,
@@ -101,7 +102,7 @@ def write_record(folder: Path, result: Result, record: Record, config_yaml: str)
         table(result).to_csv(path, index=False, lineterminator="\n", na_rep="nan")
     _place(folder, _GRID).write_bytes(png(grid(result)))
     fits = [of if of is not None else np.empty(0) for of in (result.sums.slopes, result.sums.gaps)]
-    np.savez(folder / _FITS, slopes=fits[0], gaps=fits[1])
+    np.savez(folder / _FITS, slopes=fits[0], gaps=fits[1], features=features_by_column(result))
     (folder / _MODEL).write_text(to_json(result.model), encoding="utf-8")
     (folder / _DATASET).write_text(json.dumps(_dataset(result, record)), encoding="utf-8")
     (folder / _RECORD).write_text(json.dumps(asdict(record), indent=1), encoding="utf-8")
@@ -162,7 +163,8 @@ def read_answer(engine: str, turn: int, folder: Path) -> Answer:
     table = pd.read_csv(artifacts(folder) / _FOLD_METRICS)
     folds = pd.read_csv(artifacts(folder) / _FOLDS)
     with np.load(folder / _FITS) as arrays:
-        fits = {name: of if of.size else None for name, of in arrays.items()}
+        features = tuple(arrays["features"].tolist())
+        fits = {name: arrays[name] if arrays[name].size else None for name in ("slopes", "gaps")}
     points = len(table) // len(folds)
     pairs = table.loc[: points - 1, ["reg_param", "elastic_net_param"]].to_numpy().tolist()
     names = [name for name in ("rmse", "r2", "mae") if name in table]
@@ -180,5 +182,6 @@ def read_answer(engine: str, turn: int, folder: Path) -> Answer:
         best=GridPoint(float(params["best.reg_param"]), float(params["best.elastic_net_param"])),
         model=from_json((folder / _MODEL).read_text("utf-8")),
         tol=json.loads(params["model.tol"]),
+        features=features,
         **fits,
     )

@@ -1,0 +1,113 @@
+"""What pandas and scikit-learn make of raw columns: types, means, levels, the design matrix."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.preprocessing import OneHotEncoder, TargetEncoder
+
+from tandem.cleaning import frequency_order
+from tandem.errors import DataError
+from tandem.model import as_text
+from tandem.records import Array, Kind, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """The cleaning fitted on some rows: means by column id, levels by descending frequency.
+
+    `middle`: mean of the target, `encoder`: fitted to the target less it, where there is one.
+    """
+
+    means: dict[str, float]
+    levels: dict[str, list[str]]
+    middle: float
+    encoder: TargetEncoder | None
+
+
+def fit_cleaning(frame: pd.DataFrame, plan: Plan, smoothing: float) -> Fitted:
+    """Means of the numeric columns, levels and encoder of the categorical ones."""
+    levels = {}
+    for column in plan.categorical:
+        cells = frame[column.id].cat
+        counts = np.bincount(cells.codes, minlength=len(cells.categories))
+        names = [str(level) for level in cells.categories]
+        levels[column.id] = [names[i] for i in frequency_order(names, counts)]
+    means = {c.id: float(frame[c.id].mean()) for c in plan.numeric}
+    for column in plan.numeric:
+        if np.isnan(means[column.id]):
+            raise DataError(
+                f"column '{column.name}': none of {len(frame)} training rows has a value to impute "
+                "the mean of -> exclude the column, or choose fewer folds"
+            )
+    middle, encoder = float(frame[plan.target.id].mean()), None
+    if encoded := [column.id for column in plan.target_encoded]:
+        encoder = TargetEncoder(smooth=smoothing, target_type="continuous")
+        encoder.fit(frame[encoded], frame[plan.target.id] - middle)
+    return Fitted(means, levels, middle, encoder)
+
+
+def target_values(plan: Plan, fitted: Fitted) -> dict[str, tuple[float, ...]]:
+    """Of every column that is encoded by the target, that of each index and of unseen levels."""
+    values, encoder = {}, fitted.encoder
+    for j, column in enumerate(plan.target_encoded):
+        assert encoder is not None
+        found = dict(zip(encoder.categories_[j], encoder.encodings_[j].tolist(), strict=True))
+        listed = [*(found[level] for level in fitted.levels[column.id]), encoder.target_mean_]
+        values[column.name] = tuple(float(fitted.middle + value) for value in listed)
+    return values
+
+
+def design_matrix(
+    frame: pd.DataFrame, plan: Plan, fitted: Fitted, where: Mapping[str, slice], max_levels: int
+) -> Array:
+    """The features of `frame` as numbers, shape (rows, features), columns contiguous.
+
+    `where`: those of every column, by its id. What is encoded by the target is less its mean.
+    """
+    matrix = np.empty((len(frame), [*where.values()][-1].stop), order="F")
+    encoded = [column.id for column in plan.target_encoded]
+    values = fitted.encoder.transform(frame[encoded]) if fitted.encoder else np.empty((0, 0))
+    for column in plan.used:
+        cells, span = frame[column.id], where[column.id]
+        if column.kind is Kind.NUMERIC:
+            matrix[:, span.start] = cells.fillna(fitted.means[column.id])
+        elif column.id in encoded:
+            matrix[:, span.start] = values[:, encoded.index(column.id)]
+        else:
+            index = pd.Index(fitted.levels[column.id]).get_indexer(cells.cat.categories)
+            index[index < 0] = len(fitted.levels[column.id])  # unseen in training
+            found = index[cells.cat.codes]
+            if column in plan.one_hot:
+                matrix[:, span] = indicators(found, max_levels, span.stop - span.start)
+            else:
+                matrix[:, span.start] = found
+    return matrix
+
+
+def indicators(index: NDArray[np.int64], max_levels: int, features: int) -> Array:
+    """One 1 in every row, that of its `index`; zeros where an unseen level shares no feature.
+
+    `index`: shape (rows,), by frequency; the answer has shape (rows, features).
+    """
+    encoder = OneHotEncoder(
+        categories=[np.arange(features)], handle_unknown="ignore", sparse_output=False
+    )
+    found: Array = encoder.fit_transform(np.minimum(index, max_levels)[:, None])
+    return found
+
+
+def typed(cells: "pd.Series[Any]", kind: Kind) -> Any:
+    if kind is Kind.NUMERIC:
+        return cells.astype("float64")
+    if cells.dtype == "category":
+        return cells
+    text = cells if isinstance(cells.dtype, pd.StringDtype) else _text(cells)
+    return text.astype("category")
+
+
+def _text(cells: "pd.Series[Any]") -> "pd.Series[Any]":
+    return cells.map(as_text, na_action="ignore").astype("str")

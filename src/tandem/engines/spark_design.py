@@ -1,0 +1,143 @@
+"""What Spark ML makes of raw columns: its stages, and what these found as plain numbers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from pyspark.ml import Transformer
+from pyspark.ml.base import Estimator
+from pyspark.ml.feature import (
+    Imputer,
+    OneHotEncoder,
+    SQLTransformer,
+    StandardScaler,
+    StringIndexer,
+    TargetEncoder,
+    VectorAssembler,
+)
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F  # noqa: N812 - its name in all of Spark's documentation
+
+from tandem.cleaning import MISSING, spans
+from tandem.records import Array, Plan
+from tandem.results import LinearModel
+from tandem.settings import Cleaning
+
+FEATURES = "features"
+
+
+def stages_of(plan: Plan, cleaning: Cleaning) -> list["Estimator[Any] | Transformer"]:
+    """Impute, index, encode, assemble, scale: the fitted part of the cleaning, for Spark ML."""
+    stages: list[Any] = []
+    source = {column.id: column.id for column in plan.used}
+    if plan.numeric:
+        # Complete columns pass through it unchanged; their means are for rows still to come.
+        numeric = [c.id for c in plan.numeric]
+        source |= {name: f"{name}_imputed" for name in numeric}
+        stages.append(Imputer(inputCols=numeric, outputCols=[source[name] for name in numeric]))
+    if plan.categorical:
+        categorical = [c.id for c in plan.categorical]
+        source |= {name: f"{name}_index" for name in categorical}
+        outputs = [source[name] for name in categorical]
+        stages.append(
+            StringIndexer(inputCols=categorical, outputCols=outputs, handleInvalid="keep")
+        )
+    if plan.target_encoded:
+        encoded = [column.id for column in plan.target_encoded]
+        indexed = [source[name] for name in encoded]
+        source |= {name: f"{name}_encoded" for name in encoded}
+        encoder = TargetEncoder(
+            inputCols=indexed,
+            outputCols=[source[name] for name in encoded],
+            labelCol=plan.target.id,
+            targetType="continuous",
+            smoothing=cleaning.smoothing,
+            handleInvalid="keep",
+        )
+        stages.append(encoder)
+    if plan.one_hot:
+        of = {f"{c.id}_capped": f"{c.id}_encoded" for c in plan.one_hot}
+        most = f"{cleaning.max_levels}D"
+        least = [f"least({c.id}_index, {most}) AS {c.id}_capped" for c in plan.one_hot]
+        statement = " ".join(["SELECT *,", ", ".join(least), "FROM __THIS__"])
+        stages.append(SQLTransformer(statement=statement))
+        # A level that is not known to it becomes zeros, as one that shares no feature should.
+        stages.append(
+            OneHotEncoder(inputCols=[*of], outputCols=[*of.values()], handleInvalid="keep")
+        )
+        source |= {c.id: f"{c.id}_encoded" for c in plan.one_hot}
+    assembled = [source[column.id] for column in plan.used]
+    stages.append(VectorAssembler(inputCols=assembled, outputCol="assembled"))
+    stages.append(StandardScaler(inputCol="assembled", outputCol=FEATURES))
+    return stages
+
+
+def portable_model(plan: Plan, stages: list[Any], max_levels: int) -> LinearModel:
+    """The fitted Spark stages as plain numbers, the scaling folded into the coefficients."""
+    by_type = {type(stage).__name__: stage for stage in stages}
+    regression = by_type["LinearRegressionModel"]
+    coefficients = dict(zip(plan.used, slopes_of(plan, by_type), strict=True))
+    means: dict[str, float] = {}
+    if plan.numeric:
+        row = by_type["ImputerModel"].surrogateDF.first()
+        means = {column.name: float(row[column.id]) for column in plan.numeric}
+    levels: dict[str, tuple[str | None, ...]] = {}
+    if plan.categorical:
+        labels = by_type["StringIndexerModel"].labelsArray
+        levels = {
+            column.name: tuple(None if x == MISSING else x for x in found)
+            for column, found in zip(plan.categorical, labels, strict=True)
+        }
+    effects = {
+        c.name: _effects(coefficients[c], len(levels[c.name]), max_levels) for c in plan.one_hot
+    }
+    return LinearModel(
+        intercept=float(regression.intercept),
+        coefficients={
+            c.name: 1.0 if c in plan.one_hot else float(own[0]) for c, own in coefficients.items()
+        },
+        means=means,
+        levels=levels,
+        encodings=_target_values(plan, by_type.get("TargetEncoderModel"), levels) | effects,
+    )
+
+
+def _effects(slopes: Array, levels: int, most: int) -> tuple[float, ...]:
+    """What a row of every level gets of the 0/1 features, then one of a level not known."""
+    found = slopes[np.minimum(np.arange(levels + 1), len(slopes) - 1)]
+    found[-1] = found[-1] if levels > most else 0.0
+    return tuple(found.tolist())
+
+
+def _target_values(
+    plan: Plan, encoder: Any, levels: Mapping[str, Sequence[object]]
+) -> dict[str, tuple[float, ...]]:
+    """Of every column that is encoded by the target, that of each index and of unseen levels."""
+    if encoder is None:
+        return {}
+    encoded = plan.target_encoded
+    most = max(len(levels[column.name]) for column in encoded)
+    session = SparkSession.active()
+    indices = session.range(most + 1).select(
+        *(F.col("id").cast("double").alias(name) for name in encoder.getInputCols())
+    )
+    rows = encoder.transform(indices).orderBy(encoder.getInputCols()[0]).collect()
+    found = {}
+    for column, output in zip(encoded, encoder.getOutputCols(), strict=True):
+        size = len(levels[column.name]) + 1
+        found[column.name] = tuple(float(row[output]) for row in rows[:size])
+    return found
+
+
+def slopes_of(plan: Plan, by_type: dict[str, Any]) -> list[Array]:
+    """Coefficients of every column in raw units, of the fitted stages by the names of their types.
+
+    Of shape (features,): 1, or the levels that it has seen, where they are 0/1 features.
+    """
+    regression, scaler = by_type["LinearRegressionModel"], by_type["StandardScalerModel"]
+    deviations = scaler.std.toArray()
+    scale = np.divide(1.0, deviations, out=np.zeros_like(deviations), where=deviations > 0)
+    found: Array = regression.coefficients.toArray() * scale
+    sizes = by_type["OneHotEncoderModel"].categorySizes if plan.one_hot else []
+    of = dict(zip(plan.one_hot, sizes, strict=True))
+    return [found[span] for span in spans(of.get(column, 1) for column in plan.used)]

@@ -1,0 +1,138 @@
+"""Categories as a 0/1 feature per level: which feature is 1, and what the features sum to.
+
+The features of a category stand in the order of frequency: the first is that of the most frequent
+level of the training set, whatever that is; of a category with many levels the last is shared.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tandem.cleaning import features_of
+from tandem.moments import Indices, Integers, Moments, by_fold
+from tandem.records import Array, Mask
+from tandem.solver.double_double import DoubleDouble
+
+# A number is cut into pieces of so many bits: whole numbers whose sums over 2**33 rows are exact.
+_BITS, _PIECES = 20, 3
+
+
+class _Crossed(NamedTuple):
+    """`rows` by fold and the levels of two categories; all arrays of shape (occurring,)."""
+
+    one: int
+    other: int
+    level: Integers
+    beside: Integers
+    fold: Integers
+    rows: Integers
+
+
+class Indicators:
+    """The 0/1 features of the categories that are keys of `most`, one category after the other.
+
+    `most`: levels that have a feature of their own, by position; `places[c]`: shape (levels,
+    training sets), which feature of its category is 1; `spans[c]`: where these stand among all F.
+    """
+
+    def __init__(
+        self, moments: Moments, indices: Sequence[Indices], most: Mapping[int, int]
+    ) -> None:
+        self._moments, self._folds, self._most = moments, len(moments.gram), most
+        self.places: dict[int, NDArray[np.int32]] = {}
+        self.spans: dict[int, slice] = {}
+        self.features = 0
+        for c, limit in most.items():
+            count = features_of(int(indices[c].seen[-1]), limit)
+            # A level that the training set has not: a feature that is 0 in all of it, or the last.
+            self.places[c] = np.minimum(indices[c].ranks, count - 1)
+            self.spans[c] = slice(self.features, self.features + count)
+            self.features += count
+
+    def sums(self, fit: int) -> Array:
+        """Sums of a by fold and feature, shape (k, F, width), under the training set `fit`."""
+        from scipy.sparse import csr_matrix  # noqa: PLC0415 - tables without categories need none
+
+        found = np.zeros((self._folds, self.features, self._moments.gram.shape[-1]))
+        for c, span in self.spans.items():
+            category = self._moments.categories[c]
+            places = self.places[c][:, fit][category.level]
+            for fold, keys in enumerate(by_fold(category.keys, self._folds)):
+                here = places[keys]
+                at = (here, np.arange(len(here)))
+                shape = (span.stop - span.start, len(here))
+                found[fold, span] = (
+                    csr_matrix((np.ones(len(here)), at), shape) @ category.sums[keys]
+                )
+        return found
+
+    def beside(self, fit: int, kappa: Mapping[int, Array | NDArray[np.int32]]) -> DoubleDouble:
+        """Sums of the one number that other categories are, shape (k, F, C).
+
+        `kappa[c]`: shape (levels,), of those.
+        """
+        shape = (self._folds, self.features, len(self._moments.categories))
+        found = DoubleDouble.of(np.zeros(shape))
+        for pair in self._crossed():
+            if pair.one in self.spans and pair.other in kappa:
+                span, places = self.spans[pair.one], self.places[pair.one][:, fit]
+                size = (self._folds, span.stop - span.start)
+                cells = pair.fold * size[1] + places[pair.level]
+                sums = _sums_at(cells, kappa[pair.other][pair.beside], pair.rows, size[0] * size[1])
+                part = (slice(None), span, pair.other)
+                found.hi[part], found.lo[part] = sums.hi.reshape(size), sums.lo.reshape(size)
+        return found
+
+    def corner(self, fit: int, members: Mask) -> Array:
+        """Rows of the folds `members` where both of two features are 1, shape (F, F)."""
+        found = np.zeros((self.features, self.features))
+        for c, span in self.spans.items():
+            category = self._moments.categories[c]
+            here = members[category.fold]
+            places = self.places[c][:, fit][category.level[here]]
+            rows = np.bincount(places, category.sums[here, 0], minlength=span.stop - span.start)
+            found[span, span] = np.diag(rows)
+        for pair in self._crossed():
+            if pair.one in self.spans and pair.other in self.spans:
+                one, other = self.spans[pair.one], self.spans[pair.other]
+                size = (one.stop - one.start, other.stop - other.start)
+                here = members[pair.fold]
+                cells = self.places[pair.one][:, fit][pair.level[here]].astype(np.int64) * size[1]
+                cells += self.places[pair.other][:, fit][pair.beside[here]]
+                table = np.bincount(cells, pair.rows[here], minlength=size[0] * size[1])
+                found[one, other] = table.reshape(size)
+        return found
+
+    def effects(self, c: int, slopes: Array, levels: int) -> tuple[float, ...]:
+        """What every index of so many, then a level that no row has, gets of category `c`.
+
+        `slopes`: of its features, shape (features,).
+        """
+        found = slopes[np.minimum(np.arange(levels + 1), len(slopes) - 1)]
+        if levels <= self._most[c]:
+            found[-1] = 0.0
+        return tuple(found.tolist())
+
+    def _crossed(self) -> Iterator[_Crossed]:
+        """Every two categories, once from either side."""
+        for (left, right), pair in zip(self._moments.paired, self._moments.pairs, strict=True):
+            fold, rows = pair.fold, pair.counts
+            yield _Crossed(left, right, pair.left, pair.right, fold, rows)
+            yield _Crossed(right, left, pair.right, pair.left, fold, rows)
+
+
+def _sums_at(
+    cells: Integers, values: Array | NDArray[np.int32], rows: Integers, size: int
+) -> DoubleDouble:
+    """sum of values * rows at every one of `size` cells, to 60 bits of the largest value."""
+    rest = values.astype(np.float64)
+    most = float(np.max(np.abs(rest), initial=0.0))
+    unit, total = 2.0 ** (np.frexp(most)[1] - _BITS), DoubleDouble.of(np.zeros(size))
+    for _ in range(_PIECES if most else 0):
+        whole = np.rint(rest / unit)
+        rest = rest - whole * unit
+        total = total + DoubleDouble.of(np.bincount(cells, whole * rows, size)).scaled(unit)
+        unit *= 2.0**-_BITS
+    return total
