@@ -75,6 +75,24 @@ def test_every_protocol(
     assert result.facts.scans == one_scan.facts.scans + 1
 
 
+@pytest.mark.parametrize("fit_on", ["train", "all"])
+@pytest.mark.parametrize("max_levels", [1, 3, 100])
+def test_levels_as_features(tmp_path: Path, fit_on: str, max_levels: int) -> None:
+    """The frequent ones are summed in a second scan, all others as one; the errors in a third."""
+    synthetic(tmp_path, rows=400, seed=6, files=2)
+    encoding = ("cleaning.encoding=one_hot", f"cleaning.max_levels={max_levels}")
+    task = table_task(tmp_path, f"cleaning.fit_on={fit_on}", *encoding, "scores.mae=true")
+    with limit(0):
+        result = drive("scan", task)
+    check(result, cross_validate(task))
+    one_scan = drive("scan", task)
+    close(result, one_scan)
+    assert_allclose(result.sums.sae, one_scan.sums.sae, rtol=1e-12)
+    assert result.facts.scans == one_scan.facts.scans + 1
+    for name, values in one_scan.model.encodings.items():
+        assert_allclose(result.model.encodings[name], values, rtol=1e-10, atol=1e-12)
+
+
 def test_the_target_has_no_sums_by_level_there(tmp_path: Path) -> None:
     synthetic(tmp_path, rows=400, seed=1)
     with limit(0), pytest.raises(ConfigurationError, match=r"column 'city' has too many levels"):

@@ -1,12 +1,20 @@
 """What a valid row is, and what is done with every column: profile, plan, ledger, categories."""
 
-from tandem.cleaning.categories import MISSING, feature_counts, features_of, frequency_order, spans
+from tandem.cleaning.categories import (
+    MISSING,
+    REST,
+    feature_counts,
+    features_of,
+    frequency_order,
+    spans,
+)
 from tandem.cleaning.ledger import check_ledger, take_ledger, valid_row
 from tandem.cleaning.plan import decide
 from tandem.cleaning.profile import measure, refuse_infinite
 
 __all__ = [
     "MISSING",
+    "REST",
     "check_ledger",
     "decide",
     "feature_counts",

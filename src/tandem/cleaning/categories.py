@@ -10,6 +10,8 @@ from tandem.records import Plan
 
 # Stands for a missing category inside an engine: a character that no text file may hold.
 MISSING = "\x00missing"
+# Stands for all levels that have no sums of their own.
+REST = "\x00rest"
 
 
 def features_of(levels: int, most: int) -> int:

@@ -15,12 +15,13 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from tandem.engines.base import Decide, Progress
 from tandem.errors import ConfigurationError
 from tandem.folds import check_folds
-from tandem.moments import MAXIMUM_FOLDS, Residual
+from tandem.moments import MAXIMUM_FOLDS, Residual, fit_indices
 from tandem.records import Array, Column, Ledger, Plan, Profile, Task
 from tandem.results import ErrorSums, Facts, LinearModel
 from tandem.scan import NotFiniteError, Run, Scanned, Scanner, Stretch, Work, in_order
@@ -119,6 +120,11 @@ class Engine:
 
     def _fold(self, found: Scanned) -> None:
         scanned = replace(found, moments=canonical(found.moments))
+        one_hot = self._protocol(scanned).one_hot
+        if one_hot.keys() & {*scanned.moments.counted}:
+            levels = {c: self._frequent(scanned, c) for c in one_hot}
+            scanned = self._scanner.merged(scanned, levels)
+            scanned = replace(scanned, moments=canonical(scanned.moments))
         self._scanned = scanned
         self._folding = self._folded(scanned, self._protocol(scanned))
 
@@ -127,17 +133,26 @@ class Engine:
         moments, vector = scanned.moments, scanned.vector
         return Folding(moments, vector, protocol, second_scan=again, slices=scanned.slices)
 
+    def _frequent(self, scanned: Scanned, category: int) -> frozenset[str]:
+        """The levels of a category that have a feature of their own in some training set."""
+        on_all = self.task.cleaning.fit_on is FitOn.ALL
+        indices = fit_indices(scanned.moments, on_all=on_all)[category]
+        often = (indices.ranks < self.task.cleaning.max_levels).any(axis=1)
+        levels = scanned.moments.categories[category].levels
+        return frozenset(levels[i] for i in np.flatnonzero(often).tolist())
+
     def _encodings(self) -> dict[Encoding, float]:
         """Of every encoding, from the same sums, the RMSE at the chosen penalty."""
         scanned, point, measured = self._scanned, self._chosen, self._measured
-        if not (scanned and point and measured) or scanned.moments.counted:
+        if not (scanned and point and measured) or scanned.moments.counted or scanned.kept:
             return {}
         columns, present = scanned.plan.categorical, self._protocol(scanned)
         found = {}
         for encoding in Encoding if columns else ():
             places = range(len(columns)) if encoding is Encoding.TARGET else ()
             smoothing = dict.fromkeys(places, self.task.cleaning.smoothing)
-            one_hot = self._one_hot(columns if encoding is Encoding.ONE_HOT else ())
+            as_features = columns if encoding is Encoding.ONE_HOT else ()
+            one_hot = self._one_hot(scanned.plan, as_features)
             if (smoothing, one_hot) == (present.smoothing, present.one_hot):
                 rmse = judge(measured).rmse_mean[self.task.grid.index(point)]
                 found[encoding] = float(rmse)
@@ -152,19 +167,20 @@ class Engine:
     def _protocol(self, scanned: Scanned) -> Protocol:
         plan, cleaning = scanned.plan, self.task.cleaning
         found = [plan.categorical.index(column) for column in plan.target_encoded]
-        for c in sorted({*found} & {*scanned.moments.counted}):
-            name = plan.categorical[c].name
-            raise ConfigurationError(
-                f"cleaning.encoding: column '{name}' has too many levels for sums of the target by "
-                f"level -> 'cleaning.encodings={{{name}: index}}', or engine=sequential"
-            )
+        one_hot = self._one_hot(plan, plan.one_hot)
+        for c in scanned.moments.counted:
+            if c in found or (one_hot and c not in one_hot):
+                name = plan.categorical[c].name
+                raise ConfigurationError(
+                    f"cleaning.encoding: column '{name}' has too many levels for sums by level -> "
+                    f"'cleaning.encodings={{{name}: one_hot}}', or engine=sequential"
+                )
         smoothing = dict.fromkeys(found, cleaning.smoothing)
-        return Protocol(cleaning.fit_on is FitOn.ALL, self._one_hot(plan.one_hot), smoothing)
+        return Protocol(cleaning.fit_on is FitOn.ALL, one_hot, smoothing, whole=scanned.whole)
 
-    def _one_hot(self, columns: Iterable[Column]) -> dict[int, int]:
+    def _one_hot(self, plan: Plan, columns: Iterable[Column]) -> dict[int, int]:
         """Levels of each that have a feature of their own, by position among the categories."""
-        assert self._scanned is not None
-        places = [self._scanned.plan.categorical.index(column) for column in columns]
+        places = [plan.categorical.index(column) for column in columns]
         return dict.fromkeys(places, self.task.cleaning.max_levels)
 
     def _cross_validated(self) -> ErrorSums:

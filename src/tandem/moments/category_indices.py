@@ -1,6 +1,6 @@
 """Frequency indices of categories, fitted to every training set, and what they sum to by fold."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,23 +61,27 @@ def _fit(category: Category, folds: int, *, on_all: bool) -> Indices:
     return Indices(ranks, seen)
 
 
-def index_sums(moments: Moments, indices: Sequence[Indices]) -> Array:
+def index_sums(
+    moments: Moments, indices: Sequence[Indices], left_out: Collection[int] = ()
+) -> Array:
     """Sums of kappa_c [a, kappa_1, ..., kappa_C] by training set and fold.
 
     Shape (training sets, folds, C, width + C), kappa_c being the index of category c.
 
-    0 where a category that is only counted takes part.
+    0 where a category takes part that is only counted, or in `left_out`.
     """
     folds, width = moments.gram.shape[:2]
     training_sets, categories = len(indices[0].seen) if indices else 0, len(indices)
     sums = np.zeros((training_sets, folds, categories, width + categories))
     for c, category in enumerate(moments.categories):
-        if not category.counted:
+        if not category.counted and c not in left_out:
             for fold, piece in _pieces(category, folds):
                 kappa = indices[c].ranks[category.level[piece]].T.astype(np.float64)
                 sums[:, fold, c, :width] += kappa @ category.sums[piece]
                 sums[:, fold, c, width + c] += kappa**2 @ category.sums[piece, 0]
     for (left, right), pair in zip(moments.paired, moments.pairs, strict=True):
+        if left in left_out or right in left_out:
+            continue
         for fold, piece in _pieces(pair, folds):
             kappa = indices[left].ranks[pair.left[piece]].astype(np.float64)
             kappa *= indices[right].ranks[pair.right[piece]]

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tandem.cleaning import MISSING
+from tandem.cleaning import MISSING, REST
 from tandem.folds import Assignment
 from tandem.moments import Batch, Cells, Codes, Integers
 from tandem.records import Kind, Plan
@@ -103,6 +103,14 @@ def categories(column: pa.Array | pa.ChunkedArray) -> tuple[Codes, Integers]:
     if texts.null_count:
         missing = np.flatnonzero(codes == levels.index(MISSING))
     return Codes(tuple(levels), codes), missing
+
+
+def merged(codes: Codes, kept: frozenset[str]) -> Codes:
+    """The same cells, all levels but the `kept` ones as the one level REST."""
+    levels = [level for level in codes.levels if level in kept]
+    place = {level: i for i, level in enumerate(levels)}
+    places = np.array([place.get(level, len(levels)) for level in codes.levels], dtype=np.int64)
+    return Codes((*levels, REST), places[codes.codes])
 
 
 def one_array(column: pa.Array | pa.ChunkedArray) -> pa.Array:

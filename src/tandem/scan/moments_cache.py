@@ -80,7 +80,7 @@ class SecondLook:
                 self.rows_from_cache += found.file.rows if found.kept else 0
                 yield folded(found.sum, folds.k)
 
-        return total(parts())
+        return total(parts(), work.allowance.limit)
 
     def counts(
         self, work: GroupCounts, stretches: Sequence[Stretch], scan: Run
@@ -189,7 +189,8 @@ def _how(work: GroupMoments) -> str:
     known = rows.with_nan is not None  # else the moments prove that no column holds NaN
     sums = (sorted(work.allowance.counted), work.allowance.limit)
     by = rows.folds.depends_on
-    return _digest([*map(_described, used), vector, cut, with_nan, known, by, sums])
+    kept = {id_: sorted(levels) for id_, levels in rows.kept.items()}
+    return _digest([*map(_described, used), vector, cut, with_nan, known, by, sums, kept])
 
 
 def _spelled(values: Mapping[str, object]) -> dict[str, object]:

@@ -1,14 +1,15 @@
 """One scan after another over the rows of a dataset, and what the first one tells the later."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
 
 from tandem.cleaning import check_ledger, refuse_infinite
 from tandem.folds import Assignment
-from tandem.moments import Allowance, Indices, Moments, Residual, RowVector, Slices
+from tandem.moments import Allowance, Category, Indices, Moments, Residual, RowVector, Slices
 from tandem.records import Action, Array, Column, Dataset, Ledger, Mask, Plan, Profile
 from tandem.scan.arrow import decimals, is_floating
 from tandem.scan.first_rows import allowance, common_shift
@@ -34,7 +35,9 @@ class Scanned:
     """The moments of the rows that `plan` uses, and what their row vectors hold.
 
     `allowed`: which categories have sums; `ledger`: where every row went; `slices`: what the rows
-    were cut into, so that `moments` are of `slices.whole`; None: they are of `vector`.
+    were cut into, so that `moments` are of `slices.whole`; None: they are of `vector`; `kept`: of
+    the categories whose other levels are summed as one, by the column's id; `whole`: rows of all
+    their levels, by position.
     """
 
     plan: Plan
@@ -43,6 +46,8 @@ class Scanned:
     allowed: Allowance
     ledger: Ledger
     slices: Slices | None = None
+    kept: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    whole: Mapping[int, Category] = field(default_factory=dict)
 
     @property
     def places(self) -> tuple[dict[str, int], ...]:
@@ -124,6 +129,18 @@ class Scanner:
         vector = replace(scanned.vector, exact=True)
         return self._again(replace(scanned, vector=vector, slices=slices))
 
+    def merged(self, scanned: Scanned, kept: Mapping[int, frozenset[str]]) -> Scanned:
+        """One scan: `scanned` with sums of categories that were only counted, by position.
+
+        They are of the levels `kept`, and of all others together.
+        """
+        columns, categories = scanned.plan.categorical, scanned.moments.categories
+        # Few levels are left: there is no need of a limit.
+        allowed = Allowance(frozenset(scanned.moments.counted) - kept.keys(), sys.maxsize)
+        of = {columns[c].id: levels for c, levels in kept.items()}
+        whole = {c: categories[c] for c in kept}
+        return self._again(replace(scanned, allowed=allowed, kept=of, whole=whole))
+
     def whole(self, plan: Plan) -> Mask:
         """Which of the numeric features, then the target, hold no fractions; shape (columns,)."""
         types = self.footers.types
@@ -135,7 +152,7 @@ class Scanner:
         Shape as `moments.with_counted` takes it: (fits, k, counted, width + categories).
         """
         lookup = Lookup(indices, scanned.places, scanned.moments.counted)
-        rows = replace(self._rows(scanned.plan), slices=scanned.slices)
+        rows = replace(self._rows(scanned.plan), slices=scanned.slices, kept=scanned.kept)
         return self._added(GroupIndexSums(rows, _summed(scanned), lookup))
 
     def errors(self, scanned: Scanned, residuals: Sequence[Residual]) -> Array:
@@ -143,13 +160,13 @@ class Scanner:
 
         Shape (2, k, points).
         """
-        rows = self._rows(scanned.plan)
+        rows = replace(self._rows(scanned.plan), kept=scanned.kept)
         return self._added(GroupErrors(rows, scanned.vector, tuple(residuals), scanned.places))
 
     def _again(self, scanned: Scanned) -> Scanned:
         """What `scanned` asks for, summed."""
         rows = self._rows(scanned.plan, *self._only_checked(scanned.plan))
-        rows = replace(rows, slices=scanned.slices)
+        rows = replace(rows, slices=scanned.slices, kept=scanned.kept)
         moments = self._sum(rows, _summed(scanned), scanned.allowed)
         ledger = replace(scanned.ledger, rows_from_cache=self._second_look.rows_from_cache)
         return replace(scanned, moments=moments, ledger=ledger)

@@ -5,7 +5,7 @@ different stretches are combined by the caller, in their order.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -27,7 +27,7 @@ from tandem.moments import (
     total,
 )
 from tandem.records import Array, Column, Plan
-from tandem.scan.arrow import NotFiniteError, batch, count_cells
+from tandem.scan.arrow import NotFiniteError, batch, count_cells, merged
 from tandem.scan.error_sums import error_sums
 from tandem.scan.index_sums import Lookup, counted_sums
 from tandem.scan.pieces import Piece, Pieces, Stretch
@@ -45,7 +45,8 @@ class Rows:
     """Reads `columns` of a stretch as batches of the features and the target of `plan`.
 
     `with_nan`: ids of the columns in which NaN stands for missing; None: not known yet. `slices`:
-    what the numbers are cut into; None: they are whole.
+    what the numbers are cut into; None: they are whole; `kept`: of the categories whose other
+    levels are taken as one, by id.
     """
 
     reader: Reader
@@ -54,6 +55,7 @@ class Rows:
     folds: Assignment
     with_nan: frozenset[str] | None
     slices: Slices | None = None
+    kept: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def pieces(self, stretches: Sequence[Stretch]) -> Pieces:
         """The rows of `stretches`."""
@@ -62,6 +64,10 @@ class Rows:
     def batch(self, decoded: Callable[[], Piece]) -> Batch:
         """A piece as what is worked on. Raises NotFiniteError as `arrow.batch` does."""
         found = batch(decoded(), self.plan, self.folds, self.with_nan)
+        if self.kept:
+            columns = zip(self.plan.categorical, found.categorical, strict=True)
+            of = [merged(x, self.kept[c.id]) if c.id in self.kept else x for c, x in columns]
+            found = replace(found, categorical=tuple(of))
         return self.slices.cut(found) if self.slices else found
 
 

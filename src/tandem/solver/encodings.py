@@ -25,13 +25,15 @@ class Protocol:
     `on_all`: means of imputed features, and categories, are of all rows; `one_hot`: of the
     categories whose levels are features, how many have one of their own; `smoothing`: of the
     categories that are encoded by the target, none of them counted only; both by position;
-    `rounded`: what those sum to may be.
+    `rounded`: what those sum to may be; `whole`: rows of all levels of the categories whose moments
+    take most of their levels as one.
     """
 
     on_all: bool = False
     one_hot: Mapping[int, int] = field(default_factory=dict)
     smoothing: Mapping[int, float] = field(default_factory=dict)
     rounded: bool = False
+    whole: Mapping[int, Category] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tandem.cleaning import features_of
-from tandem.moments import Indices, Integers, Moments, by_fold
+from tandem.moments import Indices, Integers, Moments, RowVector, by_fold
 from tandem.records import Array, Mask
 from tandem.solver.double_double import DoubleDouble
 
@@ -33,29 +33,53 @@ class _Crossed(NamedTuple):
 class Indicators:
     """The 0/1 features of the categories that are keys of `most`, one category after the other.
 
-    `most`: levels that have a feature of their own, by position; `places[c]`: shape (levels,
-    training sets), which feature of its category is 1; `spans[c]`: where these stand among all F.
+    `indices`: of the levels of `ranked`, of which `moments` may take most as one; `most`: levels
+    that have a feature of their own, by position; `places[c]`: shape (levels of `moments`, training
+    sets), which feature of its category is 1; `spans[c]`: where these stand among all F.
     """
 
     def __init__(
-        self, moments: Moments, indices: Sequence[Indices], most: Mapping[int, int]
+        self,
+        moments: Moments,
+        ranked: Moments,
+        indices: Sequence[Indices],
+        most: Mapping[int, int],
     ) -> None:
         self._moments, self._folds, self._most = moments, len(moments.gram), most
         self.places: dict[int, NDArray[np.int32]] = {}
         self.spans: dict[int, slice] = {}
-        self.features = 0
+        self.size = 0
         for c, limit in most.items():
             count = features_of(int(indices[c].seen[-1]), limit)
             # A level that the training set has not: a feature that is 0 in all of it, or the last.
-            self.places[c] = np.minimum(indices[c].ranks, count - 1)
-            self.spans[c] = slice(self.features, self.features + count)
-            self.features += count
+            places = np.minimum(indices[c].ranks, count - 1)
+            levels = ranked.categories[c].levels
+            if (summed := moments.categories[c].levels) != levels:
+                at = {level: place for place, level in enumerate(levels)}
+                known = np.array([at.get(level, -1) for level in summed])
+                places = np.where(known[:, None] < 0, count - 1, places[known])
+            self.places[c] = places
+            self.spans[c] = slice(self.size, self.size + count)
+            self.size += count
+
+    def features(self, vector: RowVector) -> tuple[tuple[slice, ...], dict[int, slice], Integers]:
+        """Where the features of every column stand among all p; of those that are 0/1, by category;
+        and each feature's column, by its position among [numeric features, categories].
+        """
+        spans, sets, places = list[slice](), dict[int, slice](), list[int]()
+        for j in vector.design:
+            c, first, own = j - vector.numeric, len(places), self.spans.get(j - vector.numeric)
+            places += [j] * (own.stop - own.start if own else 1)
+            spans.append(slice(first, len(places)))
+            if own:
+                sets[c] = spans[-1]
+        return tuple(spans), sets, np.array(places, dtype=np.int64)
 
     def sums(self, fit: int) -> Array:
         """Sums of a by fold and feature, shape (k, F, width), under the training set `fit`."""
         from scipy.sparse import csr_matrix  # noqa: PLC0415 - tables without categories need none
 
-        found = np.zeros((self._folds, self.features, self._moments.gram.shape[-1]))
+        found = np.zeros((self._folds, self.size, self._moments.gram.shape[-1]))
         for c, span in self.spans.items():
             category = self._moments.categories[c]
             places = self.places[c][:, fit][category.level]
@@ -73,7 +97,7 @@ class Indicators:
 
         `kappa[c]`: shape (levels,), of those.
         """
-        shape = (self._folds, self.features, len(self._moments.categories))
+        shape = (self._folds, self.size, len(self._moments.categories))
         found = DoubleDouble.of(np.zeros(shape))
         for pair in self._crossed():
             if pair.one in self.spans and pair.other in kappa:
@@ -87,7 +111,7 @@ class Indicators:
 
     def corner(self, fit: int, members: Mask) -> Array:
         """Rows of the folds `members` where both of two features are 1, shape (F, F)."""
-        found = np.zeros((self.features, self.features))
+        found = np.zeros((self.size, self.size))
         for c, span in self.spans.items():
             category = self._moments.categories[c]
             here = members[category.fold]

@@ -15,6 +15,7 @@ always is), v = u - mu o.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -70,10 +71,13 @@ class Folding:
     ) -> None:
         self._moments, self.vector = moments, vector
         self._folds = len(moments.gram)
-        self._indices = fit_indices(moments, on_all=protocol.on_all)
-        self._indicators = Indicators(moments, self._indices, protocol.one_hot)
-        self._spans, self._sets, self._places = self._features()
-        sums = index_sums(moments, self._indices)
+        categories = enumerate(moments.categories)
+        ranked = replace(moments, categories=tuple(protocol.whole.get(*x) for x in categories))
+        self._levels = tuple(category.levels for category in ranked.categories)
+        self._indices = fit_indices(ranked, on_all=protocol.on_all)
+        self._indicators = Indicators(moments, ranked, self._indices, protocol.one_hot)
+        self._spans, self._sets, self._places = self._indicators.features(vector)
+        sums = index_sums(moments, self._indices, protocol.one_hot)
         if moments.counted:
             if second_scan is None:
                 raise ValueError("categories that are only counted take a second scan")
@@ -125,7 +129,7 @@ class Folding:
     @property
     def levels(self) -> tuple[tuple[str, ...], ...]:
         """The levels of every category, in the order that `Split.orders` counts in."""
-        return tuple(category.levels for category in self._moments.categories)
+        return self._levels
 
     def _split(
         self, fold: int, gram: DoubleDouble, train: Mask, held_out: DoubleDouble | None
@@ -192,20 +196,6 @@ class Folding:
             step = DoubleDouble.of(vector.centres[f]) - shift
             total = total + moved(part, vector.value, vector.there, step)
         return total
-
-    def _features(self) -> tuple[tuple[slice, ...], dict[int, slice], Integers]:
-        """Where the features of every column stand among all p; of those that are 0/1, by category;
-        and each feature's column, by its position among [numeric features, categories].
-        """
-        vector, own = self.vector, self._indicators.spans
-        spans, sets, places = list[slice](), dict[int, slice](), list[int]()
-        for j in vector.design:
-            c, first = j - vector.numeric, len(places)
-            places += [j] * (own[c].stop - own[c].start if c in own else 1)
-            spans.append(slice(first, len(places)))
-            if c in own:
-                sets[c] = spans[-1]
-        return tuple(spans), sets, np.array(places, dtype=np.int64)
 
     @property
     def _value(self) -> Integers:
@@ -287,7 +277,7 @@ class Folding:
             return DoubleDouble.of(none), DoubleDouble.of(none[0, :, :0])
         rows, corner = self._by_index[fit], self._corner[fit][members].sum(axis=0)
         features = self._indicators
-        if not features.features:
+        if not features.size:
             return rows, corner
         more = joined(DoubleDouble.of(features.sums(fit)), self._slices)
         kappa = {c: t[:, fit] for c, t in enumerate(self._tables) if c not in features.spans}
