@@ -17,7 +17,7 @@ from tandem.records import Array
 from tandem.results import Result
 from tandem.settings import Folds
 
-FILE = Path(__file__).with_name("published.json")
+FILES = [Path(__file__).with_name(name) for name in ("published.json", "glmnet.json")]
 Integers = np.ndarray[Any, np.dtype[np.int64]]
 
 
@@ -50,8 +50,9 @@ HEADER = ["test", "values", "figures", "digits stated", "the same to the last",
 
 def published_table() -> list[list[str]]:
     """By test: how many figures agree; how many digits are correct, the least of its figures."""
-    content = json.loads(FILE.read_text("utf-8"))
-    return [HEADER, *(_row(entry, content["data"]) for entry in content["values"])]
+    contents = [json.loads(file.read_text("utf-8")) for file in FILES]
+    entries = ((entry, content["data"]) for content in contents for entry in content["values"])
+    return [HEADER, *(_row(entry, data) for entry, data in entries)]
 
 
 def _row(entry: dict[str, Any], data: dict[str, Any]) -> list[str]:

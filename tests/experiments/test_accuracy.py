@@ -80,4 +80,10 @@ def test_held_out_errors_keep_their_digits_far_from_0_and_beside_fill_values() -
 def test_published_figures_are_within_the_tolerance_of_their_tests() -> None:
     for row in cells("published").values():
         assert row.get("within its tolerance", row["figures"]) == row["figures"]
-        assert float(row["scan, correct"]) >= max(15.0, float(row["stated, correct"]) - 0.5)
+        assert float(row["scan, correct"]) >= max(14.5, float(row["stated, correct"]) - 0.5)
+
+
+def test_glmnet_at_its_tightest_agrees() -> None:
+    rows = {name: row for name, row in cells("published").items() if "`glmnet`" in name}
+    assert len(rows) == 7
+    assert all(float(row["stated, correct"]) > 11.5 for row in rows.values())
