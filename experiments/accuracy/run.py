@@ -1,6 +1,7 @@
 """How many digits are right, and which bits stay the same: makes the tables of the README.
 
-Every table is a header and rows of text; --check makes them again and compares.
+Every table is a header and rows of text; --check makes them again and compares, but for that of
+wrong engines: the tests that it comes from are held by themselves.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 from determinism import ROWS, difference
 from exact import digits, least_squares
+from mutants import mutants_table
 from problems import Problem, nist
 from published import published_table
 from shift import same_bits, shift_table
@@ -192,6 +194,7 @@ def main() -> None:
     if options.check:
         found = [*faults(tables)]
         sys.exit("\n".join(found) or 0)
+    tables["mutants"] = mutants_table()
     text = README.read_text("utf-8")
     for name, table in tables.items():
         text = re.sub(

@@ -1,7 +1,8 @@
 """Wrong engines, each in one way: a comparison with a right one must not pass.
 
 Every mutant is of `scan`, beside a right `sequential`, on a table with gaps and categories, for a
-ridge, a mixed and a lasso grid. Those of code that both share die by the oracle.
+ridge, a mixed and a lasso grid. Those of code that both share die by the oracle. What became of
+each is recorded as the property `verdict`: experiments/accuracy makes a table of it.
 """
 
 from collections.abc import Callable
@@ -35,6 +36,7 @@ GRIDS = {
 }
 Change = Callable[[Answer], Answer]
 Patched = Callable[[], Any]
+Record = Callable[[str, object], None]
 
 
 def answer_of(engine: str, task: Task, place: Path) -> Answer:
@@ -169,9 +171,10 @@ EDITS: dict[str, Change] = {
 
 
 @pytest.mark.parametrize("name", EDITS)
-def test_a_wrong_figure_does_not_pass(case: Case, name: str) -> None:
-    mutant = EDITS[name](case.scan)
-    assert not case.passes(mutant)
+def test_a_wrong_figure_does_not_pass(case: Case, name: str, record_property: Record) -> None:
+    passes = case.passes(EDITS[name](case.scan))
+    record_property("verdict", "lives" if passes else "dies")
+    assert not passes
 
 
 def points(change: Callable[[Penalty], Penalty]) -> Patched:
@@ -257,12 +260,15 @@ SAME = {
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_a_wrong_engine_does_not_pass(
-    case: Case, name: str, request: pytest.FixtureRequest
+    case: Case, name: str, request: pytest.FixtureRequest, record_property: Record
 ) -> None:
     with ENGINES[name]():
         mutant = answer_of("scan", case.task, case.place / name)
     grid = next(grid for grid, ratios in GRIDS.items() if f"[{grid}" in request.node.name)
-    assert case.passes(mutant) is ((grid, name) in SAME)
+    passes, same = case.passes(mutant), (grid, name) in SAME
+    told = "changes nothing" if same else "lives"
+    record_property("verdict", told if passes else "dies")
+    assert passes is same
 
 
 def test_wrong_mean_targets_do_not_pass(tmp_path: Path) -> None:
@@ -314,7 +320,10 @@ SHARED: dict[str, Patched] = {
 
 
 @pytest.mark.parametrize("name", SHARED)
-def test_what_engines_share_is_checked_by_the_oracle(case: Case, name: str) -> None:
+def test_what_engines_share_is_checked_by_the_oracle(
+    case: Case, name: str, record_property: Record
+) -> None:
     with SHARED[name]():
-        found = [*spot_check(case.task)]
-    assert any(difference.share > 1 for difference in found)
+        dies = any(difference.share > 1 for difference in spot_check(case.task))
+    record_property("verdict", "dies" if dies else "lives")
+    assert dies

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.comparison.test_mutants import EDITS, ENGINES, SHARED
+
 STUDY = Path(__file__).parents[2] / "experiments" / "accuracy"
 README = (STUDY / "README.md").read_text("utf-8")
 ROUNDED = {"Filip"}  # its powers to float64, which costs half of the digits
@@ -87,3 +89,9 @@ def test_glmnet_at_its_tightest_agrees() -> None:
     rows = {name: row for name, row in cells("published").items() if "`glmnet`" in name}
     assert len(rows) == 7
     assert all(float(row["stated, correct"]) > 11.5 for row in rows.values())
+
+
+def test_the_table_of_wrong_engines_is_of_all_of_them() -> None:
+    *mutants, _ = table = cells("mutants")
+    assert mutants == [*EDITS, *ENGINES, *SHARED]
+    assert not any("lives" in row.values() for row in table.values())
