@@ -11,6 +11,7 @@ import numpy as np
 
 from tandem.comparison.answers import Answer
 from tandem.comparison.figures import Difference, largest, single
+from tandem.comparison.implied import implied_l1
 from tandem.comparison.prepared import prepared
 from tandem.comparison.tolerances import ROUNDING, left
 from tandem.engines import solved
@@ -102,6 +103,8 @@ class Referee:
             yield self._from_minimum(answer, answer.slopes)
             if answer.gaps is not None:
                 yield self._told_gaps(answer, answer.slopes, answer.gaps)
+            else:
+                yield from self._implied(answer, answer.slopes)
         yield self._r2(answer)
         best = answer.grid[int(np.argmin(answer.metrics["rmse"].mean(axis=0)))]
         yield single("choice", f"{best}", float(best != answer.best), 0.0, 0.0)
@@ -128,6 +131,21 @@ class Referee:
             allowed[fold] = _promised(answer, standard, points, unique=self.unique(fold))
         at_minimum = np.zeros_like(found)
         return largest("distance from the minimum", found, at_minimum, allowed, answer.grid)
+
+    def _implied(self, answer: Answer, slopes: Array) -> Iterator[Difference]:
+        """The l1 penalty that gradients imply, where iterations stop and no gap tells how far off.
+
+        Of training sets where no feature follows from others: the others' solver may stall.
+        """
+        folds = [fold for fold in range(len(slopes)) if self.unique(fold)]
+        standards = [self._standards[fold] for fold in folds]
+        for index, point in enumerate(answer.grid):
+            stops = left(answer, point)
+            found = implied_l1(standards, slopes[folds, index], point, stops) if stops else None
+            if found is not None:
+                yield single(
+                    "l1 penalty by its gradients", f"{point}", found.share, 1.0, found.room
+                )
 
     def _told_gaps(self, answer: Answer, slopes: Array, gaps: Array) -> Difference:
         own = gaps.copy()
