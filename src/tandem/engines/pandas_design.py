@@ -101,6 +101,7 @@ def indicators(index: NDArray[np.int64], max_levels: int, features: int) -> Arra
 
 
 def typed(cells: "pd.Series[Any]", kind: Kind) -> Any:
+    """A column as float64, or as categories that are text."""
     if kind is Kind.NUMERIC:
         return cells.astype("float64")
     if cells.dtype == "category":

@@ -119,7 +119,7 @@ class Indicators:
             rows = np.bincount(places, category.sums[here, 0], minlength=span.stop - span.start)
             found[span, span] = np.diag(rows)
         for pair in self._crossed():
-            if pair.one in self.spans and pair.other in self.spans:
+            if pair.one < pair.other and pair.one in self.spans and pair.other in self.spans:
                 one, other = self.spans[pair.one], self.spans[pair.other]
                 size = (one.stop - one.start, other.stop - other.start)
                 here = members[pair.fold]
@@ -127,6 +127,7 @@ class Indicators:
                 cells += self.places[pair.other][:, fit][pair.beside[here]]
                 table = np.bincount(cells, pair.rows[here], minlength=size[0] * size[1])
                 found[one, other] = table.reshape(size)
+                found[other, one] = found[one, other].T
         return found
 
     def effects(self, c: int, slopes: Array, levels: int) -> tuple[float, ...]:

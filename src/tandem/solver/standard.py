@@ -61,8 +61,10 @@ class Standard:
         varies = np.flatnonzero(~constant[:-1])
         scale = deviation[varies]
         signal = 0.0 if constant[-1] else 1.0
-        # One exact division after the other: a rounded divisor would be another matrix.
-        xx = gram[np.ix_(varies, varies)] / scale[:, None] / scale[None, :] / rows
+        # In double-double: a rounded factor would be another matrix.
+        per = DoubleDouble.of(1.0) / scale
+        factors = per[:, None] * per[None, :] / rows
+        xx = gram[np.ix_(varies, varies)] * factors
         xy = gram[varies, -1] / scale / rows * signal
         yy = float(variance[-1]) * signal
         # As least squares on the rows counts a singular value as 0.
