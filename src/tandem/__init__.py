@@ -3,13 +3,14 @@
     import tandem
     result = tandem.run("houses.csv", target="price", engine="scan")
 
-`run`, `compare`, `advise`, `sweep`, `runs` and `load` do what the commands do; see `tandem.api`.
+`run`, `compare`, `advise`, `inspect`, `sweep`, `runs` and `load` do what the commands do; see
+`tandem.api`.
 """
 
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["advise", "compare", "load", "run", "runs", "sweep"]
+__all__ = ["advise", "compare", "inspect", "load", "run", "runs", "sweep"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""The only place where things start: `tandem [run|compare|advise|sweep] [key=value ...]`."""
+"""The only place where things start: `tandem [run|compare|advise|inspect|sweep] [key=value]`."""
 
 import gc
 import sys
@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from tandem.errors import TandemError
 from tandem.manual import manual, versions
+from tandem.settings import Command
 
 
 def main() -> None:
@@ -22,8 +23,9 @@ def main() -> None:
     gc.disable()  # until all is imported: it would go through that again and again
     from tandem.beside import prepare  # noqa: PLC0415 - not for help
 
-    with suppress(TandemError):  # said where it is asked for
-        prepare()  # first: MLflow takes longest
+    if Command.INSPECT not in sys.argv[1:2]:  # which tracks nothing
+        with suppress(TandemError):  # said where it is asked for
+            prepare()  # first: MLflow takes longest
     from tandem.application import call  # noqa: PLC0415 - Hydra takes most of the time of help
 
     sys.exit(call())

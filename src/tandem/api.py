@@ -24,13 +24,26 @@ import pyarrow.parquet as pq
 from tandem.beside import ask
 from tandem.commands.advise import advise as _advise
 from tandem.commands.compare import compare as _compare
+from tandem.commands.inspect import look
 from tandem.commands.run import Answered, measure
 from tandem.commands.run import run as _run
 from tandem.comparison import Comparison
 from tandem.config import Configuration, compose, quoted, words
 from tandem.errors import DataError, IncompleteError
+from tandem.inspection import Inspection
 from tandem.machine import published
-from tandem.reporting import data_uri, draw, fold_metrics, grid, markdown, png, table, verdict
+from tandem.reporting import (
+    data_uri,
+    draw,
+    fold_metrics,
+    grid,
+    inspection_html,
+    inspection_table,
+    markdown,
+    png,
+    table,
+    verdict,
+)
 from tandem.settings import Tracking
 from tandem.tracking import load_model, opened_store, runs_frame
 
@@ -130,6 +143,27 @@ class ComparisonResult:
         return f"{lines}{self.table.to_html()}{''.join(map(_shown, draw(self.found).values()))}"
 
 
+@dataclass(frozen=True, repr=False)
+class InspectionResult:
+    """What a table holds, before anything is trained."""
+
+    found: Inspection
+
+    @property
+    def columns(self) -> pd.DataFrame:
+        """A row per column, by name: figures, correlation with the target, plan, remarks."""
+        return pd.DataFrame(map(asdict, self.found.columns)).set_index("name")
+
+    def __repr__(self) -> str:
+        header, *rows = inspection_table(self.found)
+        remarks = [line for one in self.found.columns for line in one.remarks]
+        return "\n".join((pd.DataFrame(rows, columns=header).to_string(index=False), *remarks))
+
+    def _repr_html_(self) -> str:
+        page = escape(inspection_html(self.found))
+        return f'<iframe srcdoc="{page}" width="100%" height="600"></iframe>'
+
+
 def _shown(picture: bytes) -> str:
     """A PNG within a page."""
     return f'<img src="{data_uri(picture)}">'
@@ -169,6 +203,15 @@ def advise(data: Any = None, target: str | None = None, **keys: Any) -> None:
     Raises DataError where the experiment holds too few runs to judge by.
     """
     _advise(_configuration(data, target, {"command": "advise", **keys}).settings)
+
+
+def inspect(data: Any = None, target: str | None = None, **keys: Any) -> InspectionResult:
+    """What every column holds and what the plan makes of it; nothing is trained or tracked.
+
+    Without `target` (and with `data`) there are no correlations. Raises as `run`.
+    """
+    config = _configuration(data, target, {"command": "inspect", **keys})
+    return InspectionResult(look(config.settings, say=False))
 
 
 def sweep(

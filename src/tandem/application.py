@@ -96,6 +96,9 @@ def _job(make: Callable[[], Configuration]) -> int:
         if chosen.command == Command.ADVISE:
             _advise(chosen)
             return 0
+        if chosen.command == Command.INSPECT:
+            _inspect(chosen)
+            return 0
         run_id = _compare(whole) if chosen.command == Command.COMPARE else _run(whole)
         if run_id and not chosen.tracking.parent_run_id:
             from tandem.tracking import links  # noqa: PLC0415 - imported by now
@@ -127,6 +130,12 @@ def _advise(chosen: Settings) -> None:
     with _starting():
         from tandem.commands.advise import advise  # noqa: PLC0415
     advise(chosen)
+
+
+def _inspect(chosen: Settings) -> None:
+    with _starting():
+        from tandem.commands.inspect import inspect  # noqa: PLC0415
+    inspect(chosen)
 
 
 @contextmanager

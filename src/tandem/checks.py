@@ -120,26 +120,40 @@ def _leaks(result: Result, rows: pa.Table) -> Iterator[str]:
     target = floats(rows[result.task.dataset.target.name])
     for name in result.model.coefficients:
         share = _explained(_feature(result.model, rows[name], name), target)
-        if share > _SUSPECT:
-            yield (
-                f"{name} alone explains {share:.1%} of the target ({len(rows):,} rows): is it "
-                f"known before the target is? -> if not, dataset.exclude=[{name}]"
-            )
+        yield from leak(name, share, len(rows))
 
 
 def _labels(result: Result, rows: pa.Table) -> Iterator[str]:
     """Features that tell rows apart and no more: a value of its own for each, or its number."""
-    many = _LABELS * result.ledger.rows_used
     for name, levels in result.model.levels.items():
-        if len(levels) > many:
-            yield (
-                f"{name} has {len(levels):,} distinct values in {result.ledger.rows_used:,} rows: "
-                f"it tells rows apart and no more -> dataset.exclude=[{name}]"
-            )
+        yield from label(name, len(levels), result.ledger.rows_used)
     for name in result.model.means:
         steps = np.diff(floats(rows[name]))
-        if len(steps) >= _FEW and np.mean(steps == 1.0) > _LABELS:
-            yield f"{name} counts the rows: is it a feature? -> if not, dataset.exclude=[{name}]"
+        yield from counter(name, int(np.count_nonzero(steps == 1.0)), len(steps))
+
+
+def leak(name: str, share: float, rows: int) -> Iterator[str]:
+    """A line where feature `name` alone explains nearly all of the target: `share`, of `rows`."""
+    if share > _SUSPECT:
+        yield (
+            f"{name} alone explains {share:.1%} of the target ({rows:,} rows): is it "
+            f"known before the target is? -> if not, dataset.exclude=[{name}]"
+        )
+
+
+def label(name: str, levels: int, rows: int) -> Iterator[str]:
+    """A line where category `name` has about as many levels as there are rows."""
+    if levels > _LABELS * rows:
+        yield (
+            f"{name} has {levels:,} distinct values in {rows:,} rows: "
+            f"it tells rows apart and no more -> dataset.exclude=[{name}]"
+        )
+
+
+def counter(name: str, ones: int, steps: int) -> Iterator[str]:
+    """A line where nearly all `steps` of a number from row to row are by one: `ones` are."""
+    if steps >= _FEW and ones > _LABELS * steps:
+        yield f"{name} counts the rows: is it a feature? -> if not, dataset.exclude=[{name}]"
 
 
 def _encodings(result: Result) -> Iterator[str]:

@@ -13,6 +13,7 @@ tandem: one cross-validated regression pipeline, several engines, one proven ans
   tandem run houses.csv --target price engine=scan      one run on your own table
   tandem compare houses.csv --target price              all engines side by side
   tandem compare                                        the same on the flights that come with it
+  tandem inspect houses.csv --target price              what each column holds and becomes
   tandem advise dataset.rows=1e6                        which engine, how long, how much memory
   tandem sweep engine=scan,sequential folds.k=3,5       every combination
 

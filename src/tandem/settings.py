@@ -24,6 +24,7 @@ class Command(StrEnum):
     RUN = "run"
     COMPARE = "compare"
     ADVISE = "advise"
+    INSPECT = "inspect"
 
 
 class FitOn(StrEnum):

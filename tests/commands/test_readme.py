@@ -17,7 +17,10 @@ LINES = re.findall(r"^tandem .*houses\.csv[^#\n]*", README, re.MULTILINE)
 @pytest.mark.slow
 def test_the_lines_on_a_table_of_ones_own(place: Path) -> None:
     houses().to_csv(place / "houses.csv", index=False)
-    run, compare, advise = (shlex.split(line)[1:] for line in LINES)
+    inspect, run, compare, advise = (shlex.split(line)[1:] for line in LINES)
+    done = tandem(*inspect)
+    assert done.returncode == 0, done.stderr
+    assert "inspect-houses.html" in done.stdout
     done = tandem(*run)
     assert done.returncode == 0, done.stderr
     told = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())

@@ -9,7 +9,7 @@ from tandem.cleaning.categories import (
     spans,
 )
 from tandem.cleaning.ledger import check_ledger, take_ledger, valid_row
-from tandem.cleaning.plan import decide
+from tandem.cleaning.plan import decide, decisions
 from tandem.cleaning.profile import measure, refuse_infinite
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "REST",
     "check_ledger",
     "decide",
+    "decisions",
     "feature_counts",
     "features_of",
     "frequency_order",

@@ -23,6 +23,23 @@ def decide(
     Raises ConfigurationError where a column is to be encoded that is no category, DataError where
     no feature is left.
     """
+    found = decisions(features, profile, cleaning)
+    plan = Plan(target, found)
+    if not plan.used:
+        raise DataError(
+            f"no feature left: {len(found)} of {len(found)} columns are dropped -> "
+            "raise cleaning.drop_column_above, or exclude fewer columns"
+        )
+    return plan
+
+
+def decisions(
+    features: Iterable[Column], profile: Profile, cleaning: Cleaning
+) -> tuple[Decision, ...]:
+    """The decisions of `decide`, whether or not a feature is left.
+
+    Raises ConfigurationError where a column is to be encoded that is no category.
+    """
     features = tuple(features)
     categories = [column.name for column in features if column.kind is Kind.CATEGORICAL]
     for name in cleaning.encodings:
@@ -32,17 +49,10 @@ def decide(
                 f"cleaning.encodings: there is no category '{name}'{nearest(name, categories)} -> "
                 f"some of {listed}"
             )
-    decisions = tuple(
+    return tuple(
         _decide_column(column, profile.missing[column.id], profile.rows, cleaning)
         for column in features
     )
-    plan = Plan(target, decisions)
-    if not plan.used:
-        raise DataError(
-            f"no feature left: {len(decisions)} of {len(decisions)} columns are dropped -> "
-            "raise cleaning.drop_column_above, or exclude fewer columns"
-        )
-    return plan
 
 
 def _decide_column(column: Column, cells: int, rows: int, cleaning: Cleaning) -> Decision:

@@ -6,12 +6,12 @@ from rich.console import Console
 from rich.table import Table
 
 
-def tell(*parts: str | Table) -> None:
-    """Print tables and lines on standard output, 100 characters wide where that is no terminal.
+def tell(*parts: str | Table, width: int = 100) -> None:
+    """Print tables and lines on standard output, `width` characters where that is no terminal.
 
     A line is never broken, and is shown as it is.
     """
-    console = Console() if sys.stdout.isatty() else Console(width=100, force_terminal=False)
+    console = Console() if sys.stdout.isatty() else Console(width=width, force_terminal=False)
     for part in parts:
         if isinstance(part, str):
             console.print(part, markup=False, highlight=False, soft_wrap=True)

@@ -21,10 +21,12 @@ from tandem.errors import ConfigurationError
 from tandem.manual import configuration_folder
 from tandem.records import Dataset, Task
 from tandem.redaction import redacted, remember, shown
-from tandem.settings import Settings, SweepKeys
+from tandem.settings import Command, Settings, SweepKeys
 
 # Keys that change where or how a run is recorded, or what it may look up, not what it computes.
 VOLATILE = ("cache", "tracking", "compare", "sweep", "command", "debug")
+
+_TARGET = "dataset.target"
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,11 @@ def search_path() -> str:
 def settings(config: DictConfig) -> Settings:
     """`config` as frozen settings. Raises ConfigurationError as `configuration`."""
     values = _plain_values(config)
-    for key in sorted(OmegaConf.missing_keys(config)):
+    missing = OmegaConf.missing_keys(config)
+    if values.get("command") == Command.INSPECT and _TARGET in missing:
+        missing.remove(_TARGET)  # one looks at a table before one knows
+        values["dataset"]["target"] = None
+    for key in sorted(missing):
         raise ConfigurationError(f"{key}: no value is given -> add {key}=...")
     return checked(values)
 

@@ -11,6 +11,8 @@ _WHY = {
     "engine.threads": "has no threads to set",
     "": "has no use for it",
 }
+# What an inspection reads.
+_LOOKS = ("dataset", "cleaning", "engine.threads", "command", "debug")
 
 
 def refuse_unread(config: Configuration) -> None:
@@ -31,6 +33,8 @@ def _unread(key: str, config: Configuration) -> str:
     command, engine = config.settings.command, config.settings.engine.name
     if key.startswith("sweep."):
         return "only a sweep reads it -> tandem sweep"
+    if command is Command.INSPECT and not key.startswith(_LOOKS):
+        return "an inspection has no use for it -> tandem run"
     if key.startswith("compare.") and command is not Command.COMPARE:
         return "only a comparison reads it -> tandem compare"
     readers = [f"engine={name}" for name, one in ENGINES.items() if key.startswith(one.reads)]

@@ -1,5 +1,6 @@
 """From the user's words to a Dataset: files, schema, CSV, Parquet, flights, samples."""
 
+from tandem.dataset.csv_columns import are_dates
 from tandem.dataset.csv_rejects import as_lines
 from tandem.dataset.opening import open_dataset
 from tandem.dataset.parquet import (
@@ -17,6 +18,7 @@ from tandem.dataset.parquet import (
 from tandem.dataset.samples import example, sample
 
 __all__ = [
+    "are_dates",
     "as_lines",
     "as_pandas",
     "example",

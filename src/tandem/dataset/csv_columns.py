@@ -91,6 +91,11 @@ def _keys(form: str, cell: str) -> str:
     return "write plain numbers" if "numbers" in form else "write what matters of them as numbers"
 
 
+def are_dates(cells: Sequence[str]) -> bool:
+    """Whether all of some cells look like dates."""
+    return bool(cells) and all(re.match(_FORMS["dates"], cell) for cell in cells)
+
+
 def column_types(
     files: Sequence[Path], spelling: Spelling
 ) -> tuple[dict[str, pa.DataType], list[Remark]]:

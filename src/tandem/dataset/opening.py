@@ -17,6 +17,8 @@ from tandem.dataset.schema import (
     named_index,
     one_schema,
     saved_index,
+    stand_in,
+    unread,
     without,
 )
 from tandem.errors import ConfigurationError, DataError
@@ -26,8 +28,11 @@ from tandem.redaction import shown
 from tandem.settings import PLAIN, Files, Flights, Spelling
 
 
-def open_dataset(source: Files | Flights) -> Dataset:
+def open_dataset(source: Files | Flights, *, to_look: bool = False) -> Dataset:
     """The dataset of the files that `source` names; CSV is first converted to Parquet, once.
+
+    `to_look`: without a target, the first column of numbers stands for it; columns of types that
+    no run reads are left out, with a note.
 
     Raises ConfigurationError where path or target are not given, or a key is about other files;
     DataError where files or columns are not there, cannot be read, or hold what no regression
@@ -46,8 +51,12 @@ def open_dataset(source: Files | Flights) -> Dataset:
         saved = ["", *saved]
     schema = one_schema({file: without(found, saved) for file, found in schemas.items()})
     exclude = [name for name in source.exclude if name not in saved]
+    if to_look and not source.target:
+        source = replace(source, target=stand_in(schema, source.include, exclude))
     named = check_names(schema, source.target, source.include, exclude)
     notes = converted.notes(source.target, named) if converted else ()
+    odd = dict(unread(schema, named[1:])) if to_look else {}
+    named = [name for name in named if name not in odd]
     kinds = kinds_of(schema, named, source.exclude)
     columns = [Column(f"c{i}", name, kind) for i, (name, kind) in enumerate(kinds.items())]
     if columns[0].kind is not Kind.NUMERIC:
@@ -64,7 +73,8 @@ def open_dataset(source: Files | Flights) -> Dataset:
     if first == 0:
         bad = f" but {converted.rejected:,} bad ones" if converted and converted.rejected else ""
         raise DataError(f"{path}: the files hold no row{bad} -> check the data")
-    notes = (*notes, *left_out(saved, source.exclude), *named_index(schema, named[1:]))
+    notes = (*notes, *odd.values(), *left_out(saved, source.exclude))
+    notes = (*notes, *named_index(schema, named[1:]))
     if not converted:
         notes = (*notes, *folder_keys(path, files, schema.names))
     return Dataset(

@@ -150,6 +150,25 @@ def _named(key: str, patterns: Iterable[str], names: Sequence[str]) -> set[str]:
     return found
 
 
+def stand_in(schema: pa.Schema, include: Sequence[str], exclude: Sequence[str]) -> str | None:
+    """The first column of numbers among those that are read; None: there is none."""
+    names = schema.names
+    gone, some = _named("exclude", exclude, names), _named("include", include, names) or names
+    read = (name for name in names if name in some and name not in gone)
+    return next((n for n in read if _kind_of(schema.field(n).type) is Kind.NUMERIC), None)
+
+
+def unread(schema: pa.Schema, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Those of `names` that are neither numbers nor text, with a line on each."""
+    for name in names:
+        if _kind_of(kind := schema.field(name).type) is None:
+            told = (
+                f"column '{name}' holds {kind}: a run refuses it, only numbers, text and booleans "
+                f"are read -> convert it, or {override('exclude', [name])}"
+            )
+            yield name, told
+
+
 def kinds_of(schema: pa.Schema, names: Sequence[str], exclude: Sequence[str]) -> dict[str, Kind]:
     """How each of `names` takes part, in their order.
 

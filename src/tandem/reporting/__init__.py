@@ -2,6 +2,7 @@
 
 from tandem.reporting.charts import data_uri, draw, grid, png
 from tandem.reporting.headlines import five_digits, headline
+from tandem.reporting.inspection import inspection_html, inspection_table, inspection_title
 from tandem.reporting.page import page_html, page_markdown, page_note
 from tandem.reporting.run_texts import (
     checks_json,
@@ -34,6 +35,9 @@ __all__ = [
     "folds_table",
     "grid",
     "headline",
+    "inspection_html",
+    "inspection_table",
+    "inspection_title",
     "markdown",
     "model_card",
     "page_html",

@@ -5,9 +5,9 @@ as one stretch; a stretch is decoded in pieces; a piece becomes a batch (numbers
 categories as codes, folds); a batch is summed tile by tile, row vector by row vector.
 """
 
-from tandem.scan.arrow import NotFiniteError
+from tandem.scan.arrow import NotFiniteError, categories, decimals, numbers
 from tandem.scan.first_rows import cardinalities
-from tandem.scan.pieces import Stretch
+from tandem.scan.pieces import Piece, Pieces, Stretch
 from tandem.scan.row_groups import Reader
 from tandem.scan.scanner import Scanned, Scanner
 from tandem.scan.threads import Run, Work, in_order
@@ -15,6 +15,8 @@ from tandem.scan.work import each, versions
 
 __all__ = [
     "NotFiniteError",
+    "Piece",
+    "Pieces",
     "Reader",
     "Run",
     "Scanned",
@@ -22,7 +24,10 @@ __all__ = [
     "Stretch",
     "Work",
     "cardinalities",
+    "categories",
+    "decimals",
     "each",
     "in_order",
+    "numbers",
     "versions",
 ]

@@ -65,7 +65,10 @@ def check_finite(columns: Iterable[pa.Array | pa.ChunkedArray]) -> None:
 
 
 def numbers(column: pa.Array | pa.ChunkedArray, *, nan: bool) -> Cells:
-    """A numeric column; with `nan`, NaN is missing too. A decimal is in units of 10**-decimals."""
+    """A numeric column, shape (rows,); with `nan`, NaN is missing too.
+
+    A decimal is in units of 10**-decimals.
+    """
     array = one_array(column)
     if pa.types.is_null(array.type):
         return Cells(np.zeros(len(array)), np.arange(len(array)))
@@ -80,7 +83,10 @@ def numbers(column: pa.Array | pa.ChunkedArray, *, nan: bool) -> Cells:
 
 
 def categories(column: pa.Array | pa.ChunkedArray) -> tuple[Codes, Integers]:
-    """A categorical column as codes, and where it is missing; missing is the level MISSING."""
+    """A categorical column as codes, and where it is missing, positions of shape (gaps,).
+
+    Missing is the level MISSING.
+    """
     if not pa.types.is_dictionary(column.type):
         column = column.cast(pa.string()).dictionary_encode()
     elif isinstance(column, pa.ChunkedArray) and column.num_chunks > 1:

@@ -32,7 +32,10 @@ _STOPPED = -1
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some neighbouring rows: the row id of the first, their number, and their columns by name."""
+    """Some neighbouring rows: the row id of the first, their number, and their columns by name.
+
+    A column has the shape (rows,).
+    """
 
     first_row: int
     rows: int

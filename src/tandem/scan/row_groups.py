@@ -68,13 +68,15 @@ class Reader:
         self._coded.clear()
         return Footers(tuple(found), nulls, types)
 
-    def pieces(self, stretches: Sequence[Stretch], columns: Sequence[Column]) -> Pieces:
-        """`columns` of the rows of `stretches`, piece by piece.
+    def pieces(
+        self, stretches: Sequence[Stretch], columns: Sequence[Column], cells: int | None = None
+    ) -> Pieces:
+        """`columns` of the rows of `stretches`, in pieces of about `cells` cells.
 
         Where a piece is decoded, DataError is raised if its row group cannot be read.
         """
         numeric = all(column.kind is Kind.NUMERIC for column in columns)
-        cells = NUMERIC_CELLS if numeric else BATCH_CELLS
+        cells = cells or (NUMERIC_CELLS if numeric else BATCH_CELLS)
         rows = max(cells // max(len(columns), 1) // TILE, 1) * TILE
         return Pieces(self._open, stretches, [column.name for column in columns], rows)
 
