@@ -33,7 +33,7 @@ libraries = pytest.mark.parametrize("library", ["pandas", "pyarrow"])
 def cleaning(
     above: float = 0.60, below: float = 0.05, missing: MissingCategory = MissingCategory.KEEP
 ) -> Cleaning:
-    return Cleaning(above, below, FitOn.TRAIN, missing, Encoding.INDEX, 10.0)
+    return Cleaning(above, below, FitOn.TRAIN, missing, Encoding.INDEX, 100, 10.0)
 
 
 def decision(column: Column, missing: int, rows: int, thresholds: Cleaning) -> Decision:

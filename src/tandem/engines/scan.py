@@ -18,6 +18,7 @@ from typing import TypeVar
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from tandem.cleaning import features_of
 from tandem.engines.base import Decide, Progress
 from tandem.errors import ConfigurationError
 from tandem.folds import check_folds
@@ -43,6 +44,8 @@ T = TypeVar("T")
 
 # Each scan brings the centres nearer by all the digits of a float64.
 _RECENTRINGS = 6
+# 0/1 features whose fits take no time that anybody would notice.
+_FEW_FEATURES = 200
 
 
 class Engine:
@@ -153,6 +156,8 @@ class Engine:
             smoothing = dict.fromkeys(places, self.task.cleaning.smoothing)
             as_features = columns if encoding is Encoding.ONE_HOT else ()
             one_hot = self._one_hot(scanned.plan, as_features)
+            if sum(self._features(scanned, c) for c in one_hot) > _FEW_FEATURES:
+                continue
             if (smoothing, one_hot) == (present.smoothing, present.one_hot):
                 rmse = judge(measured).rmse_mean[self.task.grid.index(point)]
                 found[encoding] = float(rmse)
@@ -177,6 +182,11 @@ class Engine:
                 )
         smoothing = dict.fromkeys(found, cleaning.smoothing)
         return Protocol(cleaning.fit_on is FitOn.ALL, one_hot, smoothing, whole=scanned.whole)
+
+    def _features(self, scanned: Scanned, category: int) -> int:
+        """How many it would be, one per level."""
+        levels = len(scanned.moments.categories[category].levels)
+        return features_of(levels, self.task.cleaning.max_levels)
 
     def _one_hot(self, plan: Plan, columns: Iterable[Column]) -> dict[int, int]:
         """Levels of each that have a feature of their own, by position among the categories."""

@@ -148,6 +148,20 @@ class Indicators:
             yield _Crossed(right, left, pair.right, pair.left, fold, rows)
 
 
+def with_pairs(gram: DoubleDouble, ours: Integers, sums: Array, means: Array) -> DoubleDouble:
+    """`gram` of the features `ours` beside all, and in float64 the 0/1 features beside each other.
+
+    `gram`: shape (ours, d); `sums`: over the rows of [1, h][1, h]', shape (1 + d, 1 + d), from
+    which sum (h - mean)(h - mean)' follows; `means`: shape (d,); the answer has shape (d, d).
+    """
+    rows, total = sums[0, 0], sums[0, 1:]
+    pairs = sums[1:, 1:] - np.outer(means, total) - np.outer(total - rows * means, means)
+    found = DoubleDouble.of(pairs)
+    found.hi[ours], found.lo[ours] = gram.hi, gram.lo
+    found.hi[:, ours], found.lo[:, ours] = gram.hi.T, gram.lo.T
+    return found
+
+
 def _sums_at(
     cells: Integers, values: Array | NDArray[np.int32], rows: Integers, size: int
 ) -> DoubleDouble:

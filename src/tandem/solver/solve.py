@@ -29,6 +29,7 @@ from tandem.solver.collinear import NEARLY, Groups, groups
 from tandem.solver.double_double import DoubleDouble, stacked
 from tandem.solver.factor import Factor
 from tandem.solver.objective import Penalty
+from tandem.solver.splits import FEW
 from tandem.solver.standard import ROUNDED, Rank
 
 KKT_TOLERANCE = 1e-12  # of max |c|
@@ -84,7 +85,7 @@ def solve(
     ]
     pairs = [*zip(grid, (point.hi for point in points), strict=True)]
     kkt = np.array([system.violation(xy.hi, penalty, weights) for penalty, weights in pairs])
-    moves = np.array([system.rounding(penalty, weights) for penalty, weights in pairs])
+    moves = system.roundings(pairs)
     return Solution(stacked(points), kkt, moves, *system.facts())
 
 
@@ -139,8 +140,23 @@ class _System:
         kept = self.values[self.kept(l2)] + l2
         return float(kept[-1] / kept[0]) if len(kept) else 1.0
 
+    def roundings(self, pairs: Sequence[tuple[Penalty, Array]]) -> Array:
+        """As `Solution.rounding` says, shape (points,).
+
+        Of many features, one bound for all lassos where it is small: the eigenvalues of the
+        features that are in any of them enclose those of each.
+        """
+        lassos = [weights for penalty, weights in pairs if penalty.l1 > 0.0]
+        if len(self.values) > FEW and lassos:
+            together = np.any(lassos, axis=0).astype(np.float64)
+            bound = self.rounding(Penalty(1.0, 0.0), together)
+            if bound <= SHOWS:
+                found = [bound if p.l1 > 0.0 else self.rounding(p, w) for p, w in pairs]
+                return np.array(found)
+        return np.array([self.rounding(penalty, weights) for penalty, weights in pairs])
+
     def rounding(self, penalty: Penalty, weights: Array) -> float:
-        """As `Solution.rounding` says; without a bound where an eigenvalue was taken as 0."""
+        """Of one; without a bound where an eigenvalue was taken as 0."""
         values, known = self.values + penalty.l2, len(self.rank.sets)
         if penalty.l1 > 0.0 and values[-1] * EPSILON > SHOWS * values[0]:
             on = np.flatnonzero(weights)
@@ -162,7 +178,7 @@ class _System:
             inverse, initial=np.inf, where=kept
         )
         for _ in range(_REFINEMENTS if hard else 1):
-            if hard or self.rank.least is not None:
+            if (hard and np.any(self.gram.lo)) or self.rank.least is not None:
                 products = self.gram * weights[None, :]
                 left = (xy - products.sum(axis=1) - weights * l2).rounded()
             else:

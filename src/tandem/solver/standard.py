@@ -7,7 +7,7 @@ import numpy as np
 from tandem.moments import Integers
 from tandem.records import Array
 from tandem.solver.double_double import DoubleDouble
-from tandem.solver.splits import CONSTANT, Normal
+from tandem.solver.splits import CONSTANT, FEW, Normal
 
 _EPSILON = float(np.finfo(np.float64).eps)
 
@@ -61,10 +61,12 @@ class Standard:
         varies = np.flatnonzero(~constant[:-1])
         scale = deviation[varies]
         signal = 0.0 if constant[-1] else 1.0
-        # In double-double: a rounded factor would be another matrix.
-        per = DoubleDouble.of(1.0) / scale
-        factors = per[:, None] * per[None, :] / rows
-        xx = gram[np.ix_(varies, varies)] * factors
+        xx, per = gram[np.ix_(varies, varies)], DoubleDouble.of(1.0) / scale
+        if train.exact or len(varies) <= FEW:
+            # A rounded factor would be another matrix.
+            xx = xx * (per[:, None] * per[None, :] / rows)
+        else:
+            xx = DoubleDouble.of(xx.hi / np.outer(scale, scale) / rows)
         xy = gram[varies, -1] / scale / rows * signal
         yy = float(variance[-1]) * signal
         # As least squares on the rows counts a singular value as 0.

@@ -36,8 +36,8 @@ from tandem.solver.centres import moved
 from tandem.solver.double_double import DoubleDouble, concatenated
 from tandem.solver.doubled import block, joined, others
 from tandem.solver.encodings import Protocol, encoded_sums, target_means
-from tandem.solver.indicators import Indicators
-from tandem.solver.splits import CONSTANT, Normal, Split
+from tandem.solver.indicators import Indicators, with_pairs
+from tandem.solver.splits import CONSTANT, FEW, Normal, Split
 
 # Indices of every category -> what those that are only counted sum to, as
 # `scan.index_sums.counted_sums` of all rows.
@@ -240,24 +240,37 @@ class Folding:
         self, matrix: DoubleDouble, summed: DoubleDouble, means: DoubleDouble, rest: DoubleDouble
     ) -> Normal:
         """Sum of (v - rest)(v - rest)', v = u - means * o; `summed`: sums as they were scanned."""
-        value, there, rows = self._value, self._there, float(matrix.hi[0, 0])
-        across, down = means[None, :], means[:, None]
-        square = matrix[np.ix_(value, value)]
-        mixed = matrix[np.ix_(value, there)]
-        half = square - down * matrix[np.ix_(there, value)]
-        gram = half - across * (mixed - down * matrix[np.ix_(there, there)])
-        if np.any(rest.hi):
-            sums = self._sums(matrix, means)
-            gram = gram - sums[:, None] * rest[None, :] - rest[:, None] * sums[None, :]
-            gram = gram + rest[:, None] * rest[None, :] * rows
+        value, rows = self._value, float(matrix.hi[0, 0])
+        ours = np.arange(len(value))
+        if many := len(value) > FEW and not self.vector.exact:
+            ours = np.flatnonzero(value < self.vector.width + len(self._indices))
+        gram = self._centred(matrix, means, rest, ours)
+        if many:
+            at = np.append(0, value)
+            gram = with_pairs(gram, ours, matrix.hi[np.ix_(at, at)], means.hi)
         unit = self._per_unit
         if self.vector.decimals:
             gram = gram / unit[:, None] / unit[None, :]
         numeric = value < self.vector.width
-        squares = square.hi.diagonal().copy()
+        squares = matrix.hi[value, value]
         squares[numeric] = summed.hi.diagonal()[value[numeric]]
         sets = tuple(self._sets.values())
         return Normal(int(rows), gram, squares / unit**2, self.vector.exact, sets)
+
+    def _centred(
+        self, matrix: DoubleDouble, means: DoubleDouble, rest: DoubleDouble, own: Integers
+    ) -> DoubleDouble:
+        """Sum of (v - rest)(v - rest)' for the features `own` beside all, shape (own, p + 1)."""
+        value, there, rows = self._value, self._there, float(matrix.hi[0, 0])
+        across, down = means[None, :], means[own][:, None]
+        mixed = matrix[np.ix_(value[own], there)]
+        half = matrix[np.ix_(value[own], value)] - down * matrix[np.ix_(there[own], value)]
+        gram = half - across * (mixed - down * matrix[np.ix_(there[own], there)])
+        if np.any(rest.hi):
+            sums, left = self._sums(matrix, means), rest[own][:, None]
+            gram = gram - sums[own][:, None] * rest[None, :] - left * sums[None, :]
+            gram = gram + left * rest[None, :] * rows
+        return gram
 
     def _variation(self, gram: DoubleDouble) -> float:
         """Sum of squares of the target of one fold about its mean; 0 where its range is 0."""
