@@ -1,6 +1,7 @@
 """The fold of a row: the same for every engine, of equal size, independent of everything."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -8,8 +9,8 @@ from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from tandem.folds import EVEN_ROWS, Assignment, mixed
-from tandem.oracle import folds_of
-from tandem.settings import Folds
+from tandem.oracle import folds_of, group_fold
+from tandem.settings import FoldKind, Folds
 
 ROWS = 200_000
 # A lawful hash trips one of the some hundred checks below once in a thousand rewrites of it.
@@ -138,3 +139,33 @@ def test_blocks_are_spread_over_the_folds_like_rows() -> None:
 def test_some_rows_have_the_folds_that_they_have_among_all(of: int, first: int, block: int) -> None:
     table = Assignment(Folds(7, 1, block), of)
     assert (table.of(0, 7_001)[first:] == table.of(first, 7_001 - first)).all()
+
+
+def of_groups(values: list[str | None], k: int, seed: int = 0) -> Integers:
+    """The folds of rows whose column holds `values`."""
+    folds = Folds(k, seed, kind=FoldKind.GROUP, column="g")
+    cells = pa.array(values, pa.string())
+    return Assignment(folds, len(values)).of(0, len(values), cells).astype(np.int64)
+
+
+@settings(max_examples=100, deadline=None, database=None)
+@given(
+    values=st.lists(st.one_of(st.none(), st.text(max_size=3)), min_size=1, max_size=40),
+    k=st.integers(2, 1000),
+    seed=st.integers(0, 2**64),
+    data=st.data(),
+)
+def test_a_group_is_in_one_fold_whatever_rows_there_are(
+    values: list[str | None], k: int, seed: int, data: st.DataObject
+) -> None:
+    by = dict(zip(values, of_groups(values, k, seed).tolist(), strict=True))
+    assert by == {value: group_fold(value, Folds(k, seed)) for value in values}
+    others = data.draw(st.permutations(values))[: len(values) // 2 + 1]
+    assert of_groups(others, k, seed).tolist() == [by[value] for value in others]
+
+
+def test_groups_are_spread_over_the_folds() -> None:
+    names = [str(number) for number in range(20_000)]
+    assert_equal_sizes(of_groups(names, 10), 10)
+    assert_independent(of_groups(names, 10), of_groups(names, 10, seed=1))
+    assert (of_groups(names, 12) % 4 == of_groups(names, 4)).all()

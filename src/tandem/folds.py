@@ -1,15 +1,21 @@
-"""Which fold a row is in: a function of row id, k and seed, and of the rows of a small table."""
+"""Which fold a row is in: a function of row id, k and seed, and of the rows of a small table.
 
+Or of what stands in a column: rows that share a value of it are in one fold.
+"""
+
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Self, TypeVar
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tandem.errors import DataError
-from tandem.settings import Folds
+from tandem.settings import FoldKind, Folds
 
 # A prime below 2**31 that is 2 modulo 3, so that cubing is a permutation of the residues and
 # every product stays below 2**62: Spark's ANSI mode raises on integer overflow.
@@ -24,6 +30,10 @@ EVEN_ROWS = 10_000
 
 ROW_ID = "row_id"
 FOLD = "fold"
+
+# Hexadecimal digits of a digest that make the number of a group: 60 bits, which Spark's integers
+# hold too.
+GROUP_DIGITS = 15
 
 
 class _Rows:
@@ -53,6 +63,8 @@ T = TypeVar("T")
 class Assignment:
     """The fold of every row of a table of `rows` rows: h(b, seed) % k, b the row's first neighbour.
 
+    Of groups, the rows that share a value of a column: `group_number` % k.
+
     Neighbours are the `folds.block` rows that share a fold. h is a permutation of the row ids, so
     folds are of equal size to within chance: rows are spread as if each had drawn its fold. Up to
     EVEN_ROWS rows, the rank of h among all blocks stands in its place: the sizes of two folds
@@ -77,12 +89,22 @@ class Assignment:
         return self.rows <= EVEN_ROWS
 
     @property
-    def depends_on(self) -> tuple[int, ...]:
+    def depends_on(self) -> tuple[int | str | None, ...]:
         """Everything but k that the fold of a row depends on."""
-        return (self.folds.seed, self.folds.block, self.rows if self.even else 0)
+        folds = self.folds
+        if folds.kind is FoldKind.GROUP:
+            return (folds.kind, folds.column, folds.seed)
+        return (folds.seed, folds.block, self.rows if self.even else 0)
 
-    def of(self, first: int, rows: int) -> NDArray[Any]:
-        """The fold of each of `rows` consecutive row ids from `first`, shape (rows,)."""
+    def of(
+        self, first: int, rows: int, cells: pa.Array | pa.ChunkedArray | None = None
+    ) -> NDArray[Any]:
+        """The fold of each of `rows` consecutive row ids from `first`, shape (rows,).
+
+        `cells`: of the column that folds go by, where they go by one.
+        """
+        if cells is not None:
+            return self._of_groups(cells)
         size = self.folds.block
         block = first // size
         count = (first + rows - 1) // size - block + 1
@@ -98,6 +120,36 @@ class Assignment:
         skip = first - block * size
         # Not np.repeat, which copies element by element.
         return np.broadcast_to(found[:, None], (count, size)).ravel()[skip : skip + rows]
+
+    def _of_groups(self, cells: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
+        values, codes = _coded(cells)
+        numbers = [group_number(value, self.folds.seed) % self.k for value in (*values, None)]
+        return np.array(numbers, dtype=np.uint16 if self.k <= 2**16 else np.int64)[codes]
+
+
+def _coded(cells: pa.Array | pa.ChunkedArray) -> tuple[list[str], NDArray[np.int32]]:
+    """The distinct values as text, and the place of every row's among them; of a gap, the end."""
+    if pa.types.is_dictionary(cells.type):
+        cells = cells.cast(cells.type.value_type)
+    if pa.types.is_floating(cells.type):  # all whole, or the dataset would not have been opened
+        values = cells.cast(pa.float64())
+        cells = pc.if_else(pc.is_nan(values), None, values).cast(pa.int64())
+    texts = cells.cast(pa.large_string())
+    array = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+    coded = array.dictionary_encode()
+    indices = coded.indices.fill_null(len(coded.dictionary))
+    # From the buffer: what Arrow has for it imports pandas.
+    codes = np.frombuffer(indices.buffers()[1], np.int32, len(indices), indices.offset * 4)
+    return coded.dictionary.to_pylist(), codes
+
+
+def group_number(value: str | None, seed: int) -> int:
+    """The first 60 bits of the SHA-256 of `seed:value`, of `seed` where there is no value.
+
+    A function of the bytes of the value alone: whatever rows and other groups there are.
+    """
+    text = f"{seed}" if value is None else f"{seed}:{value}"
+    return int(hashlib.sha256(text.encode()).hexdigest()[:GROUP_DIGITS], 16)
 
 
 @lru_cache(maxsize=4)
@@ -137,7 +189,12 @@ def check_folds(n_test: Sequence[int], folds: Folds) -> None:
         )
     empty = [fold for fold, rows in enumerate(n_test) if rows == 0]
     if empty:
+        fewer = "choose fewer folds, a smaller folds.block, or another folds.seed"
+        if folds.kind is FoldKind.GROUP:
+            fewer = (
+                "choose fewer folds, another folds.seed, or a column of more values than "
+                f"'{folds.column}'"
+            )
         raise DataError(
-            f"folds.k: {folds.k}: fold {empty[0]} is empty with {used} rows used -> "
-            "choose fewer folds, a smaller folds.block, or another folds.seed"
+            f"folds.k: {folds.k}: fold {empty[0]} is empty with {used} rows used -> {fewer}"
         )

@@ -67,9 +67,10 @@ def keys_table() -> str:
     for group, default in _defaults((folder / "config.yaml").read_text(encoding="utf-8")).items():
         files = sorted((folder / group).glob("*.yaml"), key=lambda file: file.stem != default)
         for file in files:
+            of_one = group == "dataset" or file.stem != default
+            own = f" (`{group}={file.stem}`)" if of_one else ""
             for key, value, meaning in _keys(file):
                 name = f"{group}.{key}"
-                own = f" (`{group}={file.stem}`)" if group == "dataset" else ""
                 rows.setdefault(name, f"| `{name}`{own} | {value} | {meaning} |")
     return "\n".join(("| key | default | meaning |", "|---|---|---|", *rows.values())) + "\n"
 

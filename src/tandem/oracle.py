@@ -3,6 +3,7 @@
 It shares no code with the engines: of the package it knows only the question (`Task`).
 """
 
+import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +24,7 @@ Row = dict[str, Any]
 Array = NDArray[np.float64]
 
 ROW_ID = "\x00row id"  # beside the columns' names in a row: no column is called this
+FOLD_CELL = "\x00fold"  # the same: what stands in the column that folds go by
 MISSING = "\x00missing"  # what a missing category is called where categories are ordered
 
 
@@ -72,7 +74,9 @@ def read_rows(dataset: Dataset) -> list[Row]:
     for file in dataset.files:
         for cells in pq.ParquetFile(file.path).read().to_pylist():
             row = {column.name: value(column, cells[column.name]) for column in dataset.columns}
-            rows.append({**row, ROW_ID: len(rows)})
+            by = dataset.fold_column
+            fold_cell = None if by is None else label(cells[by.name])
+            rows.append({**row, ROW_ID: len(rows), FOLD_CELL: fold_cell})
     return rows
 
 
@@ -84,6 +88,15 @@ def value(column: Column, cell: Any) -> float | str | None:
         return {True: "true", False: "false"}[cell] if isinstance(cell, bool) else str(cell)
     number = float(cell)
     return None if math.isnan(number) else number
+
+
+def label(cell: Any) -> str | None:
+    """What stands in the column that folds go by, as text; whole numbers without a point."""
+    if isinstance(cell, bool):
+        return {True: "true", False: "false"}[cell]
+    if isinstance(cell, float):
+        return None if math.isnan(cell) else str(int(cell))
+    return None if cell is None else str(cell)
 
 
 def plan_of(rows: Sequence[Row], task: Task) -> dict[str, str]:
@@ -129,6 +142,12 @@ def folds_of(rows: int, folds: Folds) -> list[int]:
     return [mixed[row // folds.block] % folds.k for row in range(rows)]
 
 
+def group_fold(cell: str | None, folds: Folds) -> int:
+    """The first 15 hexadecimal digits of the SHA-256 of `seed:value`, of `seed` in a gap, % k."""
+    text = str(folds.seed) if cell is None else f"{folds.seed}:{cell}"
+    return int(hashlib.sha256(text.encode()).hexdigest()[:15], 16) % folds.k
+
+
 def cross_validate(task: Task) -> OracleResult:
     """rmse = sqrt(sse / n), r2 = 1 - sse / sst, mae = sum |error| / n on held-out rows by fold and
     grid point; refits.
@@ -142,7 +161,10 @@ def cross_validate(task: Task) -> OracleResult:
     imputed = [name for name, action in actions.items() if action == "impute mean"]
     features = [c for c in task.dataset.features if actions[c.name] != "drop column"]
 
-    fold_of = folds_of(len(rows), task.folds)
+    if task.folds.kind == "group":
+        fold_of = [group_fold(row[FOLD_CELL], task.folds) for row in rows]
+    else:
+        fold_of = folds_of(len(rows), task.folds)
     on_all = fit_cleaner(used, features, actions, task)
     rmse, r2, mae = np.empty((3, task.folds.k, len(task.grid)))
     for fold in range(task.folds.k):

@@ -83,7 +83,8 @@ class Dataset:
     """Parquet files in row-id order, the target and the features, and the digest of the content.
 
     `notes`: what the user should know of how it is read, a line each. `rejected`: bad rows that
-    are not in the files; `rejects`: the first of them.
+    are not in the files; `rejects`: the first of them. `fold_column`: what folds go by, where they
+    go by a column; it need not be a feature.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     rejected: int = 0
     rejects: tuple[Reject, ...] = ()
+    fold_column: Column | None = None
 
     @property
     def rows(self) -> int:

@@ -51,6 +51,13 @@ class Encoding(StrEnum):
     TARGET = "target"
 
 
+class FoldKind(StrEnum):
+    """What decides the fold of a row: its place, or what stands in a column."""
+
+    KFOLD = "kfold"
+    GROUP = "group"
+
+
 class OnBadRow(StrEnum):
     """A row of a CSV file that breaks a rule ends the run, or is left out and listed."""
 
@@ -155,11 +162,13 @@ class Cleaning:
 
 @dataclass(frozen=True, slots=True)
 class Folds:
-    """k folds; `block` neighbouring rows share a fold."""
+    """k folds. Of `kfold`, `block` neighbouring rows share a fold; others go by a `column`."""
 
     k: Annotated[int, at_least(2, "folds.k=3")]
     seed: Seed
-    block: Count
+    block: Count = 1
+    kind: FoldKind = FoldKind.KFOLD
+    column: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,9 @@ def spot_check(task: Task) -> Iterator[Difference]:
         return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.parquet"
-        table = sample(task.dataset, [column.name for column in task.dataset.columns], rows)
+        by = task.dataset.fold_column
+        read = dict.fromkeys((*task.dataset.columns, *([by] if by else [])))
+        table = sample(task.dataset, [column.name for column in read], rows)
         table = table.slice(0, rows)
         pq.write_table(table, path)
         few = replace(task.dataset, files=(File(str(path), table.num_rows, 0),))

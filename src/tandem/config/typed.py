@@ -155,6 +155,12 @@ def _unknown_key(key: str, arguments: Sequence[str]) -> ConfigurationError:
     group, _, name = key.partition(".")
     if group == "dataset" and key in keys():
         return of_other_dataset(key, value)
+    if group == "folds" and key in keys():
+        chosen = [word.partition("=")[2] for word in arguments if word.startswith("folds=")]
+        return ConfigurationError(
+            f"{key}: {value}: folds={(*chosen, 'kfold')[0]} does not read it -> another choice of "
+            "folds does: tandem --help folds"
+        )
     groups = {one.split(".")[0] for one in keys()}
     hint = nearest(key, keys()) if name else nearest(key, groups)
     return ConfigurationError(f"{key}: there is no such key{hint} -> tandem --help lists every key")

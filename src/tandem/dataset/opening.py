@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tandem.dataset.csv import Converted, to_parquet
 from tandem.dataset.files import ending, find_files, is_text
+from tandem.dataset.fold_columns import as_column, check_groups, fold_column
 from tandem.dataset.parquet import read_footer
 from tandem.dataset.schema import (
     check_names,
@@ -14,6 +15,7 @@ from tandem.dataset.schema import (
     folder_keys,
     kinds_of,
     left_out,
+    matching,
     named_index,
     one_schema,
     saved_index,
@@ -25,14 +27,17 @@ from tandem.errors import ConfigurationError, DataError
 from tandem.machine import marks
 from tandem.records import Column, Dataset, File, Kind
 from tandem.redaction import shown
-from tandem.settings import PLAIN, Files, Flights, Spelling
+from tandem.settings import PLAIN, Files, Flights, Folds, Spelling
 
 
-def open_dataset(source: Files | Flights, *, to_look: bool = False) -> Dataset:
+def open_dataset(
+    source: Files | Flights, folds: Folds | None = None, *, to_look: bool = False
+) -> Dataset:
     """The dataset of the files that `source` names; CSV is first converted to Parquet, once.
 
-    `to_look`: without a target, the first column of numbers stands for it; columns of types that
-    no run reads are left out, with a note.
+    The column that `folds` go by, if any, is no feature unless the user includes it. `to_look`:
+    without a target, the first column of numbers stands for it; columns of types that no run reads
+    are left out, with a note.
 
     Raises ConfigurationError where path or target are not given, or a key is about other files;
     DataError where files or columns are not there, cannot be read, or hold what no regression
@@ -53,7 +58,11 @@ def open_dataset(source: Files | Flights, *, to_look: bool = False) -> Dataset:
     exclude = [name for name in source.exclude if name not in saved]
     if to_look and not source.target:
         source = replace(source, target=stand_in(schema, source.include, exclude))
-    named = check_names(schema, source.target, source.include, exclude)
+    by = fold_column(schema, folds, source.target) if folds else None
+    label = by not in matching("include", source.include, schema.names)
+    named = check_names(
+        schema, source.target, source.include, [*exclude, by] if by and label else exclude
+    )
     notes = converted.notes(source.target, named) if converted else ()
     odd = dict(unread(schema, named[1:])) if to_look else {}
     named = [name for name in named if name not in odd]
@@ -66,6 +75,8 @@ def open_dataset(source: Files | Flights, *, to_look: bool = False) -> Dataset:
         )
     for file, footer in footers.items():
         check_numbers(file, footer, named)
+    if by:
+        check_groups(files, by)
     first, records = 0, []
     for file, footer in footers.items():
         records.append(File(str(file), footer.num_rows, first))
@@ -75,6 +86,8 @@ def open_dataset(source: Files | Flights, *, to_look: bool = False) -> Dataset:
         raise DataError(f"{path}: the files hold no row{bad} -> check the data")
     notes = (*notes, *odd.values(), *left_out(saved, source.exclude))
     notes = (*notes, *named_index(schema, named[1:]))
+    if by and label and by not in source.exclude:
+        notes = (*notes, f"{by}: folds go by it: no feature -> dataset.include='*' makes it one")
     if not converted:
         notes = (*notes, *folder_keys(path, files, schema.names))
     return Dataset(
@@ -86,6 +99,7 @@ def open_dataset(source: Files | Flights, *, to_look: bool = False) -> Dataset:
         notes,
         converted.rejected if converted else 0,
         converted.rejects if converted else (),
+        as_column(by, columns) if by else None,
     )
 
 

@@ -121,8 +121,8 @@ def check_names(
             f"dataset.target: there is no column '{target}'{nearest(target, names)}"
             f" -> one of {', '.join(names)}"
         )
-    excluded = {target, *_named("exclude", exclude, names)}
-    included = _named("include", include, names) or names
+    excluded = {target, *matching("exclude", exclude, names)}
+    included = matching("include", include, names) or names
     features = [name for name in names if name in included and name not in excluded]
     if not features:
         fewer = "leave fewer columns out: see dataset.include, dataset.exclude"
@@ -136,8 +136,11 @@ def check_names(
     return [target, *features]
 
 
-def _named(key: str, patterns: Iterable[str], names: Sequence[str]) -> set[str]:
-    """The columns of these names, or that a pattern such as `x*` stands for."""
+def matching(key: str, patterns: Iterable[str], names: Sequence[str]) -> set[str]:
+    """The columns of these names, or that a pattern such as `x*` stands for.
+
+    Raises DataError, which names `dataset.key`, where there is none.
+    """
     found: set[str] = set()
     for pattern in patterns:
         some = [name for name in names if fnmatchcase(name, pattern)]

@@ -68,8 +68,17 @@ class Engine:
             ignore_index=True,
         ).set_axis([column.id for column in columns], axis="columns")
         cells = {column.id: typed(frame[column.id], column.kind) for column in columns}
-        cells[FOLD] = Assignment(self.task.folds, len(frame)).of(0, len(frame))
+        cells[FOLD] = self._fold_of_rows()
         self._frame = pd.DataFrame(cells, copy=False)
+
+    def _fold_of_rows(self) -> NDArray[Any]:
+        dataset = self.task.dataset
+        assigned, by = Assignment(self.task.folds, dataset.rows), dataset.fold_column
+        parts = []
+        for file in dataset.files:
+            cells = read_columns(file.path, [by.name]).column(0) if by else None
+            parts.append(assigned.of(file.first_row, file.rows, cells))
+        return np.concatenate(parts)
 
     def prepare(self, decide: Decide) -> tuple[Plan, Ledger]:
         plan = decide(measure(nw.from_native(self._frame).lazy(), self.task.dataset))

@@ -44,7 +44,9 @@ def _lines(result: Result, weights: Mapping[str, float]) -> Iterator[tuple[str, 
     of = f" (best of {points})" if points > 1 else ""
     penalty = f"reg_param {point.reg_param:g}, elastic_net_param {point.elastic_net_param:g}"
     yield "penalty", penalty + of
-    folds, mean = f"over {result.task.folds.k} folds", float(scores.rmse_mean[best])
+    by = result.task.dataset.fold_column
+    folds = f"over {result.task.folds.k} folds" + (f" by {by.name}" if by else "")
+    mean = float(scores.rmse_mean[best])
     told = f"{five_digits(mean)} +- {five_digits(float(scores.rmse_std[best]), mean)} {folds}"
     yield "RMSE", f"{told}; {five_digits(baseline(result))} by predicting the mean"
     yield "R2", f"{scores.r2[:, best].mean():.4g}"

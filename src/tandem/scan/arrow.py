@@ -49,7 +49,7 @@ def batch(piece: Piece, plan: Plan, folds: Assignment, with_nan: frozenset[str] 
     return Batch(
         tuple(cells[column.id] for column in wanted),
         tuple(codes[column.id] for column in plan.categorical),
-        folds.of(piece.first_row, piece.rows),
+        folds.of(piece.first_row, piece.rows, piece.columns.get(folds.folds.column or "")),
         dropped,
     )
 

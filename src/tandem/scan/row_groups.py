@@ -63,6 +63,8 @@ class Reader:
             for group in groups:
                 _count_nulls(group, at, nulls)
         schemas = [footer.schema.to_arrow_schema() for footer in self._metadata.values()]
+        if by := self._dataset.fold_column:
+            names.add(by.name)
         types = {name: reduce(united, (s.field(name).type for s in schemas)) for name in names}
         self._text = tuple(name for name, kind in types.items() if _is_text(kind))
         self._coded.clear()

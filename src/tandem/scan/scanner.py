@@ -187,8 +187,10 @@ class Scanner:
         return self._run(work, stretches)
 
     def _rows(self, plan: Plan, *only_checked: Column) -> Rows:
-        columns = (*plan.numeric, plan.target, *plan.categorical, *only_checked)
-        return Rows(self._reader, columns, plan, self._folds, self._with_nan)
+        columns = [*plan.numeric, plan.target, *plan.categorical, *only_checked]
+        if (by := self.dataset.fold_column) and by not in columns:
+            columns.append(by)
+        return Rows(self._reader, tuple(columns), plan, self._folds, self._with_nan)
 
     def _only_checked(self, plan: Plan) -> tuple[Column, ...]:
         """Dropped columns that may hold NaN: how much of them is missing is reported."""

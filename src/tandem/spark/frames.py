@@ -17,7 +17,7 @@ from pyspark.sql import types as T  # noqa: N812 - the same
 
 from tandem.dataset import read_footer
 from tandem.errors import DataError
-from tandem.folds import ROW_ID, Assignment, mixed
+from tandem.folds import GROUP_DIGITS, ROW_ID, Assignment, mixed
 from tandem.records import Column, Dataset, File, Kind
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _UNREADABLE = "FAILED_READ_FILE|PATH_NOT_FOUND"  # as Spark calls it
 _WIDEST_DECIMAL = 38
+FOLD_CELL = "fold_cell"  # what folds go by, as text
 # Unsigned integers as Spark reads them of Parquet: it has signed ones only.
 _TYPES: dict[pa.DataType, T.DataType] = {
     pa.null(): T.IntegerType(),
@@ -39,6 +40,7 @@ _TYPES: dict[pa.DataType, T.DataType] = {
     pa.uint64(): T.DecimalType(20, 0),
     pa.float32(): T.FloatType(),
     pa.float64(): T.DoubleType(),
+    pa.date32(): T.DateType(),
     pa.string(): T.StringType(),
     pa.large_string(): T.StringType(),
     pa.string_view(): T.StringType(),
@@ -68,17 +70,21 @@ def read_frame(session: "SparkSession", dataset: Dataset) -> DataFrame:
     for kinds, paths in parts.items():
         # Spark would also look at the columns that are left out, and end where it knows a type not.
         schema = T.StructType()
-        for column, kind in zip(dataset.columns, kinds, strict=True):
+        for name, kind in zip(_names(dataset), kinds, strict=True):
             found = _spark_type(kind)
             assert found is not None, "`unread_by_spark` says so before"
-            schema.add(column.name, found)
+            schema.add(name, found)
         read = session.read.schema(schema).parquet(*paths)
-        frames.append(read.select(_row_id(session, dataset), *columns))
+        by = dataset.fold_column
+        cells = [_as_text(by.name, schema[by.name].dataType).alias(FOLD_CELL)] if by else []
+        frames.append(read.select(_row_id(session, dataset), *columns, *cells))
     return reduce(DataFrame.union, frames)
 
 
 def fold_of_row(assigned: Assignment) -> SparkColumn:
-    """The fold of every row, by its row id."""
+    """The fold of every row, by its row id, or by what stands in FOLD_CELL."""
+    if assigned.folds.column:
+        return _group_number(assigned.folds.seed) % assigned.k
     row = F.col(ROW_ID)
     if assigned.even:
         # A text, which is one call to the JVM; it is split once, when the plan is made.
@@ -86,6 +92,13 @@ def fold_of_row(assigned: Assignment) -> SparkColumn:
         return F.element_at(F.split(F.lit(listed), ","), (row + 1).cast("int")).cast("bigint")
     folds = assigned.folds
     return mixed(row - row % folds.block, folds.seed) % folds.k
+
+
+def _group_number(seed: int) -> SparkColumn:
+    """As `folds.group_number`."""
+    text = F.coalesce(F.concat(F.lit(f"{seed}:"), F.col(FOLD_CELL)), F.lit(f"{seed}"))
+    digits = F.substring(F.sha2(text, 256), 1, GROUP_DIGITS)
+    return F.conv(digits, 16, 10).cast("bigint")
 
 
 @contextmanager
@@ -104,7 +117,13 @@ def frame_errors() -> Iterator[None]:
 
 def _arrow_types(dataset: Dataset, file: File) -> dict[str, pa.DataType]:
     schema = read_footer(file.path).schema.to_arrow_schema()
-    return {column.name: schema.field(column.name).type for column in dataset.columns}
+    return {name: schema.field(name).type for name in _names(dataset)}
+
+
+def _names(dataset: Dataset) -> list[str]:
+    """Of the columns to read: the dataset's, and the one that folds go by."""
+    by = [dataset.fold_column] if dataset.fold_column else []
+    return [*dict.fromkeys(column.name for column in (*dataset.columns, *by))]
 
 
 def _spark_type(kind: pa.DataType) -> T.DataType | None:
@@ -128,9 +147,20 @@ def _row_id(session: "SparkSession", dataset: Dataset) -> SparkColumn:
 
 
 def _typed(column: Column) -> SparkColumn:
-    quoted = "`" + column.name.replace("`", "``") + "`"
     kind = "double" if column.kind is Kind.NUMERIC else "string"
-    return F.col(quoted).cast(kind).alias(column.id)
+    return F.col(_quoted(column.name)).cast(kind).alias(column.id)
+
+
+def _as_text(name: str, kind: T.DataType) -> SparkColumn:
+    """What folds go by, as `folds` has it: whole numbers without a point."""
+    cell = F.col(_quoted(name))
+    if isinstance(kind, (T.FloatType, T.DoubleType)):
+        cell = F.when(~F.isnan(cell), cell.cast("bigint"))
+    return cell.cast("string")
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
 
 
 def _escape(path: str) -> str:

@@ -91,7 +91,8 @@ def _prepared(config: DictConfig) -> str:
     from tandem.dataset import open_dataset  # noqa: PLC0415 - slow to import; a typo is answered before
 
     try:
-        dataset = open_dataset(settings(config).dataset)
+        chosen = settings(config)
+        dataset = open_dataset(chosen.dataset, chosen.folds)
         Display("sweep").warn_each(dataset.notes)
     except Exception:  # noqa: BLE001 - the job itself will fail, and say of what
         return ""

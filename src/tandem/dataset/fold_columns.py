@@ -1,0 +1,77 @@
+"""The column that folds go by: which one, of which type, and whether it is a feature too."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tandem.dataset.parquet import is_text, open_file, read_footer, reading
+from tandem.errors import ConfigurationError, DataError, nearest
+from tandem.records import Column, Kind
+from tandem.settings import FoldKind, Folds
+
+
+def fold_column(schema: pa.Schema, folds: Folds, target: str | None) -> str | None:
+    """Its name; None where folds go by the place of a row.
+
+    Raises ConfigurationError where none is given, DataError where it is not there, is the target,
+    or is of a type that no folds go by.
+    """
+    if folds.kind is FoldKind.KFOLD:
+        return None
+    name, names = folds.column, schema.names
+    if not name:
+        raise ConfigurationError(f"folds.column: no column is given -> one of {', '.join(names)}")
+    if name not in names:
+        raise DataError(
+            f"folds.column: there is no column '{name}'{nearest(name, names)}"
+            f" -> one of {', '.join(names)}"
+        )
+    if name == target:
+        raise DataError(f"folds.column: '{name}' is the target -> choose another column")
+    kind = schema.field(name).type
+    if not _has_groups(kind):
+        raise DataError(
+            f"folds.column: column '{name}' holds {kind}: a group is a text, a whole number, a "
+            "boolean or a date -> convert it"
+        )
+    return name
+
+
+def as_column(name: str, columns: Sequence[Column]) -> Column:
+    """The column `name`: the one of `columns`, where it is among them."""
+    return next((c for c in columns if c.name == name), Column("fold_by", name, Kind.CATEGORICAL))
+
+
+def check_groups(files: Iterable[Path], name: str) -> None:
+    """Raise DataError where numbers that tell groups apart are not whole."""
+    for file, cells in _stretches(files, name):
+        if not pa.types.is_floating(cells.type):
+            return
+        values = cells.cast(pa.float64())
+        odd = pc.or_(pc.not_equal(values, pc.floor(values)), pc.greater(pc.abs(values), 2.0**53))
+        odd = pc.and_not(odd, pc.is_nan(values))
+        if pc.any(odd).as_py():
+            first = values.filter(odd)[0].as_py()
+            raise DataError(
+                f"{file}: column '{name}': {first:g}: folds.column takes whole numbers up to 2^53, "
+                "text or dates -> choose another column"
+            )
+
+
+def _has_groups(kind: pa.DataType) -> bool:
+    types = pa.types
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    plain = types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)
+    return bool(plain or is_text(kind) or types.is_date32(kind) or types.is_null(kind))
+
+
+def _stretches(files: Iterable[Path], name: str) -> Iterator[tuple[Path, pa.ChunkedArray]]:
+    """The cells of every row group, with their file."""
+    for path in files:
+        file = open_file(path, metadata=read_footer(path))
+        for group in range(file.num_row_groups):
+            with reading(path, group):
+                yield path, file.read_row_group(group, [name]).column(0)
