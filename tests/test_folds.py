@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
+from tandem.fold_keys import FoldKind, Folds
 from tandem.folds import EVEN_ROWS, Assignment, mixed
 from tandem.oracle import folds_of, group_fold
-from tandem.settings import FoldKind, Folds
 
 ROWS = 200_000
 # A lawful hash trips one of the some hundred checks below once in a thousand rewrites of it.

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from tandem.commands.run import answer
 from tandem.config import compose
 from tandem.engines import scan
+from tandem.fold_keys import Folds
 from tandem.folds import Assignment
 from tandem.moments.tiling import Workplace
 from tandem.results import Result
@@ -23,7 +24,6 @@ from tandem.scan import row_groups
 from tandem.scan.pieces import Stretch
 from tandem.scan.threads import Work, in_order
 from tandem.scores import largest_relative_difference
-from tandem.settings import Folds
 
 COUNT = 54_000
 K, SEED, BLOCK = 3, 7, 256

@@ -12,10 +12,10 @@ import pyarrow as pa
 from exact import digits, dot, elastic_net, mean_square, sums
 from solvers import coefficients, scan
 
+from tandem.fold_keys import Folds
 from tandem.folds import Assignment
 from tandem.records import Array
 from tandem.results import Result
-from tandem.settings import Folds
 
 FILES = [Path(__file__).with_name(name) for name in ("published.json", "glmnet.json")]
 Integers = np.ndarray[Any, np.dtype[np.int64]]

@@ -4,7 +4,6 @@ Or of what stands in a column: rows that share a value of it are in one fold.
 """
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Self, TypeVar
@@ -14,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from tandem.errors import DataError
-from tandem.settings import FoldKind, Folds
+from tandem.fold_keys import FoldKind, Folds
+from tandem.splits import Splits
 
 # A prime below 2**31 that is 2 modulo 3, so that cubing is a permutation of the residues and
 # every product stays below 2**62: Spark's ANSI mode raises on integer overflow.
@@ -30,6 +29,9 @@ EVEN_ROWS = 10_000
 
 ROW_ID = "row_id"
 FOLD = "fold"
+
+# The value of a column of folds whose rows are in every training set.
+ALWAYS = "-1"
 
 # Hexadecimal digits of a digest that make the number of a group: 60 bits, which Spark's integers
 # hold too.
@@ -63,7 +65,9 @@ T = TypeVar("T")
 class Assignment:
     """The fold of every row of a table of `rows` rows: h(b, seed) % k, b the row's first neighbour.
 
-    Of groups, the rows that share a value of a column: `group_number` % k.
+    Of groups, the rows that share a value of a column: `group_number` % k. Of a column that says
+    the folds itself: the place of its value among `labels`; k, which no fold is tested on, for
+    ALWAYS.
 
     Neighbours are the `folds.block` rows that share a fold. h is a permutation of the row ids, so
     folds are of equal size to within chance: rows are spread as if each had drawn its fold. Up to
@@ -73,6 +77,17 @@ class Assignment:
 
     folds: Folds
     rows: int
+    labels: tuple[str, ...] = ()
+
+    @property
+    def parts(self) -> int:
+        """What a row can be put into: the folds, and what is tested by none of them."""
+        return Splits.of(self.folds).parts
+
+    @property
+    def divisible(self) -> bool:
+        """Whether the fold for a k that divides K is that for K modulo k."""
+        return self.folds.kind in {FoldKind.KFOLD, FoldKind.GROUP}
 
     @property
     def k(self) -> int:
@@ -94,6 +109,8 @@ class Assignment:
         folds = self.folds
         if folds.kind is FoldKind.GROUP:
             return (folds.kind, folds.column, folds.seed)
+        if folds.kind is FoldKind.COLUMN:
+            return (folds.kind, folds.column, *self.labels)
         return (folds.seed, folds.block, self.rows if self.even else 0)
 
     def of(
@@ -104,7 +121,7 @@ class Assignment:
         `cells`: of the column that folds go by, where they go by one.
         """
         if cells is not None:
-            return self._of_groups(cells)
+            return self._by_value(cells)
         size = self.folds.block
         block = first // size
         count = (first + rows - 1) // size - block + 1
@@ -121,14 +138,21 @@ class Assignment:
         # Not np.repeat, which copies element by element.
         return np.broadcast_to(found[:, None], (count, size)).ravel()[skip : skip + rows]
 
-    def _of_groups(self, cells: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
-        values, codes = _coded(cells)
-        numbers = [group_number(value, self.folds.seed) % self.k for value in (*values, None)]
-        return np.array(numbers, dtype=np.uint16 if self.k <= 2**16 else np.int64)[codes]
+    def _by_value(self, cells: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
+        values, codes = coded(cells)
+        if self.folds.kind is FoldKind.GROUP:
+            found = [group_number(value, self.folds.seed) % self.k for value in (*values, None)]
+        else:
+            places = {label: fold for fold, label in enumerate(self.labels)} | {ALWAYS: self.k}
+            found = [places[value] for value in values]
+        return np.array(found, dtype=np.uint16 if self.k < 2**16 else np.int64)[codes]
 
 
-def _coded(cells: pa.Array | pa.ChunkedArray) -> tuple[list[str], NDArray[np.int32]]:
-    """The distinct values as text, and the place of every row's among them; of a gap, the end."""
+def coded(cells: pa.Array | pa.ChunkedArray) -> tuple[list[str], NDArray[np.int32]]:
+    """The distinct values as text, and the place of every row's among them, shape (rows,).
+
+    The place of a gap is the one after the last.
+    """
     if pa.types.is_dictionary(cells.type):
         cells = cells.cast(cells.type.value_type)
     if pa.types.is_floating(cells.type):  # all whole, or the dataset would not have been opened
@@ -173,28 +197,3 @@ def mixed(row: T, seed: int) -> T:
         found = (found * _MULTIPLIER + offset) % _PRIME
         found = found * found % _PRIME * found % _PRIME
     return found  # type: ignore[no-any-return]  # of T, by its own operators
-
-
-def check_folds(n_test: Sequence[int], folds: Folds) -> None:
-    """Raise DataError where a fold got no row, so that no metric is taken of nothing.
-
-    `n_test[f]`: used rows of fold f.
-    """
-    used = sum(n_test)
-    if used < 2:
-        raise DataError(f"{used} rows with a target are used: nothing can be held out -> more rows")
-    if folds.k > used:
-        raise DataError(
-            f"folds.k: {folds.k}: more folds than the {used} rows used -> choose folds.k <= {used}"
-        )
-    empty = [fold for fold, rows in enumerate(n_test) if rows == 0]
-    if empty:
-        fewer = "choose fewer folds, a smaller folds.block, or another folds.seed"
-        if folds.kind is FoldKind.GROUP:
-            fewer = (
-                "choose fewer folds, another folds.seed, or a column of more values than "
-                f"'{folds.column}'"
-            )
-        raise DataError(
-            f"folds.k: {folds.k}: fold {empty[0]} is empty with {used} rows used -> {fewer}"
-        )

@@ -16,9 +16,9 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from tandem.fold_keys import Folds
 from tandem.oracle_line import fit
 from tandem.records import Column, Dataset, Kind, Task
-from tandem.settings import Folds
 
 Row = dict[str, Any]
 Array = NDArray[np.float64]
@@ -148,6 +148,26 @@ def group_fold(cell: str | None, folds: Folds) -> int:
     return int(hashlib.sha256(text.encode()).hexdigest()[:15], 16) % folds.k
 
 
+def parts_of(rows: Sequence[Row], folds: Folds) -> list[int | str]:
+    """The fold that every row is tested in, or what it is called where there is none."""
+    cells = [row[FOLD_CELL] for row in rows]
+    if folds.kind == "group":
+        return [group_fold(cell, folds) for cell in cells]
+    if folds.kind == "column":
+        values = {cell for cell in cells if cell != "-1"}
+        try:
+            ordered = sorted(values, key=int)
+        except ValueError:
+            ordered = sorted(values)
+        return ["always" if cell == "-1" else ordered.index(cell) for cell in cells]
+    return [*folds_of(len(rows), folds)]
+
+
+def trained_on(fold: int, folds: Folds) -> list[int | str]:
+    """What the model that is tested on `fold` learns from."""
+    return ["always", *(other for other in range(folds.k) if other != fold)]
+
+
 def cross_validate(task: Task) -> OracleResult:
     """rmse = sqrt(sse / n), r2 = 1 - sse / sst, mae = sum |error| / n on held-out rows by fold and
     grid point; refits.
@@ -161,15 +181,12 @@ def cross_validate(task: Task) -> OracleResult:
     imputed = [name for name, action in actions.items() if action == "impute mean"]
     features = [c for c in task.dataset.features if actions[c.name] != "drop column"]
 
-    if task.folds.kind == "group":
-        fold_of = [group_fold(row[FOLD_CELL], task.folds) for row in rows]
-    else:
-        fold_of = folds_of(len(rows), task.folds)
+    parts = parts_of(rows, task.folds)
     on_all = fit_cleaner(used, features, actions, task)
     rmse, r2, mae = np.empty((3, task.folds.k, len(task.grid)))
     for fold in range(task.folds.k):
-        train = [row for row in used if fold_of[row[ROW_ID]] != fold]
-        test = [row for row in used if fold_of[row[ROW_ID]] == fold]
+        train = [row for row in used if parts[row[ROW_ID]] in trained_on(fold, task.folds)]
+        test = [row for row in used if parts[row[ROW_ID]] == fold]
         own = task.cleaning.fit_on != "all"
         cleaner = fit_cleaner(train, features, actions, task) if own else on_all
         x_test, y_test = clean(test, features, cleaner), numbers(test, target)

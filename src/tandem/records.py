@@ -1,11 +1,12 @@
 """Frozen values that travel between the stages. Nothing here computes, reads or writes."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from tandem.settings import Cleaning, Folds, GridPoint, Solver, SparkSettings
+from tandem.fold_keys import Folds
+from tandem.settings import Cleaning, GridPoint, Solver, SparkSettings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -84,7 +85,7 @@ class Dataset:
 
     `notes`: what the user should know of how it is read, a line each. `rejected`: bad rows that
     are not in the files; `rejects`: the first of them. `fold_column`: what folds go by, where they
-    go by a column; it need not be a feature.
+    go by a column; it need not be a feature; `fold_labels`: which of its values make a fold each.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Dataset:
     rejected: int = 0
     rejects: tuple[Reject, ...] = ()
     fold_column: Column | None = None
+    fold_labels: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -106,6 +108,10 @@ class Dataset:
     def columns(self) -> tuple[Column, ...]:
         """The target, then the features."""
         return (self.target, *self.features)
+
+    def counted(self, folds: Folds) -> Folds:
+        """`folds`, as many as the column has where it has them."""
+        return replace(folds, k=len(self.fold_labels)) if self.fold_labels else folds
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import PurePath
 from typing import Annotated
 
+from tandem.fold_keys import Folds
 from tandem.rules import ENCODING, Listed, Rule, at_least, fraction, not_empty, one_character
 
 Count = Annotated[int, at_least(1)]
@@ -49,13 +50,6 @@ class Encoding(StrEnum):
     INDEX = "index"
     ONE_HOT = "one_hot"
     TARGET = "target"
-
-
-class FoldKind(StrEnum):
-    """What decides the fold of a row: its place, or what stands in a column."""
-
-    KFOLD = "kfold"
-    GROUP = "group"
 
 
 class OnBadRow(StrEnum):
@@ -158,17 +152,6 @@ class Cleaning:
     def encoding_of(self, column: str) -> Encoding:
         """That of one column."""
         return self.encodings.get(column, self.encoding)
-
-
-@dataclass(frozen=True, slots=True)
-class Folds:
-    """k folds. Of `kfold`, `block` neighbouring rows share a fold; others go by a `column`."""
-
-    k: Annotated[int, at_least(2, "folds.k=3")]
-    seed: Seed
-    block: Count = 1
-    kind: FoldKind = FoldKind.KFOLD
-    column: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,10 @@ from tandem.cleaning.categories import frequency_order
 from tandem.cleaning.ledger import take_ledger, valid_row
 from tandem.cleaning.plan import decide
 from tandem.errors import ConfigurationError, DataError
-from tandem.folds import check_folds
+from tandem.fold_keys import Folds
 from tandem.records import Action, Column, Decision, Kind, Ledger, Plan, Profile
-from tandem.settings import Cleaning, Encoding, FitOn, Folds, MissingCategory
+from tandem.settings import Cleaning, Encoding, FitOn, MissingCategory
+from tandem.splits import check_folds
 from tests.tasks import make_task
 
 TARGET = Column("c0", "y", Kind.NUMERIC)

@@ -190,7 +190,7 @@ def on_all() -> Any:
     original = category_indices.fit_indices
     return patch(
         "tandem.solver.training_sets.fit_indices",
-        lambda moments, *, on_all: _of_all_rows(original(moments, on_all=False)),  # noqa: ARG005
+        lambda moments, *, training: _of_all_rows(original(moments, training=training)),
     )
 
 
@@ -208,8 +208,8 @@ def _of_all_rows(found: tuple[Indices, ...]) -> tuple[Indices, ...]:
 def ranks(change: Callable[[Any, Any], Any]) -> Patched:
     original = category_indices.fit_indices
 
-    def changed(moments: Any, *, on_all: bool) -> tuple[Indices, ...]:
-        found = original(moments, on_all=on_all)
+    def changed(moments: Any, *, training: Any) -> tuple[Indices, ...]:
+        found = original(moments, training=training)
         return tuple(replace(i, ranks=change(i.ranks, i.seen).astype(np.int32)) for i in found)
 
     return lambda: patch("tandem.solver.training_sets.fit_indices", changed)
@@ -230,8 +230,8 @@ def other_folds() -> Any:
     return patch.object(
         Assignment,
         "of",
-        lambda self, first, rows: original(
-            replace(self, folds=replace(self.folds, seed=1)), first, rows
+        lambda self, first, rows, cells=None: original(
+            replace(self, folds=replace(self.folds, seed=1)), first, rows, cells
         ),
     )
 

@@ -41,9 +41,14 @@ CHOICES = sorted((path.parent.name, path.stem) for path in FOLDER.glob("*/*.yaml
 NEEDED = {
     ("dataset", "files"): ("dataset.path=data", "dataset.target=price"),
     ("folds", "group"): ("folds.column=who",),
+    ("folds", "column"): ("folds.column=who",),
 }
 # A choice without it has no use for it.
-SPARED = {("folds", "kfold"): {"column"}, ("folds", "group"): {"block"}}
+SPARED = {
+    ("folds", "kfold"): {"column"},
+    ("folds", "group"): {"block"},
+    ("folds", "column"): {"k", "seed", "block"},
+}
 
 DATASET = Dataset("d", (File("a", 1, 0),), Column("c0", "y", Kind.NUMERIC), (), "digest")
 

@@ -9,6 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import PredefinedSplit, cross_val_score
 
 from tandem.comparison.spot import spot_check
 from tandem.errors import DataError
@@ -97,6 +99,66 @@ def test_groups_of_cells_that_csv_has(engine: str, tmp_path: Path) -> None:
     tables(tmp_path, LABELS["int16"]())
     found = drive(engine, of_csv).sums.n_test
     assert found == drive(engine, task_of(tmp_path / "*.parquet", "folds=group")).sums.n_test
+
+
+GIVEN: dict[str, Callable[[], pa.Array]] = {
+    "numbers": lambda: pa.array(np.arange(ROWS) % 11 * 5),
+    "texts": lambda: pa.array([f"{n % 3}\uff5e" for n in range(ROWS)]),
+    "two": lambda: pa.array(np.arange(ROWS) < 50),
+    "always": lambda: pa.array(np.arange(ROWS) % 4 - 1.0),
+}
+
+
+@pytest.mark.parametrize("label", GIVEN)
+@pytest.mark.parametrize("fit_on", ["train", "all"])
+def test_folds_that_a_column_has(engine: str, tmp_path: Path, label: str, fit_on: str) -> None:
+    tables(tmp_path, GIVEN[label]())
+    task = task_of(tmp_path, "folds=column", f"cleaning.fit_on={fit_on}", "model.reg_param=[0.1]")
+    check(drive(engine, task), cross_validate(task))
+
+
+@no_spark
+@pytest.mark.parametrize("label", GIVEN)
+def test_the_folds_of_a_column_are_those_of_scikit_learn(
+    engine: str, tmp_path: Path, label: str
+) -> None:
+    """Its own splits of the same column, and its own scores of each."""
+    table = tables(tmp_path, GIVEN[label]()).to_pandas()
+    values, codes = np.unique(table["label"], return_inverse=True)
+    split = PredefinedSplit(codes - (values[0] == -1.0))
+    words = ("folds=column", "dataset.include=x", "model.reg_param=[0]")
+    found = drive(engine, task_of(tmp_path, *words))
+    sizes = [(len(train), len(test)) for train, test in split.split()]
+    assert [*zip(found.sums.n_train, found.sums.n_test, strict=True)] == sizes
+    scores = cross_val_score(LinearRegression(), table[["x"]], table["y"], cv=split)
+    np.testing.assert_allclose(found.scores.r2[:, 0], scores, rtol=1e-9)
+
+
+GAPS = pa.array([None, *["a", "b"] * 119, "a"])
+NO_FOLDS = {
+    "gaps": (GAPS, "0.parquet: column 'label': a missing value: folds.column has the fold of"),
+    "one": (pa.array(["one"] * ROWS), "'label' has 1 value.s. that make a fold: 2 are needed"),
+    "only always": (pa.array([-1] * ROWS), "'label' has 0 value.s. that make a fold"),
+    "fractions": (pa.array(np.arange(ROWS) / 2), "column 'label': 0.5: folds.column takes whole"),
+}
+
+
+@pytest.mark.parametrize("label", NO_FOLDS)
+def test_a_column_without_folds_is_refused(tmp_path: Path, label: str) -> None:
+    cells, says = NO_FOLDS[label]
+    tables(tmp_path, cells)
+    with pytest.raises(DataError, match=says):
+        task_of(tmp_path, "folds=column")
+
+
+def test_a_fold_whose_rows_are_all_dropped_is_refused(engine: str, tmp_path: Path) -> None:
+    table = tables(tmp_path, pa.array(np.arange(ROWS) // 100))
+    y = pa.array([None if n < 100 else value for n, value in enumerate(table["y"].to_pylist())])
+    for number, (begin, end) in enumerate(((0, 100), (100, ROWS))):
+        part = table.set_column(0, "y", y).slice(begin, end - begin)
+        pq.write_table(part, tmp_path / f"{number}.parquet")
+    with pytest.raises(DataError, match="fold 0 is empty with 140 rows used -> every value of"):
+        drive(engine, task_of(tmp_path, "folds=column"))
 
 
 REFUSED = {

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
+from tandem.fold_keys import Folds
 from tandem.moments.moments import Moments
 from tandem.oracle import cross_validate, folds_of
 from tandem.scan.arrow import numbers
-from tandem.settings import Folds
 from tandem.solver.recentre import EXACT, recentred
 from tests.engines.test_scan import check, identical
 from tests.moments.test_moments import Table, same

@@ -13,8 +13,8 @@ from numpy.testing import assert_allclose
 from pyspark.sql import SparkSession
 
 from tandem.errors import ConfigurationError, DataError
+from tandem.fold_keys import Folds
 from tandem.folds import EVEN_ROWS, ROW_ID, Assignment
-from tandem.settings import Folds
 from tandem.spark.frames import fold_of_row
 from tests.dataset.test_parquet import ROWS, every_type, flip, options, stored
 from tests.tasks import drive, make_task

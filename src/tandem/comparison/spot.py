@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from tandem import oracle
 from tandem.comparison.figures import Difference, largest, share, single
 from tandem.comparison.prepared import prepared
-from tandem.dataset import sample
+from tandem.dataset import labelled, sample
 from tandem.errors import DataError
 from tandem.model import predict
 from tandem.records import Dataset, File, Kind, Task
@@ -48,7 +48,9 @@ def spot_check(task: Task) -> Iterator[Difference]:
         pq.write_table(table, path)
         few = replace(task.dataset, files=(File(str(path), table.num_rows, 0),))
         try:
-            yield from _compared(replace(task, dataset=few, cache_moments=False))
+            few = labelled(few, task.folds)
+            folds = few.counted(task.folds)
+            yield from _compared(replace(task, dataset=few, folds=folds, cache_moments=False))
         except DataError:  # too few to clean, or to fold
             return
 

@@ -103,7 +103,7 @@ def task(chosen: Settings, dataset: Dataset) -> Task:
     return Task(
         dataset=dataset,
         cleaning=chosen.cleaning,
-        folds=chosen.folds,
+        folds=dataset.counted(chosen.folds),
         grid=chosen.model.grid,
         solver=chosen.model.solver,
         spark=chosen.spark,

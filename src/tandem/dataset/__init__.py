@@ -2,6 +2,7 @@
 
 from tandem.dataset.csv_columns import are_dates
 from tandem.dataset.csv_rejects import as_lines
+from tandem.dataset.fold_columns import labelled
 from tandem.dataset.opening import open_dataset
 from tandem.dataset.parquet import (
     as_pandas,
@@ -24,6 +25,7 @@ __all__ = [
     "example",
     "floats",
     "has_checksums",
+    "labelled",
     "open_dataset",
     "open_file",
     "places",

@@ -1,6 +1,8 @@
 """The column that folds go by: which one, of which type, and whether it is a feature too."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -8,8 +10,12 @@ import pyarrow.compute as pc
 
 from tandem.dataset.parquet import is_text, open_file, read_footer, reading
 from tandem.errors import ConfigurationError, DataError, nearest
-from tandem.records import Column, Kind
-from tandem.settings import FoldKind, Folds
+from tandem.fold_keys import FoldKind, Folds
+from tandem.folds import ALWAYS, coded
+from tandem.records import Column, Dataset, Kind
+
+MAXIMUM_FOLDS = 1000  # that a column may have
+_FEWEST = 2
 
 
 def fold_column(schema: pa.Schema, folds: Folds, target: str | None) -> str | None:
@@ -58,6 +64,42 @@ def check_groups(files: Iterable[Path], name: str) -> None:
                 f"{file}: column '{name}': {first:g}: folds.column takes whole numbers up to 2^53, "
                 "text or dates -> choose another column"
             )
+
+
+def labelled(dataset: Dataset, folds: Folds) -> Dataset:
+    """`dataset` with the values of its fold column that make a fold each, in their order.
+
+    Raises DataError where a value is missing, or there are too few or too many.
+    """
+    if folds.kind is not FoldKind.COLUMN or dataset.fold_column is None:
+        return dataset
+    name, found = dataset.fold_column.name, set[str]()
+    for file, cells in _stretches([Path(file.path) for file in dataset.files], name):
+        values, places = coded(cells)
+        if len(values) in places:
+            raise DataError(
+                f"{file}: column '{name}': a missing value: folds.column has the fold of every row "
+                f"-> fill it ({ALWAYS}: in every training set), or drop the row"
+            )
+        found.update(values)
+        if len(found) > MAXIMUM_FOLDS:
+            raise DataError(
+                f"folds.column: '{name}' has more than {MAXIMUM_FOLDS} values, each of which is a "
+                "fold -> folds=group puts several into one"
+            )
+    labels = sorted(found - {ALWAYS}, key=_in_order)
+    if len(labels) < _FEWEST:
+        raise DataError(
+            f"folds.column: '{name}' has {len(labels)} value(s) that make a fold: "
+            f"{_FEWEST} are needed -> choose another column"
+        )
+    return replace(dataset, fold_labels=tuple(labels))
+
+
+def _in_order(label: str) -> tuple[bool, int, str]:
+    """Whole numbers first, by their value; then text by code point."""
+    whole = bool(re.fullmatch(r"-?[0-9]+", label))
+    return not whole, int(label) if whole else 0, label
 
 
 def _has_groups(kind: pa.DataType) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tandem.dataset.csv import Converted, to_parquet
 from tandem.dataset.files import ending, find_files, is_text
-from tandem.dataset.fold_columns import as_column, check_groups, fold_column
+from tandem.dataset.fold_columns import as_column, check_groups, fold_column, labelled
 from tandem.dataset.parquet import read_footer
 from tandem.dataset.schema import (
     check_names,
@@ -24,10 +24,11 @@ from tandem.dataset.schema import (
     without,
 )
 from tandem.errors import ConfigurationError, DataError
+from tandem.fold_keys import Folds
 from tandem.machine import marks
 from tandem.records import Column, Dataset, File, Kind
 from tandem.redaction import shown
-from tandem.settings import PLAIN, Files, Flights, Folds, Spelling
+from tandem.settings import PLAIN, Files, Flights, Spelling
 
 
 def open_dataset(
@@ -90,7 +91,7 @@ def open_dataset(
         notes = (*notes, f"{by}: folds go by it: no feature -> dataset.include='*' makes it one")
     if not converted:
         notes = (*notes, *folder_keys(path, files, schema.names))
-    return Dataset(
+    dataset = Dataset(
         shown(source.title),
         tuple(records),
         columns[0],
@@ -101,6 +102,7 @@ def open_dataset(
         converted.rejects if converted else (),
         as_column(by, columns) if by else None,
     )
+    return labelled(dataset, folds) if folds else dataset
 
 
 def _drawn(source: Flights) -> str:

@@ -156,7 +156,7 @@ def matching(key: str, patterns: Iterable[str], names: Sequence[str]) -> set[str
 def stand_in(schema: pa.Schema, include: Sequence[str], exclude: Sequence[str]) -> str | None:
     """The first column of numbers among those that are read; None: there is none."""
     names = schema.names
-    gone, some = _named("exclude", exclude, names), _named("include", include, names) or names
+    gone, some = matching("exclude", exclude, names), matching("include", include, names) or names
     read = (name for name in names if name in some and name not in gone)
     return next((n for n in read if _kind_of(schema.field(n).type) is Kind.NUMERIC), None)
 

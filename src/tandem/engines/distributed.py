@@ -8,20 +8,20 @@ from pyspark.ml import Pipeline, PipelineModel
 from pyspark.ml.base import Estimator, Transformer
 from pyspark.ml.evaluation import RegressionEvaluator
 from pyspark.ml.regression import LinearRegression
-from pyspark.ml.tuning import CrossValidator
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - its name in all of Spark's documentation
 
 from tandem.cleaning import MISSING, features_of, measure, spans, take_ledger, valid_row
 from tandem.engines.base import Decide, Progress
 from tandem.engines.spark_design import FEATURES, portable_model, slopes_of, stages_of
-from tandem.folds import FOLD, Assignment, check_folds
+from tandem.folds import FOLD, Assignment
 from tandem.records import Advance, Array, Ledger, Plan, Task
 from tandem.results import ErrorSums, Facts, LinearModel
 from tandem.settings import FitOn, GridPoint
 from tandem.spark import partitions, session_facts, start_session
-from tandem.spark.cross_validator import fold_metrics
+from tandem.spark.cross_validator import SplitValidator, fold_metrics
 from tandem.spark.frames import fold_of_row, frame_errors, read_frame, unread_by_spark
+from tandem.splits import Splits, check_folds
 
 
 class Engine:
@@ -30,6 +30,7 @@ class Engine:
     def __init__(self, task: Task, progress: Progress) -> None:
         self.task = task
         self._progress = progress
+        self._splits = Splits.of(task.folds)
         self._session: SparkSession | None = None
         self._frame: DataFrame
         self._plan: Plan
@@ -53,7 +54,8 @@ class Engine:
         plan = decide(measure(nw.from_native(self._frame), self.task.dataset))
         loaded = nw.from_native(self._frame)
         ledger = take_ledger(loaded, plan)
-        assigned = Assignment(self.task.folds, self.task.dataset.rows)
+        dataset = self.task.dataset
+        assigned = Assignment(self.task.folds, dataset.rows, dataset.fold_labels)
         rows = loaded.filter(valid_row(plan)).to_native().withColumn(FOLD, fold_of_row(assigned))
         used = rows.select(*(c.id for c in (plan.target, *plan.used)), FOLD)
         cleaned = used.na.fill(MISSING, [c.id for c in plan.categorical]).cache()
@@ -71,26 +73,27 @@ class Engine:
         return plan, ledger
 
     def cross_validate(self) -> ErrorSums:
-        n_test, sst = self._fold_sums()
-        check_folds(n_test, self.task.folds)
+        k, counts, sst = self.task.folds.k, *self._fold_sums()
+        check_folds(counts, self.task.folds)
+        n_train, n_test = self._splits.n_train(counts), tuple(counts[:k])
         estimator, grid = self._search()
-        advance = self._progress(self.task.folds.k * len(grid), "fits")
-        validator = CrossValidator(
+        advance = self._progress(k * len(grid), "fits")
+        validator = SplitValidator(
+            self._splits,
             estimator=estimator,
             estimatorParamMaps=grid,
             evaluator=_Evaluator(self._plan.target.id, advance, mae=self.task.mae),
-            numFolds=self.task.folds.k,
+            numFolds=k,
             foldCol=FOLD,
             parallelism=self.task.spark.parallelism,
         )
         found = fold_metrics(validator, self._frame)
         metrics = np.array(found.metrics)
         slopes = [[self._slopes(model) for model in models] for models in found.models]
-        n_train = tuple(sum(n_test) - rows for rows in n_test)
         rows = np.array(n_test, dtype=np.float64)[:, None]
         sse = metrics[:, :, 0] ** 2 * rows
         sae = metrics[:, :, 1] * rows if self.task.mae else None
-        return ErrorSums(sse, sst, n_train, tuple(n_test), sae=sae, slopes=np.array(slopes))
+        return ErrorSums(sse, sst, n_train, n_test, sae=sae, slopes=np.array(slopes))
 
     def refit(self, point: GridPoint) -> LinearModel:
         estimator, grid = self._search()
@@ -128,12 +131,14 @@ class Engine:
         return [features_of(levels[c.id], most) if c in plan.one_hot else 1 for c in plan.used]
 
     def _fold_sums(self) -> tuple[list[int], Any]:
+        """Rows of every part; of every fold sst, as in ErrorSums."""
         y = F.col(self._plan.target.id)
         variance_of = F.when(F.min(y) == F.max(y), 0.0).otherwise(F.var_pop(y))
         groups = self._frame.groupBy(FOLD).agg(F.count(y), variance_of).collect()
         rows = {int(fold): (int(n), float(variance)) for fold, n, variance in groups}
-        n_test = [rows.get(fold, (0, 0.0))[0] for fold in range(self.task.folds.k)]
-        return n_test, np.array([n * rows.get(fold, (0, 0.0))[1] for fold, n in enumerate(n_test)])
+        found = [rows.get(part, (0, 0.0)) for part in range(self._splits.parts)]
+        sst = [n * variance for n, variance in found[: self.task.folds.k]]
+        return [n for n, _ in found], np.array(sst)
 
     def _regression(self) -> LinearRegression:
         solver = self.task.solver

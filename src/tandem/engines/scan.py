@@ -21,7 +21,6 @@ from threadpoolctl import threadpool_limits
 from tandem.cleaning import features_of
 from tandem.engines.base import Decide, Progress
 from tandem.errors import ConfigurationError
-from tandem.folds import check_folds
 from tandem.moments import MAXIMUM_FOLDS, Residual, fit_indices
 from tandem.records import Array, Column, Ledger, Plan, Profile, Task
 from tandem.results import ErrorSums, Facts, LinearModel
@@ -39,6 +38,7 @@ from tandem.solver import (
     recentred,
     refit,
 )
+from tandem.splits import Splits, check_folds
 
 T = TypeVar("T")
 
@@ -55,6 +55,7 @@ class Engine:
         self.task = task
         self._progress = progress
         self._scanner = Scanner(task.dataset, task.folds, run or self._run, kept=task.cache_moments)
+        self._splits = Splits.of(task.folds)
         self._scanned: Scanned | None = None
         self._folding: Folding
         self._measured: ErrorSums | None = None
@@ -72,7 +73,7 @@ class Engine:
         return self._scanner.footers.stretches
 
     def unsupported(self) -> str | None:
-        if self.task.folds.k > MAXIMUM_FOLDS:
+        if self._splits.parts > MAXIMUM_FOLDS:
             return f"folds.k: at most {MAXIMUM_FOLDS} folds"
         return None
 
@@ -138,8 +139,8 @@ class Engine:
 
     def _frequent(self, scanned: Scanned, category: int) -> frozenset[str]:
         """The levels of a category that have a feature of their own in some training set."""
-        on_all = self.task.cleaning.fit_on is FitOn.ALL
-        indices = fit_indices(scanned.moments, on_all=on_all)[category]
+        training = self._splits.fitted(on_all=self.task.cleaning.fit_on is FitOn.ALL)
+        indices = fit_indices(scanned.moments, training=training)[category]
         often = (indices.ranks < self.task.cleaning.max_levels).any(axis=1)
         levels = scanned.moments.categories[category].levels
         return frozenset(levels[i] for i in np.flatnonzero(often).tolist())
@@ -163,7 +164,8 @@ class Engine:
                 found[encoding] = float(rmse)
                 continue
             with suppress(DigitsLostError):  # more than a line of words is worth
-                other = Protocol(present.on_all, one_hot, smoothing, rounded=True)
+                on_all, splits = present.on_all, present.splits
+                other = Protocol(on_all, one_hot, smoothing, rounded=True, splits=splits)
                 folding = self._folded(scanned, other)
                 sums = cross_validate(folding, [point], _no_scan, lambda _: None, mae=False)
                 found[encoding] = float(judge(sums).rmse_mean[0])
@@ -181,7 +183,8 @@ class Engine:
                     f"'cleaning.encodings={{{name}: one_hot}}', or engine=sequential"
                 )
         smoothing = dict.fromkeys(found, cleaning.smoothing)
-        return Protocol(cleaning.fit_on is FitOn.ALL, one_hot, smoothing, whole=scanned.whole)
+        on_all, whole = cleaning.fit_on is FitOn.ALL, scanned.whole
+        return Protocol(on_all, one_hot, smoothing, whole=whole, splits=self._splits)
 
     def _features(self, scanned: Scanned, category: int) -> int:
         """How many it would be, one per level."""
@@ -213,7 +216,7 @@ class Engine:
         """The moments, summed about centres that are near every training set."""
         found, whole = self._scanner.moments(plan, profile), self._scanner.whole(plan)
         for _ in range(_RECENTRINGS):
-            centres = centres_for(found.moments, found.vector, whole)
+            centres = centres_for(found.moments, found.vector, whole, self._splits.training)
             if centres is None:
                 break
             found = self._scanner.about(found, centres)

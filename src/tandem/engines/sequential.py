@@ -31,11 +31,12 @@ from tandem.engines.pandas_design import (
     target_values,
     typed,
 )
-from tandem.folds import FOLD, Assignment, check_folds
+from tandem.folds import FOLD, Assignment
 from tandem.records import Array, Ledger, Plan, Task
 from tandem.results import Design, ErrorSums, Facts, LinearModel
 from tandem.settings import FitOn, GridPoint
 from tandem.solver import NEARLY, groups, sklearn_estimator
+from tandem.splits import Splits, check_folds
 
 
 class Engine:
@@ -44,6 +45,7 @@ class Engine:
     def __init__(self, task: Task, progress: Progress) -> None:
         self.task = task
         self._progress = progress
+        self._splits = Splits.of(task.folds)
         self._frame = pd.DataFrame()
         self._plan: Plan
         self._spans: dict[str, slice]  # of the features of every column, by its id
@@ -73,7 +75,8 @@ class Engine:
 
     def _fold_of_rows(self) -> NDArray[Any]:
         dataset = self.task.dataset
-        assigned, by = Assignment(self.task.folds, dataset.rows), dataset.fold_column
+        assigned = Assignment(self.task.folds, dataset.rows, dataset.fold_labels)
+        by = dataset.fold_column
         parts = []
         for file in dataset.files:
             cells = read_columns(file.path, [by.name]).column(0) if by else None
@@ -104,8 +107,9 @@ class Engine:
 
     def cross_validate(self) -> ErrorSums:
         advance = self._progress(self.task.folds.k * len(self.task.grid), "fits")
-        n_test = np.bincount(self._folds, minlength=self.task.folds.k).tolist()
-        check_folds(n_test, self.task.folds)
+        rows = np.bincount(self._folds, minlength=self._splits.parts).tolist()
+        check_folds(rows, self.task.folds)
+        n_train, n_test = self._splits.n_train(rows), tuple(rows[: self.task.folds.k])
         sse = np.empty((self.task.folds.k, len(self.task.grid)))
         sae = np.empty_like(sse) if self.task.mae else None
         sst = np.empty(self.task.folds.k)
@@ -113,7 +117,7 @@ class Engine:
         gaps = np.full_like(sse, np.nan)
         slopes = np.empty((*sse.shape, [*self._spans.values()][-1].stop))
         for fold in range(self.task.folds.k):
-            train, test = self._frame[self._folds != fold], self._frame[self._folds == fold]
+            train, test = self._trained_on(fold), self._frame[self._folds == fold]
             fitted = self._on_all or self._fitted(train)
             scaler = StandardScaler()
             x_train = _scaled(scaler, self._design(train, fitted), fit=True)
@@ -137,11 +141,8 @@ class Engine:
                 if sae is not None:
                     sae[fold, index] = np.sum(np.abs(errors))
                 advance(1)
-        n_train = tuple(sum(n_test) - rows for rows in n_test)
         known = tuple(designs.values())
-        return ErrorSums(
-            *(sse, sst, n_train, tuple(n_test), self._unconverged, sae, known, slopes, gaps)
-        )
+        return ErrorSums(*(sse, sst, n_train, n_test, self._unconverged, sae, known, slopes, gaps))
 
     def refit(self, point: GridPoint) -> LinearModel:
         fitted = self._on_all or self._fitted(self._frame)
@@ -184,6 +185,11 @@ class Engine:
         """What a row of every level gets of the 0/1 features, then one of a level not known."""
         places = indicators(np.arange(len(levels) + 1), self.task.cleaning.max_levels, len(slopes))
         return tuple((places @ slopes).tolist())
+
+    def _trained_on(self, fold: int) -> pd.DataFrame:
+        """The rows that a fold is trained on; -1: those of the model of all rows."""
+        rows: pd.DataFrame = self._frame[self._splits.training[fold][self._folds]]
+        return rows
 
     def _fitted(self, frame: pd.DataFrame) -> Fitted:
         return fit_cleaning(frame, self._plan, self.task.cleaning.smoothing)

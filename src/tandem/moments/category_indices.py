@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tandem.moments.moments import Category, Integers, Moments, Pair, by_fold
-from tandem.records import Array
+from tandem.records import Array, Mask
 
 _PIECE = 65_536  # keys whose indices are looked up at once
 
@@ -16,7 +16,7 @@ _PIECE = 65_536  # keys whose indices are looked up at once
 class Indices:
     """kappa: the indices of one category's levels under every training set.
 
-    Training sets are the rows outside of each fold, then all rows; or only the last. `ranks`:
+    Training sets are those of every fold, then that of all rows; or only the last. `ranks`:
     shape (levels, training sets), the index of every level; `seen`: shape (training sets,), how
     many levels occur in each, which is the index of all others.
     """
@@ -33,26 +33,26 @@ class Indices:
         return order
 
 
-def fit_indices(moments: Moments, *, on_all: bool) -> tuple[Indices, ...]:
+def fit_indices(moments: Moments, *, training: Mask) -> tuple[Indices, ...]:
     """kappa of every category: levels by descending count; ties in the order of `moments`.
 
-    That order must be canonical. There are k + 1 training sets, or, `on_all`, one: all rows.
+    That order must be canonical. `training`: shape (training sets, folds), the folds of each.
     """
-    folds = len(moments.gram)
-    return tuple(_fit(category, folds, on_all=on_all) for category in moments.categories)
+    return tuple(_fit(category, training) for category in moments.categories)
 
 
-def _fit(category: Category, folds: int, *, on_all: bool) -> Indices:
+def _fit(category: Category, training: Mask) -> Indices:
     """Rank by descending count; ties stay in the canonical order."""
     rows = category.sums[:, 0].astype(np.int64)
     level, levels = category.level, len(category.levels)
     everything = np.bincount(level, weights=rows, minlength=levels).astype(np.int64)
-    held_out = [] if on_all else [*by_fold(category.keys, folds)]
-    ranks = np.empty((levels, len(held_out) + 1), dtype=np.int32)
-    seen = np.empty(ranks.shape[1], dtype=np.int64)
-    for fit, fold in enumerate([*held_out, slice(0)]):
+    folds = [*by_fold(category.keys, training.shape[1])]
+    ranks = np.empty((levels, len(training)), dtype=np.int32)
+    seen = np.empty(len(training), dtype=np.int64)
+    for fit, members in enumerate(training):
         counts = everything.copy()
-        counts[level[fold]] -= rows[fold]
+        for held_out in np.flatnonzero(~members).tolist():
+            counts[level[folds[held_out]]] -= rows[folds[held_out]]
         most = int(counts.max(initial=0))
         # The narrower the numbers, the faster they are sorted.
         order = np.argsort((most - counts).astype(np.min_scalar_type(most)), kind="stable")

@@ -16,21 +16,24 @@ def error_sums(
     batch: Batch,
     vector: RowVector,
     work: Workplace,
-    residuals: Sequence[Residual],
+    residuals: Sequence[Residual | None],
     places: Sequence[Mapping[str, int]],
 ) -> Array:
     """sum e^2, then sum |e| over the used rows of every fold, shape (2, k, points).
 
     e is what `residuals[f]` says of a row of fold f, in units of the target, of row vectors in
-    `vector`. `places[c]`: level of category c -> its position in `Residual.indices[c]`.
+    `vector`; None: its sums are 0. `places[c]`: level of category c -> its position in
+    `Residual.indices[c]`.
     """
-    sums = np.zeros((2, len(residuals), len(residuals[0].row)))
+    points = max(len(model.row) for model in residuals if model)
+    sums = np.zeros((2, len(residuals), points))
     levels, used = _levels(batch, places), _used(batch)
     for tile in tiles(batch, vector, len(residuals), work):
         here: list[Integers] = [column[tile.rows] for column in levels]
         weight = used[tile.rows]
         for fold, first, last in tile.slices:
-            model = residuals[fold]
+            if (model := residuals[fold]) is None:
+                continue
             errors = model.row @ tile.vectors[:, first:last]
             for c, column in enumerate(here):
                 kappa = model.indices[c][column[first:last]]

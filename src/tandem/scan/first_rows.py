@@ -61,7 +61,7 @@ def allowance(rows: Rows, vector: RowVector, first: Stretch, of: int) -> Allowan
 
     Where their rows tell too little, the sums are given up when they have become too large.
     """
-    plan, k = rows.plan, rows.folds.k
+    plan, k = rows.plan, rows.folds.parts
     sizes = dict.fromkeys(range(len(plan.categorical)), table_bytes(of, k, vector.width))
     if allowed(sizes).counted:
         found = cardinalities(rows.reader, first, plan.categorical, of)

@@ -37,7 +37,7 @@ _SHARE_OF_FILE, _SMALL, _LARGE = 0.25, 32_000_000, 100_000_000
 # What turns rows into sums: a test holds that work on rows reaches nothing else.
 _CODE = (
     *("moments/*.py", "scan/*.py", "cleaning/*.py", "dataset/*.py"),
-    *("folds.py", "records.py", "rules.py", "settings.py"),
+    *("fold_keys.py", "folds.py", "splits.py", "records.py", "rules.py", "settings.py"),
 )
 
 
@@ -68,17 +68,20 @@ class SecondLook:
     def moments(self, work: GroupMoments, stretches: Sequence[Stretch], scan: Run) -> Moments:
         """The moments of all rows of `stretches`, by the folds that `work` has."""
         folds, how = work.rows.folds, _how(work)
-        made = _micro_folds(work, stretches[0]) if self._marks else folds.k
-        finer = replace(work, rows=replace(work.rows, folds=folds.finer(made)))
+        finer, made, served = work, folds.parts, [folds.parts]
+        if folds.divisible:
+            made = _micro_folds(work, stretches[0]) if self._marks else folds.k
+            finer = replace(work, rows=replace(work.rows, folds=folds.finer(made)))
+            served = [*multiples(folds.k)]
         self.rows_from_cache = 0
 
         def keys(file: File) -> list[str]:
-            return [self._key(how, file, k) for k in (made, *multiples(folds.k))]
+            return [self._key(how, file, k) for k in (made, *served)]
 
         def parts() -> Iterator[Moments]:
             for found in self._by_file(finer, stretches, scan, _MOMENTS, keys):
                 self.rows_from_cache += found.file.rows if found.kept else 0
-                yield folded(found.sum, folds.k)
+                yield folded(found.sum, folds.parts)
 
         return total(parts(), work.allowance.limit)
 

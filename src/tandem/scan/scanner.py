@@ -8,6 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from tandem.cleaning import check_ledger, refuse_infinite
+from tandem.fold_keys import Folds
 from tandem.folds import Assignment
 from tandem.moments import Allowance, Category, Indices, Moments, Residual, RowVector, Slices
 from tandem.records import Action, Array, Column, Dataset, Ledger, Mask, Plan, Profile
@@ -25,7 +26,6 @@ from tandem.scan.work import (
     GroupMoments,
     Rows,
 )
-from tandem.settings import Folds
 
 T = TypeVar("T")
 
@@ -66,7 +66,7 @@ class Scanner:
         self.dataset = dataset
         self.scans = 0
         self._run, self._kept = run, kept
-        self._folds = Assignment(folds, dataset.rows)
+        self._folds = Assignment(folds, dataset.rows, dataset.fold_labels)
         self._reader = Reader(dataset)
         self._with_nan: frozenset[str] | None = None  # not known before a scan
         self.footers: Footers
@@ -155,10 +155,10 @@ class Scanner:
         rows = replace(self._rows(scanned.plan), slices=scanned.slices, kept=scanned.kept)
         return self._added(GroupIndexSums(rows, _summed(scanned), lookup))
 
-    def errors(self, scanned: Scanned, residuals: Sequence[Residual]) -> Array:
-        """One scan: squared and absolute errors of every row under the models of its fold.
+    def errors(self, scanned: Scanned, residuals: Sequence[Residual | None]) -> Array:
+        """One scan: squared and absolute errors of every row under the models of its part.
 
-        Shape (2, k, points).
+        Shape (2, parts, points).
         """
         rows = replace(self._rows(scanned.plan), kept=scanned.kept)
         return self._added(GroupErrors(rows, scanned.vector, tuple(residuals), scanned.places))

@@ -105,7 +105,7 @@ class GroupMoments(_Group[Moments]):
     def part(self, rows: Batch, work: Workplace) -> Moments:
         """The moments of a piece."""
         with np.errstate(invalid="ignore", over="ignore"):
-            part = moments_of(rows, self.vector, self.rows.folds.k, work, self.allowance)
+            part = moments_of(rows, self.vector, self.rows.folds.parts, work, self.allowance)
         if self.rows.with_nan is None and not np.isfinite(part.gram).all():
             raise NotFiniteError
         return part
@@ -134,7 +134,7 @@ class GroupIndexSums(_GroupSums):
 
     def part(self, rows: Batch, work: Workplace) -> Array:
         """The sums of a piece."""
-        return counted_sums(rows, self.vector, self.rows.folds.k, work, self.lookup)
+        return counted_sums(rows, self.vector, self.rows.folds.parts, work, self.lookup)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ class GroupErrors(_GroupSums):
     `places[c]`: level of category c -> its position in `Residual.indices[c]`.
     """
 
-    residuals: tuple[Residual, ...]
+    residuals: tuple[Residual | None, ...]
     places: tuple[Mapping[str, int], ...]
 
     def part(self, rows: Batch, work: Workplace) -> Array:

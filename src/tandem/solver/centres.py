@@ -21,11 +21,12 @@ _NEAR, _NEAR_ALONE = 30.0, 1e4
 _TRUSTED = 1e-6
 
 
-def centres_for(moments: Moments, vector: RowVector, whole: Mask) -> Array | None:
+def centres_for(moments: Moments, vector: RowVector, whole: Mask, training: Mask) -> Array | None:
     """Centres to sum the rows about, by fold and column, shape (k, columns); the target last.
 
     None where those of `vector` serve: no sum was rounded, or they are near every training set.
-    Columns that are near keep theirs. `whole`: columns whose centres must be whole numbers.
+    Columns that are near keep theirs. `whole`: columns whose centres must be whole numbers;
+    `training`: shape (training sets, k), the folds of each.
     """
     gram = moments.gram
     if exact_columns(gram, vector).all():
@@ -38,18 +39,16 @@ def centres_for(moments: Moments, vector: RowVector, whole: Mask) -> Array | Non
     with np.errstate(all="ignore"):  # what is beyond float64 is refused elsewhere
         mean = np.divide(sums, rows, out=np.zeros_like(sums), where=rows > 0)
         within = np.maximum(squares - sums * mean, 0.0)
-        far = _far(rows, squares, within, (centres - centres[0]) + mean)
+        far = _far(rows, squares, within, (centres - centres[0]) + mean, training)
         centre = _rounded(centres + mean, within, squares, rows, whole)
     found = np.where(far & (rows > 0), centre, centres)
     return None if np.array_equal(found, centres) else found
 
 
-def _far(rows: Array, squares: Array, within: Array, mean: Array) -> Mask:
+def _far(rows: Array, squares: Array, within: Array, mean: Array, training: Mask) -> Mask:
     """Whether a column's centres are far from a training set, or the target's from a fold."""
     far = np.zeros(rows.shape[1], dtype=bool)
-    folds = np.arange(len(rows))
-    for out in range(-1, len(rows)):  # -1: all rows, of the refit
-        train = folds != out
+    for train in training:
         of, here = rows[train], mean[train]
         middle = (of * here).sum(axis=0) / np.maximum(of.sum(axis=0), 1.0)
         scatter = within[train].sum(axis=0) + (of * (here - middle) ** 2).sum(axis=0)

@@ -38,7 +38,7 @@ def cross_validate(
     that are so small against the target that the moments have lost their digits. `advance` is
     told of every fold's fits. Raises DigitsLostError where the rows should be summed exactly.
     """
-    vector, n_test = folding.vector, folding.rows
+    vector, n_test = folding.vector, folding.rows[: folding.sets.k]
     sse = np.empty((len(n_test), len(grid)))
     sst, share = np.empty(len(n_test)), np.empty_like(sse)
     residuals: list[Residual] = []
@@ -61,7 +61,7 @@ def cross_validate(
         squared, absolute = sum_errors(residuals)
         sse = np.where(share < LOST, squared, sse)
         sae = absolute if mae else None
-    n_train = tuple(sum(n_test) - rows for rows in n_test)
+    n_train = folding.sets.n_train(folding.rows)
     known = tuple(designs), np.stack(slopes)
     return ErrorSums(sse, sst, n_train, tuple(n_test), unsolved, sae, *known)
 

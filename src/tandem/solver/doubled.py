@@ -4,6 +4,7 @@ import numpy as np
 
 from tandem.moments import Slices, sum_of_others
 from tandem.solver.double_double import DoubleDouble, concatenated, stacked
+from tandem.splits import Splits
 
 
 def joined(sums: DoubleDouble, slices: Slices | None) -> DoubleDouble:
@@ -19,12 +20,15 @@ def joined(sums: DoubleDouble, slices: Slices | None) -> DoubleDouble:
     return concatenated(sums[..., :1], total[..., :-1], sums[..., indicators], total[..., -1:])
 
 
-def others(parts: DoubleDouble) -> DoubleDouble:
-    """As `moments.sum_of_others`; in float64 where the parts are no more."""
-    if not np.any(parts.lo):
-        return DoubleDouble.of(sum_of_others(parts.hi))
-    folds = np.arange(len(parts.hi))
-    return stacked([parts[folds != fold].sum(axis=0) for fold in folds])
+def training_sums(parts: DoubleDouble, splits: Splits) -> DoubleDouble:
+    """The sum of the parts of every training set; in float64 where the parts are no more."""
+    if np.any(parts.lo):
+        return stacked([parts[members].sum(axis=0) for members in splits.training])
+    if not splits.all_others:
+        return DoubleDouble.of(splits.sums(parts.hi))
+    others = sum_of_others(parts.hi)
+    whole = DoubleDouble.of(others[0]) + DoubleDouble.of(parts.hi[0])
+    return stacked([*(DoubleDouble.of(one) for one in others), whole])
 
 
 def block(gram: DoubleDouble, rows: DoubleDouble, corner: DoubleDouble) -> DoubleDouble:

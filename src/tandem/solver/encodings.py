@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tandem.moments import Category, Integers, Moments, RowVector, Slices, by_fold
-from tandem.records import Array
+from tandem.records import Array, Mask
 from tandem.solver.double_double import DoubleDouble
+from tandem.splits import Splits
 
 _PIECE = 16_384  # keys whose values are multiplied at once
 
@@ -26,7 +27,8 @@ class Protocol:
     categories whose levels are features, how many have one of their own; `smoothing`: of the
     categories that are encoded by the target, none of them counted only; both by position;
     `rounded`: what those sum to may be; `whole`: rows of all levels of the categories whose moments
-    take most of their levels as one.
+    take most of their levels as one; `splits`: which folds of the moments make a training set,
+    None: all but one.
     """
 
     on_all: bool = False
@@ -34,6 +36,7 @@ class Protocol:
     smoothing: Mapping[int, float] = field(default_factory=dict)
     rounded: bool = False
     whole: Mapping[int, Category] = field(default_factory=dict)
+    splits: Splits | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +63,13 @@ def target_means(
     vector: RowVector,
     protocol: Protocol,
     slices: Slices | None,
+    training: Mask,
 ) -> dict[int, Encoded]:
     """Values of the categories whose smoothing `protocol` gives, by position.
 
-    Training sets are the rows outside of each fold, then all rows; or, `on_all`, only these.
+    `training`: shape (training sets, folds), the folds of each.
     """
     folds = len(moments.gram)
-    training = [np.arange(folds) != fold for fold in range(0 if protocol.on_all else folds)]
-    training.append(np.ones(folds, dtype=np.bool_))
     found = {}
     for c, strength in protocol.smoothing.items():
         rows, sums = _of_target(moments.categories[c], folds, vector, slices)

@@ -34,10 +34,11 @@ from tandem.moments import (
 from tandem.records import Array, Mask
 from tandem.solver.centres import moved
 from tandem.solver.double_double import DoubleDouble, concatenated
-from tandem.solver.doubled import block, joined, others
+from tandem.solver.doubled import block, joined, training_sums
 from tandem.solver.encodings import Protocol, encoded_sums, target_means
 from tandem.solver.indicators import Indicators, with_pairs
 from tandem.solver.splits import CONSTANT, FEW, Normal, Split
+from tandem.splits import Splits
 
 # Indices of every category -> what those that are only counted sum to, as
 # `scan.index_sums.counted_sums` of all rows.
@@ -70,11 +71,12 @@ class Folding:
         slices: Slices | None = None,
     ) -> None:
         self._moments, self.vector = moments, vector
-        self._folds = len(moments.gram)
+        self.sets = protocol.splits or Splits.plain(len(moments.gram))
+        training = self.sets.fitted(on_all=protocol.on_all)
         categories = enumerate(moments.categories)
         ranked = replace(moments, categories=tuple(protocol.whole.get(*x) for x in categories))
         self._levels = tuple(category.levels for category in ranked.categories)
-        self._indices = fit_indices(ranked, on_all=protocol.on_all)
+        self._indices = fit_indices(ranked, training=training)
         self._indicators = Indicators(moments, ranked, self._indices, protocol.one_hot)
         self._spans, self._sets, self._places = self._indicators.features(vector)
         sums = index_sums(moments, self._indices, protocol.one_hot)
@@ -84,7 +86,7 @@ class Folding:
             found = second_scan(self._indices)
             sums = with_counted(sums, moments.counted, found)
         width = moments.gram.shape[-1]
-        by_target = target_means(moments, vector, protocol, slices)
+        by_target = target_means(moments, vector, protocol, slices, training)
         self._by_target = by_target
         self._tables = [
             by_target[c].values if c in by_target else self._indicators.places.get(c, found.ranks)
@@ -96,19 +98,17 @@ class Folding:
         self._parts = joined(DoubleDouble.of(moments.gram), slices)
         if slices:
             self._parts = joined(self._parts.transposed(), slices)
-        self._others = others(self._parts)
-        self._all = self._others[0] + self._parts[0]
-        self._on_all = self._all if protocol.on_all else None
+        self._summed = training_sums(self._parts, self.sets)
+        self._on_all = self._summed[-1] if protocol.on_all else None
 
     def splits(self) -> Iterator[Split]:
         """One split per fold, in order."""
-        for fold in range(self._folds):
-            train = np.arange(self._folds) != fold
-            yield self._split(fold, self._others[fold], train, self._parts[fold])
+        for fold in range(self.sets.k):
+            yield self._split(fold, fold)
 
     def whole(self) -> Split:
         """All rows as the training set, nothing held out."""
-        return self._split(-1, self._all, np.ones(self._folds, dtype=bool), None)
+        return self._split(-1, None)
 
     def effects(self, slopes: Array) -> dict[int, tuple[float, ...]]:
         """What the features of a category give to a row of every index, then of an unseen level.
@@ -122,7 +122,7 @@ class Folding:
 
     @property
     def rows(self) -> list[int]:
-        """Rows of every fold."""
+        """Rows of every part."""
         found: list[int] = self._moments.rows.tolist()
         return found
 
@@ -131,13 +131,14 @@ class Folding:
         """The levels of every category, in the order that `Split.orders` counts in."""
         return self._levels
 
-    def _split(
-        self, fold: int, gram: DoubleDouble, train: Mask, held_out: DoubleDouble | None
-    ) -> Split:
-        """The folds `train`, with A = `gram`, against `fold`, with A = `held_out`; -1: no fold."""
+    def _split(self, fold: int, tested: int | None) -> Split:
+        """The training set of `fold`, -1 being that of all rows, against the part `tested`."""
+        gram, train = self._summed[fold], self.sets.training[fold]
+        held_out = None if tested is None else self._parts[tested]
         fit_gram, fit = (gram, fold) if self._on_all is None else (self._on_all, -1)
         shift = self._shift(train)
-        everything = np.ones(self._folds, dtype=bool)
+        everything = self.sets.training[-1]
+        apart = np.arange(self.sets.parts) == tested
         whole = self._bordered(gram, train, fit, shift)
         fitted = whole if fit == fold else self._bordered(fit_gram, everything, fit, shift)
         means = self._means(whole)
@@ -155,7 +156,7 @@ class Folding:
             train=self._normal(whole, gram, means, rest),
             test=None
             if held_out is None
-            else self._normal(self._bordered(held_out, ~train, fit, shift), held_out, means, rest),
+            else self._normal(self._bordered(held_out, apart, fit, shift), held_out, means, rest),
             sst=0.0 if held_out is None else self._variation(held_out),
             shift=shift,
             centre=(means + rest + self._of_design(shift, offsets)) / self._per_unit,
@@ -286,7 +287,7 @@ class Folding:
         the folds `members`, shape (C + F, C + F).
         """
         if not self._indices:
-            none = np.zeros((self._folds, 0, self.vector.width))
+            none = np.zeros((self.sets.parts, 0, self.vector.width))
             return DoubleDouble.of(none), DoubleDouble.of(none[0, :, :0])
         rows, corner = self._by_index[fit], self._corner[fit][members].sum(axis=0)
         features = self._indicators

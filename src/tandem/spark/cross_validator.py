@@ -6,9 +6,13 @@ from functools import partial
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
 from pyspark.ml import tuning
 from pyspark.ml.tuning import CrossValidator
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F  # noqa: N812 - its name in all of Spark's documentation
+
+from tandem.splits import Splits
 
 Fit = Callable[[], tuple[int, Any, Any]]
 
@@ -19,6 +23,27 @@ class Folds:
 
     metrics: Sequence[Sequence[Sequence[float]]]
     models: Sequence[Sequence[Any]]
+
+
+class SplitValidator(CrossValidator):
+    """Spark's CrossValidator, trained and tested on what `splits` says of the parts in `foldCol`.
+
+    Where a fold is trained on all others, that is what Spark's own does.
+    """
+
+    def __init__(self, splits: Splits, **params: Any) -> None:
+        super().__init__(**params)
+        self._splits = splits
+
+    def _kFold(self, dataset: DataFrame) -> list[tuple[DataFrame, DataFrame]]:  # noqa: N802 - its
+        if self._splits.all_others:
+            return super()._kFold(dataset)
+        part = F.col(self.getFoldCol())
+        training = [np.flatnonzero(members).tolist() for members in self._splits.training[:-1]]
+        return [
+            (dataset.filter(part.isin(members)), dataset.filter(part == fold))
+            for fold, members in enumerate(training)
+        ]
 
 
 class _Measured(Exception):  # noqa: N818 - carries a result, reports no error

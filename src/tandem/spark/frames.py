@@ -17,7 +17,8 @@ from pyspark.sql import types as T  # noqa: N812 - the same
 
 from tandem.dataset import read_footer
 from tandem.errors import DataError
-from tandem.folds import GROUP_DIGITS, ROW_ID, Assignment, mixed
+from tandem.fold_keys import FoldKind
+from tandem.folds import ALWAYS, GROUP_DIGITS, ROW_ID, Assignment, mixed
 from tandem.records import Column, Dataset, File, Kind
 
 if TYPE_CHECKING:
@@ -83,8 +84,11 @@ def read_frame(session: "SparkSession", dataset: Dataset) -> DataFrame:
 
 def fold_of_row(assigned: Assignment) -> SparkColumn:
     """The fold of every row, by its row id, or by what stands in FOLD_CELL."""
-    if assigned.folds.column:
+    if assigned.folds.kind is FoldKind.GROUP:
         return _group_number(assigned.folds.seed) % assigned.k
+    if assigned.folds.kind is FoldKind.COLUMN:
+        labels = F.array(*map(F.lit, (*assigned.labels, ALWAYS)))
+        return F.array_position(labels, F.col(FOLD_CELL)) - 1
     row = F.col(ROW_ID)
     if assigned.even:
         # A text, which is one call to the JVM; it is split once, when the plan is made.
