@@ -10,7 +10,7 @@ from scipy.stats import chi2
 
 from tandem.fold_keys import FoldKind, Folds
 from tandem.folds import EVEN_ROWS, Assignment, mixed
-from tandem.oracle import folds_of, group_fold
+from tandem.oracle_folds import HELD_OUT, folds_of, group_fold
 
 ROWS = 200_000
 # A lawful hash trips one of the some hundred checks below once in a thousand rewrites of it.
@@ -169,3 +169,22 @@ def test_groups_are_spread_over_the_folds() -> None:
     assert_equal_sizes(of_groups(names, 10), 10)
     assert_independent(of_groups(names, 10), of_groups(names, 10, seed=1))
     assert (of_groups(names, 12) % 4 == of_groups(names, 4)).all()
+
+
+@settings(max_examples=40, deadline=None, database=None)
+@given(
+    rows=st.one_of(st.integers(1, 300), st.integers(EVEN_ROWS - 1, EVEN_ROWS + 2)),
+    seed=st.integers(0, 2**64),
+    block=st.integers(1, 50),
+    share=st.floats(0.01, 0.99),
+)
+def test_the_hold_out_is_that_share_of_rows(rows: int, seed: int, block: int, share: float) -> None:
+    folds = Folds(4, seed, block, holdout=share)
+    found = Assignment(folds, rows).of(0, rows).tolist()
+    right = [4 if part == HELD_OUT else part for part in folds_of(rows, folds)]
+    assert found == right
+    if rows <= EVEN_ROWS:
+        assert abs(found.count(4) - share * rows) <= 1.5 * block
+    else:
+        blocks = -(-rows // block)
+        assert abs(found.count(4) / rows - share) < 5 * np.sqrt(share * (1 - share) / blocks)

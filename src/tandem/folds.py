@@ -18,7 +18,7 @@ from tandem.splits import Splits
 
 # A prime below 2**31 that is 2 modulo 3, so that cubing is a permutation of the residues and
 # every product stays below 2**62: Spark's ANSI mode raises on integer overflow.
-_PRIME = 2_147_483_579
+PRIME = 2_147_483_579
 _MULTIPLIER = 1_664_525
 _ROUNDS = 3
 _AT_ONCE = 16384  # their intermediate values stay in the cache
@@ -36,6 +36,7 @@ ALWAYS = "-1"
 # Hexadecimal digits of a digest that make the number of a group: 60 bits, which Spark's integers
 # hold too.
 GROUP_DIGITS = 15
+GROUPS = 16**GROUP_DIGITS
 
 
 class _Rows:
@@ -87,7 +88,7 @@ class Assignment:
     @property
     def divisible(self) -> bool:
         """Whether the fold for a k that divides K is that for K modulo k."""
-        return self.folds.kind in {FoldKind.KFOLD, FoldKind.GROUP}
+        return self.folds.kind in {FoldKind.KFOLD, FoldKind.GROUP} and not self.folds.holdout
 
     @property
     def k(self) -> int:
@@ -104,14 +105,15 @@ class Assignment:
         return self.rows <= EVEN_ROWS
 
     @property
-    def depends_on(self) -> tuple[int | str | None, ...]:
+    def depends_on(self) -> tuple[int | float | str | None, ...]:
         """Everything but k that the fold of a row depends on."""
         folds = self.folds
+        rows = self.rows if self.even else 0
         if folds.kind is FoldKind.GROUP:
-            return (folds.kind, folds.column, folds.seed)
+            return (folds.kind, folds.column, folds.seed, folds.holdout)
         if folds.kind is FoldKind.COLUMN:
-            return (folds.kind, folds.column, *self.labels)
-        return (folds.seed, folds.block, self.rows if self.even else 0)
+            return (folds.kind, folds.column, folds.seed, rows, folds.holdout, *self.labels)
+        return (folds.seed, folds.block, rows, folds.holdout)
 
     def of(
         self, first: int, rows: int, cells: pa.Array | pa.ChunkedArray | None = None
@@ -121,27 +123,44 @@ class Assignment:
         `cells`: of the column that folds go by, where they go by one.
         """
         if cells is not None:
-            return self._by_value(cells)
+            found = self._by_value(cells)
+            if self.folds.kind is FoldKind.COLUMN and self.folds.holdout:
+                found[self.by_row.of(first, rows) == self.k] = self.parts - 1
+            return found
         size = self.folds.block
         block = first // size
         count = (first + rows - 1) // size - block + 1
         found = np.empty(count, dtype=np.uint16 if self.k <= 2**16 else np.int64)
         if self.even:
             blocks = -(-self.rows // size)
-            found[:] = _ranks(self.folds.seed, size, blocks)[block : block + count] % self.k
+            ranks = _ranks(self.folds.seed, size, blocks)[block : block + count]
+            found[:] = self._part(_Rows(ranks), blocks)
         else:
             starts = np.arange(block, block + count, dtype=np.uint64) * np.uint64(size)
             for begin in range(0, count, _AT_ONCE):
                 part = slice(begin, begin + _AT_ONCE)
-                found[part] = (mixed(_Rows(starts[part]), self.folds.seed) % self.k).values
+                found[part] = self._part(mixed(_Rows(starts[part]), self.folds.seed), PRIME)
         skip = first - block * size
         # Not np.repeat, which copies element by element.
         return np.broadcast_to(found[:, None], (count, size)).ravel()[skip : skip + rows]
 
+    @property
+    def by_row(self) -> "Assignment":
+        """Which rows are held out, in part k, where folds do not say it of groups."""
+        return replace(self, folds=replace(self.folds, kind=FoldKind.KFOLD, block=1))
+
+    def _part(self, numbers: _Rows, of: int) -> NDArray[Any]:
+        """Number % k; of the smallest numbers, which are below `of`, the hold-out."""
+        found = (numbers % self.k).values
+        if limit := self.folds.held_out(of):
+            found[numbers.values < limit] = self.parts - 1
+        return found
+
     def _by_value(self, cells: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
         values, codes = coded(cells)
         if self.folds.kind is FoldKind.GROUP:
-            found = [group_number(value, self.folds.seed) % self.k for value in (*values, None)]
+            drawn = np.array([group_number(one, self.folds.seed) for one in (*values, None)])
+            found = self._part(_Rows(drawn.astype(np.uint64)), GROUPS).tolist()
         else:
             places = {label: fold for fold, label in enumerate(self.labels)} | {ALWAYS: self.k}
             found = [places[value] for value in values]
@@ -177,11 +196,11 @@ def group_number(value: str | None, seed: int) -> int:
 
 
 @lru_cache(maxsize=4)
-def _ranks(seed: int, size: int, blocks: int) -> NDArray[np.int64]:
+def _ranks(seed: int, size: int, blocks: int) -> NDArray[np.uint64]:
     """How many of the `blocks` blocks have a smaller h, of each."""
     starts = np.arange(blocks, dtype=np.uint64) * np.uint64(size)
-    ranks = np.empty(blocks, dtype=np.int64)
-    ranks[np.argsort(mixed(_Rows(starts), seed).values)] = np.arange(blocks)
+    ranks = np.empty(blocks, dtype=np.uint64)
+    ranks[np.argsort(mixed(_Rows(starts), seed).values)] = np.arange(blocks, dtype=np.uint64)
     return ranks
 
 
@@ -191,9 +210,9 @@ def mixed(row: T, seed: int) -> T:
     `row`: anything that has the operators of whole numbers, so numpy and Spark share the formula.
     """
     found: Any = row
-    found = found % _PRIME
+    found = found % PRIME
     for number in range(_ROUNDS):
-        offset = (seed % _PRIME + 1) * (number + 7) * 1_013_904_223 % _PRIME
-        found = (found * _MULTIPLIER + offset) % _PRIME
-        found = found * found % _PRIME * found % _PRIME
+        offset = (seed % PRIME + 1) * (number + 7) * 1_013_904_223 % PRIME
+        found = (found * _MULTIPLIER + offset) % PRIME
+        found = found * found % PRIME * found % PRIME
     return found  # type: ignore[no-any-return]  # of T, by its own operators

@@ -3,7 +3,6 @@
 It shares no code with the engines: of the package it knows only the question (`Task`).
 """
 
-import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +15,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from tandem.fold_keys import Folds
+from tandem.oracle_folds import HELD_OUT, parts_of, trained_on
 from tandem.oracle_line import fit
 from tandem.records import Column, Dataset, Kind, Task
 
@@ -34,7 +33,7 @@ class OracleResult:
 
     `coefficients[g]` and `intercepts[g]`: grid point g fitted on all used rows, in raw units, by
     column name; 1 for a category that is 0/1 features, whose coefficients are in `effects[g]`, by
-    place; `cleaner`: fitted on them.
+    place; `cleaner`: fitted on them; `held_out[g]`: its RMSE on the hold-out, if any.
     """
 
     rows_in: int
@@ -50,6 +49,7 @@ class OracleResult:
     effects: tuple[Mapping[str, Sequence[float]], ...]
     intercepts: tuple[float, ...]
     cleaner: "Cleaner"
+    held_out: tuple[float, ...]
 
 
 class Cleaner(NamedTuple):
@@ -75,8 +75,7 @@ def read_rows(dataset: Dataset) -> list[Row]:
         for cells in pq.ParquetFile(file.path).read().to_pylist():
             row = {column.name: value(column, cells[column.name]) for column in dataset.columns}
             by = dataset.fold_column
-            fold_cell = None if by is None else label(cells[by.name])
-            rows.append({**row, ROW_ID: len(rows), FOLD_CELL: fold_cell})
+            rows.append({**row, ROW_ID: len(rows), FOLD_CELL: cells[by.name] if by else None})
     return rows
 
 
@@ -88,15 +87,6 @@ def value(column: Column, cell: Any) -> float | str | None:
         return {True: "true", False: "false"}[cell] if isinstance(cell, bool) else str(cell)
     number = float(cell)
     return None if math.isnan(number) else number
-
-
-def label(cell: Any) -> str | None:
-    """What stands in the column that folds go by, as text; whole numbers without a point."""
-    if isinstance(cell, bool):
-        return {True: "true", False: "false"}[cell]
-    if isinstance(cell, float):
-        return None if math.isnan(cell) else str(int(cell))
-    return None if cell is None else str(cell)
 
 
 def plan_of(rows: Sequence[Row], task: Task) -> dict[str, str]:
@@ -125,49 +115,6 @@ def action_of(column: Column, rows: Sequence[Row], task: Task) -> str:
     return "impute mean"
 
 
-def folds_of(rows: int, folds: Folds) -> list[int]:
-    """The fold of every row: of its block's h, or in a table of up to 10,000 rows of the place that
-    h has among all, % k. h: three rounds of an affine map and a cube modulo a prime.
-    """
-    prime, mixed = 2**31 - 69, []
-    for first in range(0, rows, folds.block):
-        value = first % prime
-        for constant in (7, 8, 9):
-            offset = (folds.seed % prime + 1) * constant * 1_013_904_223
-            value = pow(1_664_525 * value + offset, 3, prime)
-        mixed.append(value)
-    if rows <= 10_000:
-        places = {value: place for place, value in enumerate(sorted(mixed))}
-        mixed = [places[value] for value in mixed]
-    return [mixed[row // folds.block] % folds.k for row in range(rows)]
-
-
-def group_fold(cell: str | None, folds: Folds) -> int:
-    """The first 15 hexadecimal digits of the SHA-256 of `seed:value`, of `seed` in a gap, % k."""
-    text = str(folds.seed) if cell is None else f"{folds.seed}:{cell}"
-    return int(hashlib.sha256(text.encode()).hexdigest()[:15], 16) % folds.k
-
-
-def parts_of(rows: Sequence[Row], folds: Folds) -> list[int | str]:
-    """The fold that every row is tested in, or what it is called where there is none."""
-    cells = [row[FOLD_CELL] for row in rows]
-    if folds.kind == "group":
-        return [group_fold(cell, folds) for cell in cells]
-    if folds.kind == "column":
-        values = {cell for cell in cells if cell != "-1"}
-        try:
-            ordered = sorted(values, key=int)
-        except ValueError:
-            ordered = sorted(values)
-        return ["always" if cell == "-1" else ordered.index(cell) for cell in cells]
-    return [*folds_of(len(rows), folds)]
-
-
-def trained_on(fold: int, folds: Folds) -> list[int | str]:
-    """What the model that is tested on `fold` learns from."""
-    return ["always", *(other for other in range(folds.k) if other != fold)]
-
-
 def cross_validate(task: Task) -> OracleResult:
     """rmse = sqrt(sse / n), r2 = 1 - sse / sst, mae = sum |error| / n on held-out rows by fold and
     grid point; refits.
@@ -181,8 +128,10 @@ def cross_validate(task: Task) -> OracleResult:
     imputed = [name for name, action in actions.items() if action == "impute mean"]
     features = [c for c in task.dataset.features if actions[c.name] != "drop column"]
 
-    parts = parts_of(rows, task.folds)
-    on_all = fit_cleaner(used, features, actions, task)
+    parts = parts_of([row[FOLD_CELL] for row in rows], task.folds)
+    apart = [row for row in used if parts[row[ROW_ID]] == HELD_OUT]
+    kept = [row for row in used if parts[row[ROW_ID]] != HELD_OUT]
+    on_all = fit_cleaner(kept, features, actions, task)
     rmse, r2, mae = np.empty((3, task.folds.k, len(task.grid)))
     for fold in range(task.folds.k):
         train = [row for row in used if parts[row[ROW_ID]] in trained_on(fold, task.folds)]
@@ -199,7 +148,12 @@ def cross_validate(task: Task) -> OracleResult:
             r2[fold, index] = 1.0 - sse / sst if sst > 0 else math.nan
             mae[fold, index] = math.fsum(abs(error) for error in errors) / len(test)
 
-    refits = fit(clean(used, features, on_all), numbers(used, target), task.grid)
+    refits = fit(clean(kept, features, on_all), numbers(kept, target), task.grid)
+    held_out = []
+    for line in refits if apart else []:
+        pairs = zip(clean(apart, features, on_all), numbers(apart, target), strict=True)
+        sse = math.fsum(line.error(x, y) ** 2 for x, y in pairs)
+        held_out.append(math.sqrt(sse / len(apart)))
     found = [by_column(line.slopes, features, on_all) for line in refits]
     return OracleResult(
         rows_in=len(rows),
@@ -215,6 +169,7 @@ def cross_validate(task: Task) -> OracleResult:
         effects=tuple(effects for _, effects in found),
         intercepts=tuple(line.intercept for line in refits),
         cleaner=on_all,
+        held_out=tuple(held_out),
     )
 
 

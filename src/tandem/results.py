@@ -128,7 +128,8 @@ class Scores:
 @dataclass(frozen=True, slots=True)
 class Result:
     """One engine on one dataset with one configuration. `times` holds the `time/*_s` metrics,
-    `remarks` what a careful reader would ask, a line each.
+    `remarks` what a careful reader would ask, a line each, `held_out` what the model is worth on
+    the rows that nothing was fitted to, as of one fold and grid point.
     """
 
     engine: str
@@ -142,6 +143,7 @@ class Result:
     times: Mapping[str, float]
     peak_mb: float
     remarks: tuple[str, ...] = ()
+    held_out: ErrorSums | None = None
 
     @property
     def best(self) -> GridPoint:

@@ -14,17 +14,23 @@ from tandem.records import Array, Mask
 class Splits:
     """`training[f]`: the parts that fold f is trained on, shape (k + 1, parts); last, all rows.
 
-    Part f is what fold f is tested on; the parts after the first k are tested by none.
+    Part f is what fold f is tested on; the parts after the first k are tested by none. `holdout`:
+    the part that nothing is trained on; None: there is none.
     """
 
     training: Mask
+    holdout: int | None = None
 
     @classmethod
     def of(cls, folds: Folds) -> "Splits":
         """Those that `folds` asks for."""
+        training = _others(folds.k)
         if folds.kind is FoldKind.COLUMN:
-            return cls(np.column_stack([_others(folds.k), np.ones(folds.k + 1, dtype=bool)]))
-        return cls(_others(folds.k))
+            training = np.column_stack([training, np.ones(len(training), dtype=bool)])
+        if not folds.holdout:
+            return cls(training)
+        training = np.column_stack([training, np.zeros(len(training), dtype=bool)])
+        return cls(training, training.shape[1] - 1)
 
     @classmethod
     def plain(cls, k: int) -> "Splits":
@@ -66,6 +72,13 @@ def check_folds(rows: Sequence[int], folds: Folds) -> None:
 
     `rows`: used ones of every part of `Splits.of(folds)`.
     """
+    if folds.holdout:
+        *rows, held_out = rows
+        if not held_out:
+            raise DataError(
+                f"folds.holdout: {folds.holdout:g}: holds none of {sum(rows)} used rows out -> "
+                "raise it, or folds.holdout=0"
+            )
     used, n_test = sum(rows), rows[: folds.k]
     if used < 2:
         raise DataError(f"{used} rows with a target are used: nothing can be held out -> more rows")

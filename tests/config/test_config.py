@@ -47,7 +47,7 @@ NEEDED = {
 SPARED = {
     ("folds", "kfold"): {"column"},
     ("folds", "group"): {"block"},
-    ("folds", "column"): {"k", "seed", "block"},
+    ("folds", "column"): {"k", "block"},
 }
 
 DATASET = Dataset("d", (File("a", 1, 0),), Column("c0", "y", Kind.NUMERIC), (), "digest")

@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose
 from tandem.oracle import OracleResult, cross_validate
 from tandem.records import Task
 from tandem.results import Result
+from tandem.scores import judge
 from tests.tasks import drive, make_task, synthetic
 
 # Iterate to the end, so that what is compared is the objective and no solver's tolerance.
@@ -58,6 +59,10 @@ def check(result: Result, truth: OracleResult) -> None:
     assert ledger["rows_rejected"] == 0
     assert_allclose(result.scores.rmse, truth.rmse, rtol=metric, atol=1e-25)
     assert_allclose(1.0 - result.scores.r2, 1.0 - truth.r2, rtol=metric, atol=1e-25)
+    if truth.held_out:
+        assert result.held_out
+        found = judge(result.held_out).rmse[0, 0]
+        assert found == pytest.approx(truth.held_out[result.scores.best], rel=metric)
     expected = truth.coefficients[result.scores.best]
     assert [*result.model.coefficients] == [*expected]
     slopes = np.array([*expected.values()])

@@ -14,13 +14,16 @@ from sklearn.model_selection import PredefinedSplit, cross_val_score
 
 from tandem.comparison.spot import spot_check
 from tandem.errors import DataError
-from tandem.oracle import cross_validate
+from tandem.oracle import FOLD_CELL, cross_validate, read_rows
+from tandem.oracle_folds import HELD_OUT, parts_of
 from tandem.records import Task
+from tandem.scores import judge
 from tests.engines.test_answers import SOLVED, check, no_spark
 from tests.tasks import drive, make_task
 
 RIDGE = ("model.elastic_net_param=[0]", "model.reg_param=[0.01,1]")
 ROWS = 240
+NO_COLUMN = "no column"
 
 
 def tables(folder: Path, label: pa.Array | None = None) -> pa.Table:
@@ -32,10 +35,16 @@ def tables(folder: Path, label: pa.Array | None = None) -> pa.Table:
     gaps = pa.array(np.where(rng.random(ROWS) < 0.2, np.nan, z))
     label = groups() if label is None else label
     other = pa.array(np.arange(ROWS) // 8)
-    table = pa.table({"y": y, "x": x, "z": gaps, "city": city, "label": label, "other": other})
+    given = pa.array(np.arange(ROWS) % 5 - 1)
+    columns = {"y": y, "x": x, "z": gaps, "city": city}
+    table = pa.table({**columns, "label": label, "other": other, "given": given})
+    write(table, folder)
+    return table
+
+
+def write(table: pa.Table, folder: Path) -> None:
     for number, (begin, end) in enumerate(((0, 100), (100, ROWS))):
         pq.write_table(table.slice(begin, end - begin), folder / f"{number}.parquet")
-    return table
 
 
 def groups() -> pa.Array:
@@ -46,7 +55,9 @@ def groups() -> pa.Array:
 
 def task_of(folder: Path, *words: str) -> Task:
     source = ("dataset=files", f"dataset.path={folder}", "dataset.target=y")
-    return make_task(*source, *RIDGE, *SOLVED, "folds.column=label", *words)
+    by = () if NO_COLUMN in words else ("folds.column=label",)
+    words = tuple(word for word in words if word != NO_COLUMN)
+    return make_task(*source, *RIDGE, *SOLVED, *by, *words)
 
 
 def numbers(kind: pa.DataType) -> pa.Array:
@@ -154,11 +165,96 @@ def test_a_column_without_folds_is_refused(tmp_path: Path, label: str) -> None:
 def test_a_fold_whose_rows_are_all_dropped_is_refused(engine: str, tmp_path: Path) -> None:
     table = tables(tmp_path, pa.array(np.arange(ROWS) // 100))
     y = pa.array([None if n < 100 else value for n, value in enumerate(table["y"].to_pylist())])
-    for number, (begin, end) in enumerate(((0, 100), (100, ROWS))):
-        part = table.set_column(0, "y", y).slice(begin, end - begin)
-        pq.write_table(part, tmp_path / f"{number}.parquet")
+    write(table.set_column(0, "y", y), tmp_path)
     with pytest.raises(DataError, match="fold 0 is empty with 140 rows used -> every value of"):
         drive(engine, task_of(tmp_path, "folds=column"))
+
+
+HOLD_OUTS = {
+    "rows": ("folds=kfold", "folds.block=3", NO_COLUMN),
+    "groups": ("folds=group", "folds.k=4"),
+    "a column": ("folds=column", "folds.column=given"),
+}
+
+
+@pytest.mark.parametrize("kind", HOLD_OUTS)
+@pytest.mark.parametrize("fit_on", ["train", "all"])
+def test_a_hold_out(engine: str, tmp_path: Path, kind: str, fit_on: str) -> None:
+    tables(tmp_path)
+    words = (*HOLD_OUTS[kind], f"cleaning.fit_on={fit_on}", "folds.holdout=0.2")
+    task = task_of(tmp_path, *words)
+    found, truth = drive(engine, task), cross_validate(task)
+    assert found.held_out
+    assert 0.1 * ROWS < found.held_out.n_test[0] < 0.35 * ROWS
+    check(found, truth)
+
+
+@no_spark
+@pytest.mark.parametrize("encoding", ["target", "one_hot"])
+@pytest.mark.parametrize("fit_on", ["train", "all"])
+def test_a_hold_out_beside_encodings(
+    engine: str, tmp_path: Path, encoding: str, fit_on: str
+) -> None:
+    """One level of the category stands in the hold-out alone."""
+    table = tables(tmp_path)
+    words = (*HOLD_OUTS["groups"], "folds.holdout=0.2", f"cleaning.encoding={encoding}")
+    task = task_of(tmp_path, *words, f"cleaning.fit_on={fit_on}")
+    parts = parts_of(cells_of(task), task.folds)
+    city = [
+        "only here" if part == HELD_OUT else name
+        for part, name in zip(parts, table["city"].to_pylist(), strict=True)
+    ]
+    write(table.set_column(3, "city", pa.array(city)), tmp_path)
+    task = task_of(tmp_path, *words, f"cleaning.fit_on={fit_on}")
+    check(drive(engine, task), cross_validate(task))
+
+
+@no_spark
+@pytest.mark.parametrize("kind", HOLD_OUTS)
+def test_the_hold_out_decides_nothing(engine: str, tmp_path: Path, kind: str) -> None:
+    """Other targets in it change its own error alone."""
+    table = tables(tmp_path)
+    task = task_of(tmp_path, *HOLD_OUTS[kind], "folds.holdout=0.2")
+    before = drive(engine, task)
+    apart = [n for n, part in enumerate(parts_of(cells_of(task), task.folds)) if part == HELD_OUT]
+    y = table["y"].to_numpy().copy()
+    y[apart] += 100
+    write(table.set_column(0, "y", pa.array(y)), tmp_path)
+    after = drive(engine, task_of(tmp_path, *HOLD_OUTS[kind], "folds.holdout=0.2"))
+    np.testing.assert_allclose(after.sums.sse, before.sums.sse, rtol=1e-12)
+    names = [*before.model.coefficients]
+    np.testing.assert_allclose(
+        [after.model.coefficients[name] for name in names],
+        [before.model.coefficients[name] for name in names],
+        rtol=1e-9,
+    )
+    assert before.held_out
+    assert after.held_out
+    assert after.held_out.n_test == before.held_out.n_test == (len(apart),)
+    assert after.held_out.sse > 100 * before.held_out.sse
+
+
+@no_spark
+def test_a_hold_out_whose_error_has_no_digits_left_in_the_sums(engine: str, tmp_path: Path) -> None:
+    """The target follows from x but for the last digits: rows are read again."""
+    table = tables(tmp_path)
+    y = 1e3 * table["x"].to_numpy() + 1e-7 * table["y"].to_numpy()
+    write(table.set_column(0, "y", pa.array(y)), tmp_path)
+    words = (*HOLD_OUTS["rows"], "folds.holdout=0.2", "model.reg_param=[0]")
+    task = task_of(tmp_path, *words, "dataset.include=x")
+    found, truth = drive(engine, task), cross_validate(task)
+    assert judge(found.held_out).rmse[0, 0] == pytest.approx(truth.held_out[0], rel=1e-6)
+
+
+def test_a_hold_out_without_rows_is_refused(engine: str, tmp_path: Path) -> None:
+    tables(tmp_path)
+    with pytest.raises(DataError, match=r"folds.holdout: 0.001: holds none of 240 used rows out"):
+        drive(engine, task_of(tmp_path, *HOLD_OUTS["rows"], "folds.holdout=0.001"))
+
+
+def cells_of(task: Task) -> list[object]:
+    """What stands in the column that folds go by."""
+    return [row[FOLD_CELL] for row in read_rows(task.dataset)]
 
 
 REFUSED = {

@@ -16,7 +16,8 @@ from tandem.checks import remarks
 from tandem.dataset.samples import sample
 from tandem.errors import DataError
 from tandem.moments import tiling
-from tandem.oracle import OracleResult, cross_validate, folds_of
+from tandem.oracle import OracleResult, cross_validate
+from tandem.oracle_folds import folds_of
 from tandem.records import Task
 from tandem.results import Result
 from tandem.scan import arrow as columns_module

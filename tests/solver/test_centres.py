@@ -13,7 +13,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from tandem.oracle import cross_validate, folds_of
+from tandem.oracle import cross_validate
+from tandem.oracle_folds import folds_of
 from tandem.records import Task
 from tandem.results import Result
 from tests.engines.test_distributed_scan import identical

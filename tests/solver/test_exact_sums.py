@@ -12,7 +12,8 @@ from numpy.testing import assert_allclose
 from numpy.typing import NDArray
 
 from tandem.moments import Batch, Cells, RowVector, Slices, Workplace, moments_of
-from tandem.oracle import cross_validate, folds_of
+from tandem.oracle import cross_validate
+from tandem.oracle_folds import folds_of
 from tandem.records import Task
 from tandem.results import Result
 from tandem.solver import cross_validation, recentred

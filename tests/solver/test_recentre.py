@@ -14,7 +14,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from tandem.fold_keys import Folds
 from tandem.moments.moments import Moments
-from tandem.oracle import cross_validate, folds_of
+from tandem.oracle import cross_validate
+from tandem.oracle_folds import folds_of
 from tandem.scan.arrow import numbers
 from tandem.solver.recentre import EXACT, recentred
 from tests.engines.test_scan import check, identical

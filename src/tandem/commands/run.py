@@ -137,6 +137,7 @@ def execute(task: Task, name: str, watch: Stopwatch, display: Display) -> Result
                 scores = judge(sums)
             with display.stage("refitting the winner"), watch.stage("refit"):
                 model = engine.refit(task.grid[scores.best])
+                held_out = engine.hold_out()
             watch.stop()
             facts = engine.facts()
         finally:
@@ -147,7 +148,8 @@ def execute(task: Task, name: str, watch: Stopwatch, display: Display) -> Result
             "-> raise model.max_iter, or set model.precompute=true; the metrics are of these fits"
         )
     times = watch.metrics()
-    return Result(name, task, plan, ledger, sums, scores, model, facts, times, memory.peak_mb)
+    found = sums, scores, model, facts, times, memory.peak_mb
+    return Result(name, task, plan, ledger, *found, held_out=held_out)
 
 
 @contextmanager

@@ -16,7 +16,8 @@ class Answer:
     `test_rows[f]` and `target_deviation[f]`: rows of fold f and the population standard deviation
     of the target in it; `cleaning`: the ledger and every decision; `tol`: as asked for, None the
     default; `features`: how many every column of the regression is; `slopes`: of every training
-    set, shape (folds, grid points, features), and `gaps`, as in `ErrorSums`, where known.
+    set, shape (folds, grid points, features), and `gaps`, as in `ErrorSums`, where known;
+    `held_out`: the RMSE of `model` on the hold-out, if any.
     """
 
     engine: str
@@ -32,6 +33,7 @@ class Answer:
     features: tuple[int, ...]
     slopes: Array | None = None
     gaps: Array | None = None
+    held_out: float | None = None
 
     @property
     def baseline(self) -> float:

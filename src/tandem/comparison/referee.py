@@ -177,6 +177,10 @@ class Referee:
         yield single("intercept", where, model.intercept, constant, allowed)
         point = penalty(answer.best, deviation)
         far = _distance(standard, slopes[None, :], best[None, :])[0]
+        if test := split.test:
+            own = float(np.sqrt(errors(test, slopes[None, :])[0][0] / test.rows))
+            told = np.nan if answer.held_out is None else answer.held_out
+            yield single("RMSE on the hold-out", where, told, own, ROUNDING * own + allowed)
         unique = all(map(self.unique, range(len(self._designs))))
         room = _promised(answer, standard, [point], answer.best, unique=unique)[0]
         yield single("distance of the model from the minimum", where, far, 0.0, room)

@@ -60,6 +60,7 @@ def _compared(task: Task) -> Iterator[Difference]:
         sums = engine.cross_validate()
         scores = judge(sums)
         model = engine.refit(task.grid[scores.best])
+        held_out = engine.hold_out()
     truth, where = oracle.cross_validate(task), f"{task.dataset.rows} rows"
     actions = {decision.column.name: decision.action.value for decision in plan.decisions}
     same = actions == truth.actions and ledger.rows_used == truth.rows_used
@@ -77,6 +78,9 @@ def _compared(task: Task) -> Iterator[Difference]:
     yield largest("R2", r2, truth.r2, np.full_like(room, 1e-6), task.grid)
     if not unique[scores.best]:
         return
+    if held_out and truth.held_out:
+        own, right = float(judge(held_out).rmse[0, 0]), truth.held_out[scores.best]
+        yield single("RMSE on the hold-out", where, own, right, float(room.max()))
     for name, slope in truth.coefficients[scores.best].items():
         room_of = 1e-6 * max(abs(b) for b in truth.coefficients[scores.best].values())
         yield single(f"coefficient of {name}", where, model.coefficients[name], slope, room_of)

@@ -2,7 +2,7 @@
 
 from tandem.dataset.csv_columns import are_dates
 from tandem.dataset.csv_rejects import as_lines
-from tandem.dataset.fold_columns import labelled
+from tandem.dataset.fold_columns import fold_of_rows, labelled
 from tandem.dataset.opening import open_dataset
 from tandem.dataset.parquet import (
     as_pandas,
@@ -24,6 +24,7 @@ __all__ = [
     "as_pandas",
     "example",
     "floats",
+    "fold_of_rows",
     "has_checksums",
     "labelled",
     "open_dataset",

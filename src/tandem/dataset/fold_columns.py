@@ -4,14 +4,17 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from tandem.dataset.parquet import is_text, open_file, read_footer, reading
+from tandem.dataset.parquet import is_text, open_file, read_columns, read_footer, reading
 from tandem.errors import ConfigurationError, DataError, nearest
 from tandem.fold_keys import FoldKind, Folds
-from tandem.folds import ALWAYS, coded
+from tandem.folds import ALWAYS, Assignment, coded
 from tandem.records import Column, Dataset, Kind
 
 MAXIMUM_FOLDS = 1000  # that a column may have
@@ -94,6 +97,16 @@ def labelled(dataset: Dataset, folds: Folds) -> Dataset:
             f"{_FEWEST} are needed -> choose another column"
         )
     return replace(dataset, fold_labels=tuple(labels))
+
+
+def fold_of_rows(dataset: Dataset, folds: Folds) -> NDArray[Any]:
+    """The part of every row, in the order of the row ids, shape (rows,)."""
+    assigned, by = Assignment(folds, dataset.rows, dataset.fold_labels), dataset.fold_column
+    parts = []
+    for file in dataset.files:
+        cells = read_columns(file.path, [by.name]).column(0) if by else None
+        parts.append(assigned.of(file.first_row, file.rows, cells))
+    return np.concatenate(parts)
 
 
 def _in_order(label: str) -> tuple[bool, int, str]:

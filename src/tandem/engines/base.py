@@ -39,7 +39,10 @@ class Engine(Protocol):
         """Held-out error sums of every fold and grid point."""
 
     def refit(self, point: GridPoint) -> LinearModel:
-        """The model of one grid point, fitted on all used rows."""
+        """The model of one grid point, fitted on all used rows but the hold-out."""
+
+    def hold_out(self) -> ErrorSums | None:
+        """Error sums of that model on the hold-out, as of one fold; None: there is none."""
 
     def facts(self) -> Facts:
         """What was used and done so far."""

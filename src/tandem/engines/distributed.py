@@ -35,6 +35,7 @@ class Engine:
         self._frame: DataFrame
         self._plan: Plan
         self._features: list[int]  # of every column
+        self._final: Any  # the fitted model of all rows
         self._cleaning: PipelineModel | None = None  # fitted, where it is fitted on all rows
 
     def unsupported(self) -> str | None:
@@ -62,7 +63,8 @@ class Engine:
         cleaned.count()
         self._features = self._counted(cleaned, plan)
         if self.task.cleaning.fit_on is FitOn.ALL:
-            self._cleaning = Pipeline(stages=self._stages(plan)).fit(cleaned)
+            stages = self._stages(plan)
+            self._cleaning = Pipeline(stages=stages).fit(self._trained_on_all(cleaned))
             prepared = self._cleaning.transform(cleaned)
             prepared = prepared.select(FEATURES, plan.target.id, FOLD).cache()
             prepared.count()
@@ -93,14 +95,25 @@ class Engine:
         rows = np.array(n_test, dtype=np.float64)[:, None]
         sse = metrics[:, :, 0] ** 2 * rows
         sae = metrics[:, :, 1] * rows if self.task.mae else None
-        return ErrorSums(sse, sst, n_train, n_test, sae=sae, slopes=np.array(slopes))
+        return ErrorSums(sse, sst[:k], n_train, n_test, sae=sae, slopes=np.array(slopes))
 
     def refit(self, point: GridPoint) -> LinearModel:
         estimator, grid = self._search()
-        fitted: Any = estimator.fit(self._frame, grid[self.task.grid.index(point)])
+        train = self._trained_on_all(self._frame)
+        self._final = fitted = estimator.fit(train, grid[self.task.grid.index(point)])
         cleaned = [] if self._cleaning is None else self._cleaning.stages
         stages = [*cleaned, *(fitted.stages if isinstance(fitted, PipelineModel) else [fitted])]
         return portable_model(self._plan, stages, self.task.cleaning.max_levels)
+
+    def hold_out(self) -> ErrorSums | None:
+        part = self._splits.holdout
+        if part is None:
+            return None
+        rows, sst = self._fold_sums()
+        found = self._final.transform(self._frame.filter(F.col(FOLD) == part))
+        rmse = RegressionEvaluator(labelCol=self._plan.target.id).evaluate(found)
+        sse = np.array([[rmse**2 * rows[part]]])
+        return ErrorSums(sse, sst[[part]], (sum(rows) - rows[part],), (rows[part],))
 
     def facts(self) -> Facts:
         assert self._session is not None
@@ -131,14 +144,18 @@ class Engine:
         return [features_of(levels[c.id], most) if c in plan.one_hot else 1 for c in plan.used]
 
     def _fold_sums(self) -> tuple[list[int], Any]:
-        """Rows of every part; of every fold sst, as in ErrorSums."""
+        """Rows, and sst as in ErrorSums, of every part."""
         y = F.col(self._plan.target.id)
         variance_of = F.when(F.min(y) == F.max(y), 0.0).otherwise(F.var_pop(y))
         groups = self._frame.groupBy(FOLD).agg(F.count(y), variance_of).collect()
         rows = {int(fold): (int(n), float(variance)) for fold, n, variance in groups}
         found = [rows.get(part, (0, 0.0)) for part in range(self._splits.parts)]
-        sst = [n * variance for n, variance in found[: self.task.folds.k]]
-        return [n for n, _ in found], np.array(sst)
+        return [n for n, _ in found], np.array([n * variance for n, variance in found])
+
+    def _trained_on_all(self, frame: DataFrame) -> DataFrame:
+        """The rows of the model of all rows: without the hold-out."""
+        part = self._splits.holdout
+        return frame if part is None else frame.filter(F.col(FOLD) != part)
 
     def _regression(self) -> LinearRegression:
         solver = self.task.solver

@@ -70,6 +70,9 @@ class Engine:
     def refit(self, point: GridPoint) -> LinearModel:
         return self._scan.refit(point)
 
+    def hold_out(self) -> ErrorSums | None:
+        return self._scan.hold_out()
+
     def facts(self) -> Facts:
         assert self._session is not None
         found = session_facts(self._session, self.task.spark)

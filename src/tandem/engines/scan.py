@@ -34,6 +34,7 @@ from tandem.solver import (
     canonical,
     centres_for,
     cross_validate,
+    hold_out,
     make_ready,
     recentred,
     refit,
@@ -107,6 +108,13 @@ class Engine:
         assert self._scanned is not None
         plan, self._chosen = self._scanned.plan, point
         return self._solved(lambda: refit(self._folding, plan, point))
+
+    def hold_out(self) -> ErrorSums | None:
+        point = self._chosen
+        assert self._scanned is not None
+        assert point is not None
+        again = partial(self._scanner.errors, self._scanned)
+        return self._solved(lambda: hold_out(self._folding, point, again))
 
     def facts(self) -> Facts:
         if self._scanned is None:
@@ -231,5 +239,5 @@ class Engine:
             yield result
 
 
-def _no_scan(_residuals: Sequence[Residual]) -> Array:
+def _no_scan(_residuals: Sequence[Residual | None]) -> Array:
     raise DigitsLostError

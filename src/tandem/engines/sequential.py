@@ -21,7 +21,7 @@ from tandem.cleaning import (
     take_ledger,
     valid_row,
 )
-from tandem.dataset import as_pandas, read_columns
+from tandem.dataset import as_pandas, fold_of_rows, read_columns
 from tandem.engines.base import Decide, Progress
 from tandem.engines.pandas_design import (
     Fitted,
@@ -31,7 +31,7 @@ from tandem.engines.pandas_design import (
     target_values,
     typed,
 )
-from tandem.folds import FOLD, Assignment
+from tandem.folds import FOLD
 from tandem.records import Array, Ledger, Plan, Task
 from tandem.results import Design, ErrorSums, Facts, LinearModel
 from tandem.settings import FitOn, GridPoint
@@ -51,6 +51,7 @@ class Engine:
         self._spans: dict[str, slice]  # of the features of every column, by its id
         self._folds: np.ndarray[Any, np.dtype[np.int64]]
         self._on_all: Fitted | None = None
+        self._held_out: ErrorSums | None = None
         self._unconverged = 0
         self._limits: threadpool_limits | None = None
 
@@ -70,18 +71,8 @@ class Engine:
             ignore_index=True,
         ).set_axis([column.id for column in columns], axis="columns")
         cells = {column.id: typed(frame[column.id], column.kind) for column in columns}
-        cells[FOLD] = self._fold_of_rows()
+        cells[FOLD] = fold_of_rows(self.task.dataset, self.task.folds)
         self._frame = pd.DataFrame(cells, copy=False)
-
-    def _fold_of_rows(self) -> NDArray[Any]:
-        dataset = self.task.dataset
-        assigned = Assignment(self.task.folds, dataset.rows, dataset.fold_labels)
-        by = dataset.fold_column
-        parts = []
-        for file in dataset.files:
-            cells = read_columns(file.path, [by.name]).column(0) if by else None
-            parts.append(assigned.of(file.first_row, file.rows, cells))
-        return np.concatenate(parts)
 
     def prepare(self, decide: Decide) -> tuple[Plan, Ledger]:
         plan = decide(measure(nw.from_native(self._frame).lazy(), self.task.dataset))
@@ -102,7 +93,7 @@ class Engine:
         ]
         self._spans = dict(zip((c.id for c in plan.used), spans(features), strict=True))
         if self.task.cleaning.fit_on is FitOn.ALL:
-            self._on_all = self._fitted(used)
+            self._on_all = self._fitted(self._trained_on(-1))
         return plan, ledger
 
     def cross_validate(self) -> ErrorSums:
@@ -126,8 +117,7 @@ class Engine:
             # About a number near it: predictions of 1e10 +- 1 have lost seven of their digits.
             middle = float(y_train.mean())
             y_train, y_test = y_train - middle, self._target(test) - middle
-            # exactly 0 for a constant target, whose mean may be off by a rounding
-            sst[fold] = np.sum((y_test - y_test.mean()) ** 2) if np.ptp(y_test) else 0.0
+            sst[fold] = _variation(y_test)
             for index, point in enumerate(self.task.grid):
                 estimator = self._fit(point, x_train, y_train)
                 if isinstance(estimator, LinearRegression):
@@ -145,12 +135,19 @@ class Engine:
         return ErrorSums(*(sse, sst, n_train, n_test, self._unconverged, sae, known, slopes, gaps))
 
     def refit(self, point: GridPoint) -> LinearModel:
-        fitted = self._on_all or self._fitted(self._frame)
+        train = self._trained_on(-1)
+        fitted = self._on_all or self._fitted(train)
         scaler = StandardScaler()
-        x = _scaled(scaler, self._design(self._frame, fitted), fit=True)
-        y = self._target(self._frame)
+        x = _scaled(scaler, self._design(train, fitted), fit=True)
+        y = self._target(train)
         middle = float(y.mean())
         estimator = self._fit(point, x, y - middle)
+        if self._splits.holdout is not None:
+            test = self._frame[self._folds == self._splits.holdout]
+            y_test = self._target(test) - middle
+            errors = y_test - estimator.predict(_scaled(scaler, self._design(test, fitted)))
+            sums = np.array([[np.sum(errors**2)]]), np.array([_variation(y_test)])
+            self._held_out = ErrorSums(*sums, (len(train),), (len(test),))
         coefficients = estimator.coef_ / scaler.scale_
         means = scaler.mean_.copy()
         for column in self._plan.target_encoded:
@@ -170,6 +167,9 @@ class Engine:
             encodings=target_values(self._plan, fitted)
             | {c.name: self._effects(fitted.levels[c.id], by_column[c]) for c in one_hot},
         )
+
+    def hold_out(self) -> ErrorSums | None:
+        return self._held_out
 
     def facts(self) -> Facts:
         return Facts(scans=1)
@@ -220,6 +220,11 @@ def _scaled(scaler: StandardScaler, matrix: Array, *, fit: bool = False) -> Arra
         # A constant column gets coefficient 0, so its rounding noise must not enter the fit.
         scaler.scale_[np.ptp(matrix, axis=0) == 0.0] = np.inf
     return np.asfortranarray(scaler.transform(matrix))
+
+
+def _variation(y: Array) -> float:
+    """Exactly 0 for a constant target, whose mean may be off by a rounding."""
+    return float(np.sum((y - y.mean()) ** 2)) if np.ptp(y) else 0.0
 
 
 def _measured(

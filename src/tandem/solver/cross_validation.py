@@ -19,6 +19,9 @@ from tandem.solver.training_sets import Folding
 _FEW_ROWS, _FEW_FEATURES, _LAST_DIGITS = 20_000, 200, 1e-14
 
 
+SumErrors = Callable[[Sequence[Residual | None]], Array]
+
+
 class DigitsLostError(Exception):
     """The sums were rounded, and what is solved from them would show it."""
 
@@ -26,19 +29,21 @@ class DigitsLostError(Exception):
 def cross_validate(
     folding: Folding,
     grid: Sequence[GridPoint],
-    sum_errors: Callable[[Sequence[Residual]], Array],
+    sum_errors: SumErrors,
     advance: Advance,
     *,
     mae: bool,
 ) -> ErrorSums:
     """Held-out error sums of every fold and grid point: SSE = yy - 2 w'q + w'Qw by fold.
 
-    `sum_errors(models)`: one scan, squared and absolute errors of every row under the model of
-    its fold, shape (2, k, points). It is asked for absolute errors (`mae`), and for squared ones
-    that are so small against the target that the moments have lost their digits. `advance` is
-    told of every fold's fits. Raises DigitsLostError where the rows should be summed exactly.
+    `sum_errors(models)`: one scan, squared and absolute errors of every row under the models of
+    its part, if any, shape (2, parts, points). It is asked for absolute errors (`mae`), and for
+    squared ones that are so small against the target that the moments have lost their digits.
+    `advance` is told of every fold's fits. Raises DigitsLostError where the rows should be summed
+    exactly.
     """
     vector, n_test = folding.vector, folding.rows[: folding.sets.k]
+    spare = folding.sets.parts - folding.sets.k
     sse = np.empty((len(n_test), len(grid)))
     sst, share = np.empty(len(n_test)), np.empty_like(sse)
     residuals: list[Residual] = []
@@ -58,7 +63,7 @@ def cross_validate(
         advance(len(grid))
     sae = None
     if mae or np.any(share < LOST):
-        squared, absolute = sum_errors(residuals)
+        squared, absolute = sum_errors([*residuals, *[None] * spare])[:, : len(n_test)]
         sse = np.where(share < LOST, squared, sse)
         sae = absolute if mae else None
     n_train = folding.sets.n_train(folding.rows)
@@ -89,6 +94,24 @@ def refit(folding: Folding, plan: Plan, point: GridPoint) -> LinearModel:
             for c, found in {**split.encodings, **folding.effects(rounded)}.items()
         },
     )
+
+
+def hold_out(folding: Folding, point: GridPoint, sum_errors: SumErrors) -> ErrorSums | None:
+    """Error sums of the model of `point` on the hold-out, as of one fold; None: there is none.
+
+    `sum_errors` as of `cross_validate`. Raises DigitsLostError as it does.
+    """
+    split, sets = folding.whole(), folding.sets
+    if split.test is None or sets.holdout is None:
+        return None
+    slopes = _fit(split.train, [point]).slopes.rounded()
+    sse, share = errors(split.test, slopes)
+    if share[0] < LOST:
+        models: list[Residual | None] = [None] * sets.parts
+        models[sets.holdout] = residual(split, slopes, folding.vector.of_fold(sets.holdout))
+        sse = sum_errors(models)[0, sets.holdout]
+    rows = (split.train.rows,), (split.test.rows,)
+    return ErrorSums(sse[None, :], np.array([split.sst]), *rows, slopes=slopes[None, :])
 
 
 def _fit(train: Normal, grid: Sequence[GridPoint]) -> Fitted:

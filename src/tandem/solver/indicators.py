@@ -50,7 +50,8 @@ class Indicators:
         self.spans: dict[int, slice] = {}
         self.size = 0
         for c, limit in most.items():
-            count = features_of(int(indices[c].seen[-1]), limit)
+            # Of the hold-out too: a level that stands in it alone is a feature that is always 0.
+            count = features_of(len(np.unique(ranked.categories[c].level)), limit)
             # A level that the training set has not: a feature that is 0 in all of it, or the last.
             places = np.minimum(indices[c].ranks, count - 1)
             levels = ranked.categories[c].levels

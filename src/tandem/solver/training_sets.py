@@ -107,8 +107,8 @@ class Folding:
             yield self._split(fold, fold)
 
     def whole(self) -> Split:
-        """All rows as the training set, nothing held out."""
-        return self._split(-1, None)
+        """All rows as the training set but the hold-out, which is held out, if there is one."""
+        return self._split(-1, self.sets.holdout)
 
     def effects(self, slopes: Array) -> dict[int, tuple[float, ...]]:
         """What the features of a category give to a row of every index, then of an unseen level.

@@ -18,7 +18,7 @@ from pyspark.sql import types as T  # noqa: N812 - the same
 from tandem.dataset import read_footer
 from tandem.errors import DataError
 from tandem.fold_keys import FoldKind
-from tandem.folds import ALWAYS, GROUP_DIGITS, ROW_ID, Assignment, mixed
+from tandem.folds import ALWAYS, GROUP_DIGITS, GROUPS, PRIME, ROW_ID, Assignment, mixed
 from tandem.records import Column, Dataset, File, Kind
 
 if TYPE_CHECKING:
@@ -84,18 +84,29 @@ def read_frame(session: "SparkSession", dataset: Dataset) -> DataFrame:
 
 def fold_of_row(assigned: Assignment) -> SparkColumn:
     """The fold of every row, by its row id, or by what stands in FOLD_CELL."""
-    if assigned.folds.kind is FoldKind.GROUP:
-        return _group_number(assigned.folds.seed) % assigned.k
-    if assigned.folds.kind is FoldKind.COLUMN:
+    folds = assigned.folds
+    if folds.kind is FoldKind.GROUP:
+        return _part(assigned, _group_number(folds.seed), GROUPS)
+    if folds.kind is FoldKind.COLUMN:
         labels = F.array(*map(F.lit, (*assigned.labels, ALWAYS)))
-        return F.array_position(labels, F.col(FOLD_CELL)) - 1
+        place = F.array_position(labels, F.col(FOLD_CELL)) - 1
+        if not folds.holdout:
+            return place
+        held_out = fold_of_row(assigned.by_row) == assigned.k
+        return F.when(held_out, assigned.parts - 1).otherwise(place)
     row = F.col(ROW_ID)
     if assigned.even:
         # A text, which is one call to the JVM; it is split once, when the plan is made.
         listed = ",".join(map(str, assigned.of(0, assigned.rows).tolist()))
         return F.element_at(F.split(F.lit(listed), ","), (row + 1).cast("int")).cast("bigint")
-    folds = assigned.folds
-    return mixed(row - row % folds.block, folds.seed) % folds.k
+    return _part(assigned, mixed(row - row % folds.block, folds.seed), PRIME)
+
+
+def _part(assigned: Assignment, number: SparkColumn, of: int) -> SparkColumn:
+    """Number % k; of the smallest numbers, which are below `of`, the hold-out."""
+    fold = number % assigned.k
+    limit = assigned.folds.held_out(of)
+    return F.when(number < limit, assigned.parts - 1).otherwise(fold) if limit else fold
 
 
 def _group_number(seed: int) -> SparkColumn:

@@ -170,7 +170,8 @@ def read_answer(engine: str, turn: int, folder: Path) -> Answer:
     names = [name for name in ("rmse", "r2", "mae") if name in table]
     cleaning = json.loads((artifacts(folder) / _CLEANING).read_text("utf-8"))
     cleaning["ledger"].pop("rows_from_cache", None)  # how it was found, not what
-    params = read_record(folder).params
+    record = read_record(folder)
+    params = record.params
     return Answer(
         engine=engine,
         turn=turn,
@@ -183,5 +184,6 @@ def read_answer(engine: str, turn: int, folder: Path) -> Answer:
         model=from_json((folder / _MODEL).read_text("utf-8")),
         tol=json.loads(params["model.tol"]),
         features=features,
+        held_out=record.values().get("holdout/rmse"),
         **fits,
     )
