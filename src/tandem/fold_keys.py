@@ -15,6 +15,7 @@ class FoldKind(StrEnum):
     KFOLD = "kfold"
     GROUP = "group"
     COLUMN = "column"
+    TIME = "time"
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ class Assignment:
 
     Of groups, the rows that share a value of a column: `group_number` % k. Of a column that says
     the folds itself: the place of its value among `labels`; k, which no fold is tested on, for
-    ALWAYS.
+    ALWAYS. Of time: f where the value is in the block that begins with labels[f], k before them.
 
     Neighbours are the `folds.block` rows that share a fold. h is a permutation of the row ids, so
     folds are of equal size to within chance: rows are spread as if each had drawn its fold. Up to
@@ -113,6 +113,8 @@ class Assignment:
             return (folds.kind, folds.column, folds.seed, folds.holdout)
         if folds.kind is FoldKind.COLUMN:
             return (folds.kind, folds.column, folds.seed, rows, folds.holdout, *self.labels)
+        if folds.kind is FoldKind.TIME:
+            return (folds.kind, folds.column, folds.holdout, *self.labels)
         return (folds.seed, folds.block, rows, folds.holdout)
 
     def of(
@@ -122,6 +124,8 @@ class Assignment:
 
         `cells`: of the column that folds go by, where they go by one.
         """
+        if cells is not None and self.folds.kind is FoldKind.TIME:
+            return self._by_time(cells)
         if cells is not None:
             found = self._by_value(cells)
             if self.folds.kind is FoldKind.COLUMN and self.folds.holdout:
@@ -143,6 +147,21 @@ class Assignment:
         skip = first - block * size
         # Not np.repeat, which copies element by element.
         return np.broadcast_to(found[:, None], (count, size)).ravel()[skip : skip + rows]
+
+    @property
+    def of_blocks(self) -> list[int]:
+        """The part of every block of time, in their order."""
+        return [self.k, *range(self.k), *range(self.k + 1, self.parts)]
+
+    def _by_time(self, cells: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
+        array = plain(cells)
+        if pa.types.is_integer(array.type) and not all(map(_is_whole, self.labels)):
+            array = array.cast(pa.float64())  # other files of the table hold fractions
+        block = np.zeros(len(array), dtype=np.uint16)
+        for label in self.labels:
+            later = pc.greater_equal(array, pa.scalar(label).cast(array.type)).cast(pa.uint8())
+            block += np.frombuffer(later.buffers()[1], np.uint8, len(later), later.offset)
+        return np.array(self.of_blocks, dtype=np.uint16)[block]
 
     @property
     def by_row(self) -> "Assignment":
@@ -167,19 +186,30 @@ class Assignment:
         return np.array(found, dtype=np.uint16 if self.k < 2**16 else np.int64)[codes]
 
 
+def _is_whole(label: str) -> bool:
+    return label.removeprefix("-").isdigit()
+
+
+def plain(cells: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """The cells in one piece, shape (rows,): codes of texts as texts, fractions as float64."""
+    if pa.types.is_dictionary(cells.type):
+        cells = cells.cast(cells.type.value_type)
+    if pa.types.is_string(cells.type) or pa.types.is_string_view(cells.type):
+        cells = cells.cast(pa.large_string())
+    if pa.types.is_floating(cells.type):
+        cells = cells.cast(pa.float64())
+    return cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
+
+
 def coded(cells: pa.Array | pa.ChunkedArray) -> tuple[list[str], NDArray[np.int32]]:
     """The distinct values as text, and the place of every row's among them, shape (rows,).
 
     The place of a gap is the one after the last.
     """
-    if pa.types.is_dictionary(cells.type):
-        cells = cells.cast(cells.type.value_type)
-    if pa.types.is_floating(cells.type):  # all whole, or the dataset would not have been opened
-        values = cells.cast(pa.float64())
-        cells = pc.if_else(pc.is_nan(values), None, values).cast(pa.int64())
-    texts = cells.cast(pa.large_string())
-    array = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
-    coded = array.dictionary_encode()
+    array = plain(cells)
+    if pa.types.is_floating(array.type):  # all whole, or the dataset would not have been opened
+        array = pc.if_else(pc.is_nan(array), None, array).cast(pa.int64())
+    coded = array.cast(pa.large_string()).dictionary_encode()
     indices = coded.indices.fill_null(len(coded.dictionary))
     # From the buffer: what Arrow has for it imports pandas.
     codes = np.frombuffer(indices.buffers()[1], np.int32, len(indices), indices.offset * 4)

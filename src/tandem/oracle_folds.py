@@ -27,6 +27,8 @@ def parts_of(cells: Sequence[Any], folds: Folds) -> list[int | str]:
         return [
             HELD_OUT if number < limit else fold for fold, number in zip(given, drawn, strict=True)
         ]
+    if folds.kind == "time":
+        return folds_of_time(cells, folds)
     return folds_of(len(cells), folds)
 
 
@@ -39,6 +41,8 @@ def folds_of(rows: int, folds: Folds) -> list[Any]:
 
 def trained_on(fold: int, folds: Folds) -> list[int | str]:
     """What the model that is tested on `fold` learns from."""
+    if folds.kind == "time":
+        return [ALWAYS, *range(fold)]
     return [ALWAYS, *(other for other in range(folds.k) if other != fold)]
 
 
@@ -79,6 +83,23 @@ def folds_of_column(values: Sequence[str]) -> list[int | str]:
     except ValueError:
         ordered = sorted(found)
     return [ALWAYS if value == "-1" else ordered.index(value) for value in values]
+
+
+def folds_of_time(times: Sequence[Any], folds: Folds) -> list[int | str]:
+    """In the order of time, n rows less the hold-out, the latest: k + 1 blocks, the last k of
+    n // (k + 1) rows; the first is ALWAYS. Rows of one time are all in the later block.
+    """
+    ordered = sorted(times)
+    kept = len(ordered) - round(folds.holdout * len(ordered))
+    size = kept // (folds.k + 1)
+    starts = [ordered[kept - (folds.k - fold) * size] for fold in range(folds.k)]
+    found: list[int | str] = []
+    for time in times:
+        part: int | str = ALWAYS
+        for fold, start in enumerate(starts):
+            part = fold if time >= start else part
+        found.append(HELD_OUT if kept < len(ordered) and time >= ordered[kept] else part)
+    return found
 
 
 def label(cell: Any) -> str | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from tandem.fold_keys import Folds
+from tandem.fold_keys import FoldKind, Folds
 from tandem.settings import Cleaning, GridPoint, Solver, SparkSettings
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ class Dataset:
 
     `notes`: what the user should know of how it is read, a line each. `rejected`: bad rows that
     are not in the files; `rejects`: the first of them. `fold_column`: what folds go by, where they
-    go by a column; it need not be a feature; `fold_labels`: which of its values make a fold each.
+    go by a column; it need not be a feature; `fold_labels`: its values that make a fold each, or
+    with which blocks of time begin.
     """
 
     name: str
@@ -111,7 +112,8 @@ class Dataset:
 
     def counted(self, folds: Folds) -> Folds:
         """`folds`, as many as the column has where it has them."""
-        return replace(folds, k=len(self.fold_labels)) if self.fold_labels else folds
+        given = folds.kind is FoldKind.COLUMN
+        return replace(folds, k=len(self.fold_labels)) if given else folds
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,9 @@ class Splits:
     def of(cls, folds: Folds) -> "Splits":
         """Those that `folds` asks for."""
         training = _others(folds.k)
-        if folds.kind is FoldKind.COLUMN:
+        if folds.kind is FoldKind.TIME:
+            training[:-1] = np.tri(folds.k, k=-1, dtype=bool)  # what was before
+        if folds.kind in {FoldKind.COLUMN, FoldKind.TIME}:
             training = np.column_stack([training, np.ones(len(training), dtype=bool)])
         if not folds.holdout:
             return cls(training)
@@ -86,6 +88,11 @@ def check_folds(rows: Sequence[int], folds: Folds) -> None:
         raise DataError(
             f"folds.k: {folds.k}: more folds than the {used} rows used -> choose folds.k <= {used}"
         )
+    if folds.kind is FoldKind.TIME and not rows[folds.k]:
+        raise DataError(
+            f"folds.k: {folds.k}: no used row is before those that fold 0 is tested on -> "
+            f"{_fewer(folds)}"
+        )
     empty = [fold for fold, count in enumerate(n_test) if count == 0]
     if empty:
         raise DataError(
@@ -102,6 +109,8 @@ def _fewer(folds: Folds) -> str:
             "choose fewer folds, another folds.seed, or a column of more values than "
             f"'{folds.column}'"
         )
+    if folds.kind is FoldKind.TIME:
+        return f"choose fewer folds, or another column than '{folds.column}'"
     return f"every value of '{folds.column}' needs rows that are used"
 
 

@@ -42,12 +42,14 @@ NEEDED = {
     ("dataset", "files"): ("dataset.path=data", "dataset.target=price"),
     ("folds", "group"): ("folds.column=who",),
     ("folds", "column"): ("folds.column=who",),
+    ("folds", "time"): ("folds.column=when",),
 }
 # A choice without it has no use for it.
 SPARED = {
     ("folds", "kfold"): {"column"},
     ("folds", "group"): {"block"},
     ("folds", "column"): {"k", "block"},
+    ("folds", "time"): {"seed", "block"},
 }
 
 DATASET = Dataset("d", (File("a", 1, 0),), Column("c0", "y", Kind.NUMERIC), (), "digest")

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from sklearn.linear_model import LinearRegression
-from sklearn.model_selection import PredefinedSplit, cross_val_score
+from sklearn.model_selection import PredefinedSplit, TimeSeriesSplit, cross_val_score
 
 from tandem.comparison.spot import spot_check
 from tandem.errors import DataError
@@ -168,6 +168,92 @@ def test_a_fold_whose_rows_are_all_dropped_is_refused(engine: str, tmp_path: Pat
     write(table.set_column(0, "y", y), tmp_path)
     with pytest.raises(DataError, match="fold 0 is empty with 140 rows used -> every value of"):
         drive(engine, task_of(tmp_path, "folds=column"))
+
+
+DAYS = np.random.default_rng(4).permutation(ROWS)
+STAMPS = pa.array(DAYS * 10**11 + 123_456, pa.timestamp("us"))
+TIMES: dict[str, Callable[[], pa.Array]] = {
+    "whole numbers": lambda: pa.array(DAYS - 100),
+    "fractions with ties": lambda: pa.array(np.floor(DAYS / 7) / 10),
+    "float32": lambda: pa.array((DAYS / 10).astype(np.float32)),
+    "dates": lambda: pa.array(DAYS.astype(np.int32), pa.date32()),
+    "time stamps": lambda: STAMPS,
+    "of a zone": lambda: STAMPS.cast(pa.timestamp("ms"), safe=False).cast(
+        pa.timestamp("ms", "Europe/Zurich")
+    ),
+    "texts": lambda: pa.array([str(date(1999, 12, 1) + timedelta(int(n))) for n in DAYS]),
+}
+
+
+@pytest.mark.parametrize("label", TIMES)
+@pytest.mark.parametrize("holdout", [0, 0.2])
+def test_time(engine: str, tmp_path: Path, label: str, holdout: float) -> None:
+    tables(tmp_path, TIMES[label]())
+    task = task_of(tmp_path, "folds=time", f"folds.holdout={holdout}", "model.reg_param=[0.1]")
+    check(drive(engine, task), cross_validate(task))
+
+
+@no_spark
+@pytest.mark.parametrize("encoding", ["index", "target", "one_hot"])
+@pytest.mark.parametrize("fit_on", ["train", "all"])
+def test_time_beside_encodings(engine: str, tmp_path: Path, encoding: str, fit_on: str) -> None:
+    tables(tmp_path, TIMES["dates"]())
+    words = ("folds=time", f"cleaning.fit_on={fit_on}", f"cleaning.encoding={encoding}")
+    task = task_of(tmp_path, *words)
+    check(drive(engine, task), cross_validate(task))
+
+
+@no_spark
+def test_times_of_files_of_two_types(engine: str, tmp_path: Path) -> None:
+    table = tables(tmp_path, pa.array(DAYS - 100.0 + (DAYS > 100) / 4))
+    order = np.argsort(DAYS > 100, kind="stable")
+    write(table.take(pa.array(order)), tmp_path)
+    first = pq.read_table(tmp_path / "0.parquet")
+    whole = first.set_column(4, "label", first["label"].cast(pa.int32()))
+    pq.write_table(whole, tmp_path / "0.parquet")
+    task = task_of(tmp_path, "folds=time")
+    check(drive(engine, task), cross_validate(task))
+
+
+@no_spark
+@pytest.mark.parametrize("k", [2, 6, 40])
+def test_folds_of_time_are_those_of_scikit_learn(engine: str, tmp_path: Path, k: int) -> None:
+    table = tables(tmp_path, TIMES["dates"]()).to_pandas().sort_values("label")
+    split = TimeSeriesSplit(k)
+    words = ("folds=time", f"folds.k={k}", "dataset.include=x", "model.reg_param=[0]")
+    found = drive(engine, task_of(tmp_path, *words))
+    sizes = [(len(train), len(test)) for train, test in split.split(table)]
+    assert [*zip(found.sums.n_train, found.sums.n_test, strict=True)] == sizes
+    scores = cross_val_score(LinearRegression(), table[["x"]], table["y"], cv=split)
+    np.testing.assert_allclose(found.scores.r2[:, 0], scores, rtol=1e-9)
+
+
+@no_spark
+def test_what_comes_later_changes_no_earlier_fold(engine: str, tmp_path: Path) -> None:
+    table = tables(tmp_path, TIMES["dates"]())
+    words = ("folds=time", "folds.k=5")
+    before = drive(engine, task_of(tmp_path, *words)).sums
+    y = np.where(DAYS >= 160, 1e3 * table["y"].to_numpy() ** 2, table["y"].to_numpy())
+    write(table.set_column(0, "y", pa.array(y)), tmp_path)
+    after = drive(engine, task_of(tmp_path, *words)).sums
+    np.testing.assert_allclose(after.sse[:3], before.sse[:3], rtol=1e-9)
+    assert (after.sse[3:] > 2 * before.sse[3:]).all()
+
+
+NO_TIMES = {
+    "gaps": (GAPS, "0.parquet: column 'label': a missing value: folds=time needs the time of"),
+    "words": (pa.array(["Mon", "Tue"] * 120), "column 'label': Mon: a time in text is spelled"),
+    "one": (pa.array([1] * ROWS), "folds.k: 3: 'label' has 1 distinct values, too few or too"),
+    "booleans": (pa.array([True] * ROWS), "column 'label' holds bool: a time is a number"),
+}
+
+
+@pytest.mark.parametrize("label", NO_TIMES)
+def test_what_is_no_time_is_refused(tmp_path: Path, label: str) -> None:
+    cells, says = NO_TIMES[label]
+    tables(tmp_path, cells)
+    with pytest.raises(DataError, match=says):
+        task_of(tmp_path, "folds=time")
 
 
 HOLD_OUTS = {

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from tandem.dataset.fold_times import first_moments
 from tandem.dataset.parquet import is_text, open_file, read_columns, read_footer, reading
 from tandem.errors import ConfigurationError, DataError, nearest
 from tandem.fold_keys import FoldKind, Folds
@@ -40,7 +41,12 @@ def fold_column(schema: pa.Schema, folds: Folds, target: str | None) -> str | No
     if name == target:
         raise DataError(f"folds.column: '{name}' is the target -> choose another column")
     kind = schema.field(name).type
-    if not _has_groups(kind):
+    if folds.kind is FoldKind.TIME and not _has_times(kind):
+        raise DataError(
+            f"folds.column: column '{name}' holds {kind}: a time is a number, a date, a time stamp "
+            "or a text such as 2020-01-31 -> convert it"
+        )
+    if folds.kind is not FoldKind.TIME and not _has_groups(kind):
         raise DataError(
             f"folds.column: column '{name}' holds {kind}: a group is a text, a whole number, a "
             "boolean or a date -> convert it"
@@ -74,8 +80,12 @@ def labelled(dataset: Dataset, folds: Folds) -> Dataset:
 
     Raises DataError where a value is missing, or there are too few or too many.
     """
-    if folds.kind is not FoldKind.COLUMN or dataset.fold_column is None:
+    if dataset.fold_column is None or folds.kind in {FoldKind.KFOLD, FoldKind.GROUP}:
         return dataset
+    if folds.kind is FoldKind.TIME:
+        files = [Path(file.path) for file in dataset.files]
+        starts = first_moments(_stretches(files, dataset.fold_column.name), folds)
+        return replace(dataset, fold_labels=starts)
     name, found = dataset.fold_column.name, set[str]()
     for file, cells in _stretches([Path(file.path) for file in dataset.files], name):
         values, places = coded(cells)
@@ -113,6 +123,14 @@ def _in_order(label: str) -> tuple[bool, int, str]:
     """Whole numbers first, by their value; then text by code point."""
     whole = bool(re.fullmatch(r"-?[0-9]+", label))
     return not whole, int(label) if whole else 0, label
+
+
+def _has_times(kind: pa.DataType) -> bool:
+    types = pa.types
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    number = types.is_integer(kind) or types.is_floating(kind)
+    return bool(number or is_text(kind) or types.is_date32(kind) or types.is_timestamp(kind))
 
 
 def _has_groups(kind: pa.DataType) -> bool:

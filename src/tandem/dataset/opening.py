@@ -24,7 +24,7 @@ from tandem.dataset.schema import (
     without,
 )
 from tandem.errors import ConfigurationError, DataError
-from tandem.fold_keys import Folds
+from tandem.fold_keys import FoldKind, Folds
 from tandem.machine import marks
 from tandem.records import Column, Dataset, File, Kind
 from tandem.redaction import shown
@@ -76,7 +76,7 @@ def open_dataset(
         )
     for file, footer in footers.items():
         check_numbers(file, footer, named)
-    if by:
+    if by and folds and folds.kind is not FoldKind.TIME:
         check_groups(files, by)
     first, records = 0, []
     for file, footer in footers.items():

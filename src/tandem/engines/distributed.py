@@ -14,6 +14,7 @@ from pyspark.sql import functions as F  # noqa: N812 - its name in all of Spark'
 from tandem.cleaning import MISSING, features_of, measure, spans, take_ledger, valid_row
 from tandem.engines.base import Decide, Progress
 from tandem.engines.spark_design import FEATURES, portable_model, slopes_of, stages_of
+from tandem.fold_keys import FoldKind
 from tandem.folds import FOLD, Assignment
 from tandem.records import Advance, Array, Ledger, Plan, Task
 from tandem.results import ErrorSums, Facts, LinearModel
@@ -47,7 +48,8 @@ class Engine:
     def load(self) -> None:
         assert self._session is not None
         with frame_errors():
-            rows = read_frame(self._session, self.task.dataset)
+            times = self.task.folds.kind is FoldKind.TIME
+            rows = read_frame(self._session, self.task.dataset, times=times)
             self._frame = rows.repartition(partitions(self.task.spark)).cache()
             self._frame.count()
 

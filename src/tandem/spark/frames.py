@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import reduce
+from operator import add
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 _UNREADABLE = "FAILED_READ_FILE|PATH_NOT_FOUND"  # as Spark calls it
 _WIDEST_DECIMAL = 38
-FOLD_CELL = "fold_cell"  # what folds go by, as text
+FOLD_CELL = "fold_cell"  # what folds go by
 # Unsigned integers as Spark reads them of Parquet: it has signed ones only.
 _TYPES: dict[pa.DataType, T.DataType] = {
     pa.null(): T.IntegerType(),
@@ -57,10 +58,11 @@ def unread_by_spark(dataset: Dataset) -> str | None:
     return None
 
 
-def read_frame(session: "SparkSession", dataset: Dataset) -> DataFrame:
+def read_frame(session: "SparkSession", dataset: Dataset, *, times: bool = False) -> DataFrame:
     """The row ids, and the columns by their ids: numbers as double, categories as text.
 
-    Nothing is read yet; `frame_errors` is for where it is.
+    And what folds go by as FOLD_CELL: as text, or, where it is `times`, as it is. Nothing is read
+    yet; `frame_errors` is for where it is.
     """
     parts: dict[tuple[pa.DataType, ...], list[str]] = {}
     for file in dataset.files:  # Spark reads the files of one schema at a time
@@ -77,7 +79,11 @@ def read_frame(session: "SparkSession", dataset: Dataset) -> DataFrame:
             schema.add(name, found)
         read = session.read.schema(schema).parquet(*paths)
         by = dataset.fold_column
-        cells = [_as_text(by.name, schema[by.name].dataType).alias(FOLD_CELL)] if by else []
+        cells = []
+        if by:
+            kind = schema[by.name].dataType
+            cell = _as_time(by.name, kind) if times else _as_text(by.name, kind)
+            cells = [cell.alias(FOLD_CELL)]
         frames.append(read.select(_row_id(session, dataset), *columns, *cells))
     return reduce(DataFrame.union, frames)
 
@@ -94,6 +100,10 @@ def fold_of_row(assigned: Assignment) -> SparkColumn:
             return place
         held_out = fold_of_row(assigned.by_row) == assigned.k
         return F.when(held_out, assigned.parts - 1).otherwise(place)
+    if folds.kind is FoldKind.TIME:
+        later = [(F.col(FOLD_CELL) >= F.lit(label)).cast("int") for label in assigned.labels]
+        parts = F.array(*map(F.lit, assigned.of_blocks))
+        return F.element_at(parts, reduce(add, later) + 1).cast("bigint")
     row = F.col(ROW_ID)
     if assigned.even:
         # A text, which is one call to the JVM; it is split once, when the plan is made.
@@ -147,6 +157,9 @@ def _spark_type(kind: pa.DataType) -> T.DataType | None:
     if pa.types.is_decimal(kind):
         fits = kind.precision <= _WIDEST_DECIMAL
         return T.DecimalType(kind.precision, kind.scale) if fits else None
+    if pa.types.is_timestamp(kind):
+        read = kind.unit in {"ms", "us"}
+        return (T.TimestampType() if kind.tz else T.TimestampNTZType()) if read else None
     return _TYPES.get(kind)
 
 
@@ -164,6 +177,12 @@ def _row_id(session: "SparkSession", dataset: Dataset) -> SparkColumn:
 def _typed(column: Column) -> SparkColumn:
     kind = "double" if column.kind is Kind.NUMERIC else "string"
     return F.col(_quoted(column.name)).cast(kind).alias(column.id)
+
+
+def _as_time(name: str, kind: T.DataType) -> SparkColumn:
+    """What folds go by, as it is, fractions as double."""
+    cell = F.col(_quoted(name))
+    return cell.cast("double") if isinstance(kind, T.FloatType) else cell
 
 
 def _as_text(name: str, kind: T.DataType) -> SparkColumn:
