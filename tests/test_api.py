@@ -56,6 +56,15 @@ def test_a_frame_is_as_good_as_a_file_and_nothing_is_tracked_unasked(
         tandem.run({"price": [1]}, target="price")
 
 
+def test_a_frame_with_groups_and_a_hold_out(houses: pd.DataFrame) -> None:
+    who = houses.assign(owner=[f"owner {n // 2}" for n in range(len(houses))])
+    folds = {"kind": "group", "column": "owner", "holdout": 0.3}
+    result = tandem.run(who, target="price", engine="scan", track=False, folds=folds)
+    assert "owner" not in result.coefficients
+    assert result.holdout["rows"] % 2 == 0
+    assert result.holdout["rmse"] > 0
+
+
 def test_a_bad_key_gets_the_message_of_the_command(houses: pd.DataFrame) -> None:
     with pytest.raises(ConfigurationError, match=r"folds\.kk: there is no such key; did you mean"):
         tandem.run(houses, target="price", folds={"kk": 3})

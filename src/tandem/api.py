@@ -7,7 +7,6 @@ mapping, `folds={"k": 5}`, or a choice by name, `engine="scan"`. Errors are thos
 """
 
 import hashlib
-import json
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +27,7 @@ from tandem.commands.inspect import look
 from tandem.commands.run import Answered, measure
 from tandem.commands.run import run as _run
 from tandem.comparison import Comparison
-from tandem.config import Configuration, compose, quoted, words
+from tandem.config import Configuration, compose, spelled, words
 from tandem.errors import DataError, IncompleteError
 from tandem.inspection import Inspection
 from tandem.machine import published
@@ -44,6 +43,7 @@ from tandem.reporting import (
     table,
     verdict,
 )
+from tandem.scores import of_hold_out
 from tandem.settings import Tracking
 from tandem.tracking import load_model, opened_store, runs_frame
 
@@ -65,6 +65,11 @@ class RunResult:
         """Mean over folds of R2 at the best grid point."""
         scores = self.answered.result.scores
         return float(scores.r2[:, scores.best].mean())
+
+    @property
+    def holdout(self) -> dict[str, float]:
+        """Of the final model on the hold-out: `rmse`, `r2`, `rows`; empty where there is none."""
+        return of_hold_out(self.answered.result.held_out)
 
     @property
     def best(self) -> dict[str, float]:
@@ -221,7 +226,7 @@ def sweep(
 
     Raises IncompleteError where a job failed.
     """
-    swept = [f"{key}={','.join(map(_value, values))}" for key, values in over.items()]
+    swept = [f"{key}={','.join(map(spelled, values))}" for key, values in over.items()]
     given = [*words([*_words(data, target, keys)]), *swept]
     command = [sys.executable, "-m", "tandem", "sweep", *given]
     done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)  # noqa: S603
@@ -255,23 +260,16 @@ def _words(data: Any, target: str | None, keys: Mapping[str, Any]) -> Iterator[s
     """The command line that says the same."""
     if data is not None:
         path = data if isinstance(data, (str, Path)) else _kept(data)
-        yield from ("dataset=files", f"dataset.path={_value(str(path))}")
+        yield from ("dataset=files", f"dataset.path={spelled(str(path))}")
     if target is not None:
-        yield f"dataset.target={_value(target)}"
+        yield f"dataset.target={spelled(target)}"
     for key, value in keys.items():
         if isinstance(value, Mapping):
-            yield from (f"{key}.{name}={_value(inner)}" for name, inner in value.items())
+            if "kind" in value:  # of folds, each of which has keys of its own
+                yield f"{key}={value['kind']}"
+            yield from (f"{key}.{name}={spelled(inner)}" for name, inner in value.items())
         else:
-            yield f"{key}={value if isinstance(value, str) else _value(value)}"
-
-
-def _value(value: Any) -> str:
-    """`value` as Hydra's grammar has it."""
-    if isinstance(value, str):
-        return quoted(value)
-    if isinstance(value, (list, tuple)):
-        return f"[{','.join(map(_value, value))}]"
-    return json.dumps(value)
+            yield f"{key}={value if isinstance(value, str) else spelled(value)}"
 
 
 def _kept(frame: Any) -> Path:

@@ -21,6 +21,18 @@ def judge(sums: ErrorSums) -> Scores:
     return Scores(rmse=rmse, r2=1.0 - sums.sse / sst, best=best, mae=mae)
 
 
+def of_hold_out(sums: ErrorSums | None) -> dict[str, float]:
+    """`rmse`, `r2` (NaN where the target is constant) and `rows`, by sums as of one fold and point.
+
+    Empty where there are none.
+    """
+    if sums is None:
+        return {}
+    scores = judge(sums)
+    rmse, r2 = float(scores.rmse[0, 0]), float(scores.r2[0, 0])
+    return {"rmse": rmse, "r2": r2, "rows": sums.n_test[0]}
+
+
 def relative_difference(left: Array, right: Array) -> Array:
     """|left - right| / max(|left|, |right|), elementwise; any shape.
 

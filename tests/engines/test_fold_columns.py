@@ -384,8 +384,35 @@ def test_kept_sums_are_of_one_column(tmp_path: Path) -> None:
     assert [found("folds.seed=1"), found("folds.column=other")] == [0, 0]
 
 
-def test_the_spot_check_knows_groups(tmp_path: Path) -> None:
+KINDS = {
+    "group": ("folds=group", "folds.k=2"),
+    "column": ("folds=column", "folds.column=given"),
+    "time": ("folds=time", "folds.column=other", "folds.k=2"),
+}
+
+
+@pytest.mark.usefixtures("own_cache")
+@pytest.mark.parametrize("kind", KINDS)
+def test_kept_sums_are_of_one_kind_and_hold_out(tmp_path: Path, kind: str) -> None:
     tables(tmp_path)
-    found = [*spot_check(task_of(tmp_path, "folds=group", "folds.k=2"))]
-    assert {"RMSE", "R2", "prediction"} <= {difference.what for difference in found}
+
+    def found(*words: str) -> int:
+        kept = task_of(tmp_path / "*.parquet", "cache.moments=true", *KINDS[kind], *words)
+        one, other = drive("scan", kept), drive("scan", replace(kept, cache_moments=False))
+        np.testing.assert_allclose(one.scores.rmse, other.scores.rmse, rtol=1e-12)
+        assert one.sums.n_test == other.sums.n_test
+        return one.ledger.rows_from_cache
+
+    assert [found(), found(), found("folds.holdout=0.3")] == [0, ROWS, 0]
+    assert [found("folds.holdout=0.3"), found("folds.holdout=0.4")] == [ROWS, 0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("holdout", [0, 0.3])
+def test_the_spot_check_knows_all_kinds(tmp_path: Path, kind: str, holdout: float) -> None:
+    tables(tmp_path)
+    found = [*spot_check(task_of(tmp_path, *KINDS[kind], f"folds.holdout={holdout}"))]
+    named = {difference.what for difference in found}
+    assert {"RMSE", "R2", "prediction"} <= named
+    assert ("RMSE on the hold-out" in named) == bool(holdout)
     assert all(difference.share <= 1 for difference in found)

@@ -11,7 +11,7 @@ from tandem.config.composed import (
     sweep_keys,
     task,
 )
-from tandem.config.typed import MULTIRUN, in_our_words, quoted, words
+from tandem.config.typed import MULTIRUN, in_our_words, quoted, spelled, words
 from tandem.config.unread import refuse_unread
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "refuse_unread",
     "search_path",
     "settings",
+    "spelled",
     "sweep_keys",
     "task",
     "words",

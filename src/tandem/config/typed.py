@@ -1,8 +1,10 @@
 """What was typed: made readable for Hydra, and what is said where Hydra cannot read it."""
 
+import json
 import re
 import shlex
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -85,6 +87,15 @@ def quoted(value: str) -> str:
     """`value` in quotes, as Hydra's grammar reads it back."""
     # Within quotes Hydra reads a backslash as one, unless it stands before a quote.
     return "'" + re.sub(r"(\\*)('|$)", lambda m: m[1] * 2 + m[2].replace("'", "\\'"), value) + "'"
+
+
+def spelled(value: Any) -> str:
+    """`value` as Hydra's grammar has it."""
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, (list, tuple)):
+        return f"[{','.join(map(spelled, value))}]"
+    return json.dumps(value)
 
 
 def _readable(word: str) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 
 from tandem.records import STAGES, Action
 from tandem.results import Result
-from tandem.scores import judge
+from tandem.scores import of_hold_out
 
 _MOST = 5  # features
 _ENCODED = {
@@ -53,11 +53,9 @@ def _lines(result: Result, weights: Mapping[str, float]) -> Iterator[tuple[str, 
     yield "R2", f"{scores.r2[:, best].mean():.4g}"
     if scores.mae is not None:
         yield "MAE", five_digits(float(scores.mae[:, best].mean()))
-    if result.held_out:
-        held_out, rows = judge(result.held_out), result.held_out.n_test[0]
-        error = five_digits(float(held_out.rmse[0, 0]), mean)
-        told = f"RMSE {error}, R2 {held_out.r2[0, 0]:.4g}"
-        yield "hold-out", f"{told} on {rows:,} rows that neither model nor penalty has seen"
+    if found := of_hold_out(result.held_out):
+        told = f"RMSE {five_digits(found['rmse'], mean)}, R2 {found['r2']:.4g} on "
+        yield "hold-out", f"{told}{found['rows']:,} rows that neither model nor penalty has seen"
     largest = sorted(weights.items(), key=lambda item: -abs(item[1]))[:_MOST]
     told = ", ".join(f"{name} {weight:+.2f}" for name, weight in largest)
     yield "matters", f"{told} (standardised coefficients)"

@@ -171,7 +171,7 @@ def model_card(result: Result) -> str:
             f"**Protocol.** {folds}-fold cross-validation of linear regressions, {points} grid "
             "points, cleaning and scaling fitted without the held-out rows. Chosen: reg_param "
             f"{result.best.reg_param:g}, elastic_net_param {result.best.elastic_net_param:g}; then "
-            "fitted to all rows."
+            f"fitted to all rows{' but the hold-out' if result.held_out else ''}."
         ),
         (
             f"**Held-out errors**, in units of {dataset.target.name}. RMSE {five_digits(mean)}, "

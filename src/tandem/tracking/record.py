@@ -13,7 +13,7 @@ from tandem.records import Action
 from tandem.redaction import shown
 from tandem.reporting import features_by_column, run_note
 from tandem.results import Result
-from tandem.scores import judge
+from tandem.scores import of_hold_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +89,7 @@ def _metrics(result: Result) -> dict[str, Any]:
         by_fold["fold/condition"] = [design.condition for design in sums.designs]
         found["cv/rank_min"] = min(by_fold["fold/rank"])
         found["cv/condition_max"] = max(by_fold["fold/condition"])
-    if result.held_out:
-        held_out = judge(result.held_out)
-        found["holdout/rmse"] = held_out.rmse[0, 0]
-        found["holdout/r2"] = held_out.r2[0, 0]
-        found["holdout/rows"] = result.held_out.n_test[0]
+    found |= {f"holdout/{name}": one for name, one in of_hold_out(result.held_out).items()}
     if facts.moments_mb is not None:
         found["memory/moments_mb"] = facts.moments_mb
     if spark := facts.spark:
