@@ -26,7 +26,7 @@ def make_task(*overrides: str) -> Task:
     Unless `overrides` say otherwise nothing is looked up: a test measures what it runs.
     """
     chosen = compose("cache.moments=false", *overrides).settings
-    return task(chosen, open_dataset(chosen.dataset, chosen.folds))
+    return task(chosen, open_dataset(chosen.dataset, chosen.folds, chosen.cleaning))
 
 
 def drive(engine_name: str, task: Task) -> Result:

@@ -1,7 +1,7 @@
 """The trained model as plain data: JSON in, predictions on raw rows out. No Spark, no pickle.
 
 MLflow loads this module by name (`_load_pyfunc`) from the copy that is logged with the model, so
-it imports nothing of the package but the records.
+it imports nothing of the package but the records, and what reads dates.
 """
 
 import json
@@ -12,21 +12,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tandem.records import Array
+from tandem.dates import read_off
+from tandem.parts import Part
+from tandem.records import Array, Source
 from tandem.results import LinearModel
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMATS = (1, 2)  # the second has `encodings`
+FORMATS = (1, 2, 3)  # the second has `encodings`, the third `sources`
 
 
 def to_json(model: LinearModel) -> str:
     """The model as JSON text; floats keep all their digits. Raises ValueError where one is NaN."""
     fields = asdict(model)
-    if not model.encodings:  # as before there were any
-        del fields["encodings"]
-    number = FORMATS[bool(model.encodings)]
+    for key in ("encodings", "sources"):  # as before there were any
+        if not fields[key]:
+            del fields[key]
+    number = 3 if model.sources else 2 if model.encodings else 1
     return json.dumps({"format": number, **fields}, indent=1, allow_nan=False)
 
 
@@ -37,6 +40,8 @@ def from_json(text: str) -> LinearModel:
         raise ValueError(f"model format {found}: this version reads formats {FORMATS}")
     for key in ("levels", "encodings"):
         fields[key] = {name: tuple(listed) for name, listed in fields.get(key, {}).items()}
+    for name, source in fields.get("sources", {}).items():
+        fields["sources"][name] = Source(source["column"], Part(source["part"]), source["form"])
     return LinearModel(**fields)
 
 
@@ -44,21 +49,30 @@ def predict(model: LinearModel, frame: "pd.DataFrame") -> Array:
     """intercept + sum_j coefficients[j] * x_j for every row of the raw `frame`, shape (rows,).
 
     A missing number becomes the training mean; a category becomes its frequency index, one unseen
-    in training the index after the last, or the value of that index. Columns that the model does
-    not know are ignored.
-    Raises ValueError where a column is absent or holds text in place of numbers.
+    in training the index after the last, or the value of that index. What is read off a date, a
+    time or a duration may stand there itself. Columns that the model does not know are ignored.
+    Raises ValueError where a column is absent, or holds text in place of numbers or dates.
     """
-    absent = [name for name in model.coefficients if name not in frame.columns]
-    if absent:
-        raise ValueError(f"columns {absent} are absent: the model needs {[*model.coefficients]}")
+    needed = {
+        name: model.sources[name].column if name in model.sources else name
+        for name in model.coefficients
+    }
+    raw = {name: one for name, one in needed.items() if name == one or name not in frame.columns}
+    if absent := {one for one in raw.values() if one not in frame.columns}:
+        needs = [*dict.fromkeys(needed.values())]
+        raise ValueError(f"columns {sorted(absent)} are absent: the model needs {needs}")
+    dates = read_off(frame, {n: s for n, s in model.sources.items() if n in raw})
     total = np.full(len(frame), model.intercept)
     for name, coefficient in model.coefficients.items():
-        total += coefficient * feature(model, frame[name], name)
+        cells = dates[name] if name in dates else frame[name]
+        total += coefficient * feature(model, cells, name)
     return total
 
 
 def feature(model: LinearModel, cells: "pd.Series[Any]", name: str) -> Array:
     """x_j of column `name`: its raw `cells` as the model multiplies them, shape (rows,).
+
+    Of what is read off dates, the numbers.
 
     Raises ValueError where a column of numbers holds text.
     """

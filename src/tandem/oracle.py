@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from tandem.oracle_dates import in_utc, read_off
 from tandem.oracle_folds import HELD_OUT, parts_of, trained_on
 from tandem.oracle_line import fit
 from tandem.records import Column, Dataset, Kind, Task
@@ -68,12 +69,15 @@ class Cleaner(NamedTuple):
 def read_rows(dataset: Dataset) -> list[Row]:
     """Every row as {column name: value} with its row id = rows before its file + place in it.
 
-    A value is None (missing), a float, or a text; true and false are texts.
+    A value is None (missing), a float, or a text; true and false are texts. Dates stand beside what
+    is read off them.
     """
     rows: list[Row] = []
     for file in dataset.files:
-        for cells in pq.ParquetFile(file.path).read().to_pylist():
-            row = {column.name: value(column, cells[column.name]) for column in dataset.columns}
+        opened = pq.ParquetFile(file.path, coerce_int96_timestamp_unit="us")
+        for cells in in_utc(opened.read()).to_pylist():
+            row = {column.stored: cells[column.stored] for column in dataset.columns}
+            row |= {column.name: value(column, cells[column.stored]) for column in dataset.columns}
             by = dataset.fold_column
             rows.append({**row, ROW_ID: len(rows), FOLD_CELL: cells[by.name] if by else None})
     return rows
@@ -83,6 +87,8 @@ def value(column: Column, cell: Any) -> float | str | None:
     """One cell as None, float or text; NaN is missing."""
     if cell is None:
         return None
+    if column.source:
+        return read_off(cell, column.source.part)
     if column.kind is Kind.CATEGORICAL:
         return {True: "true", False: "false"}[cell] if isinstance(cell, bool) else str(cell)
     number = float(cell)

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from tandem.fold_keys import FoldKind, Folds
+from tandem.parts import Part
 from tandem.settings import Cleaning, GridPoint, Solver, SparkSettings
 
 if TYPE_CHECKING:
@@ -46,12 +47,33 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """What a number is read off: `part` of the cells of `column`, a column of the files.
+
+    `form`: how they are written where they are text, in the words of strptime; empty: as ISO does.
+    """
+
+    column: str
+    part: Part
+    form: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
-    """A column of the dataset. `id` is the name that frames inside an engine give it."""
+    """A column of the dataset. `id` is the name that frames inside an engine give it.
+
+    `source`: what its numbers are read off; None: it is a column of the files as it is.
+    """
 
     id: str
     name: str
     kind: Kind
+    source: Source | None = None
+
+    @property
+    def stored(self) -> str:
+        """The name of the column of the files that it is read from."""
+        return self.source.column if self.source else self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +196,11 @@ class Plan:
     def one_hot(self) -> tuple[Column, ...]:
         """The categorical features of which every frequent level is a feature."""
         return self.columns(Action.ONE_HOT, Action.ONE_HOT_DROP_ROWS)
+
+    @property
+    def sources(self) -> dict[str, Source]:
+        """What the features of the regression are read off, by name, where it is a date or time."""
+        return {column.name: column.source for column in self.used if column.source}
 
     @property
     def target_encoded(self) -> tuple[Column, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tandem.records import Array, Ledger, Plan, Task
+from tandem.records import Array, Ledger, Plan, Source, Task
 from tandem.settings import Encoding, GridPoint
 
 
@@ -60,7 +60,8 @@ class LinearModel:
     `means` fills missing cells of numeric columns; `levels` holds each categorical column's
     categories by index (descending frequency; None stands for missing). An unseen category gets
     the index after the last. `encodings` holds, of every column whose x_j is the mean target of its
-    category, that of every index, shape (levels + 1,). All keys are column names.
+    category, that of every index, shape (levels + 1,). `sources`: what x_j is read off, where it
+    is a part of a date. All keys are column names.
     """
 
     intercept: float
@@ -68,6 +69,7 @@ class LinearModel:
     means: Mapping[str, float]
     levels: Mapping[str, tuple[str | None, ...]]
     encodings: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    sources: Mapping[str, Source] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """What a value of a key must satisfy, as a remark on its type, and what is said if it does not."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
@@ -75,4 +76,18 @@ def _reads_ascii(name: str) -> bool:
 ENCODING = Rule(
     _reads_ascii,
     "must be a known encoding of one byte per plain character -> dataset.encoding=latin-1",
+)
+
+_DIRECTIVES = "YymdbBHIMSfpzj%"
+
+
+def _is_date_format(text: str) -> bool:
+    """Whether a date can be read by it: it has a year, and nothing that strptime knows not."""
+    used = re.findall("%(.?)", text)
+    return bool({*used} & {*"Yy"}) and all(one and one in _DIRECTIVES for one in used)
+
+
+DATE_FORMAT = Rule(
+    _is_date_format,
+    "is no format of dates in the words of strptime -> 'dataset.dates={day: \"%d.%m.%Y\"}'",
 )

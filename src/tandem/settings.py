@@ -10,8 +10,10 @@ from enum import StrEnum
 from pathlib import PurePath
 from typing import Annotated
 
+from tandem import rules
 from tandem.fold_keys import Folds
-from tandem.rules import ENCODING, Listed, Rule, at_least, fraction, not_empty, one_character
+from tandem.parts import DatePart
+from tandem.rules import Listed, Rule, at_least, fraction, not_empty, one_character
 
 Count = Annotated[int, at_least(1)]
 Seed = Annotated[int, at_least(0)]
@@ -63,11 +65,10 @@ class OnBadRow(StrEnum):
 class Spelling:
     """How CSV files spell what they hold.
 
-    `missing` lists the spellings of a missing cell, `text` the columns that are text whatever they
-    look like; `multiline`: quoted cells may hold lines that look like records; `delimiter` parts
-    cells; `decimal` stands before the fraction of a number, `thousands` between groups of three
-    digits before it, and `units` lists what may stand before or after it; `on_bad_row`: what
-    becomes of rows that break a rule, of which up to `max_bad_rows` may be left out.
+    `missing`: spellings of a missing cell; `text`: columns that are text in any case; `multiline`:
+    quoted cells may hold lines that look like records; `delimiter` parts cells, `decimal` a
+    fraction, `thousands` groups of digits; `units`: what may stand about a number; `on_bad_row`:
+    what becomes of rows that break a rule, `max_bad_rows` at most; `dates`: formats of strptime.
     """
 
     missing: Words = ("", "NA", "N/A", "null", "NULL", "NaN", "nan")
@@ -77,9 +78,10 @@ class Spelling:
     decimal: Annotated[str, one_character("dataset.decimal=','")] = "."
     thousands: Annotated[str, one_character("dataset.thousands=','")] | None = None
     units: Words = ()
-    encoding: Annotated[str, ENCODING] = "utf-8"
+    encoding: Annotated[str, rules.ENCODING] = "utf-8"
     on_bad_row: OnBadRow = OnBadRow.REJECT
     max_bad_rows: Count = 1000
+    dates: Mapping[str, Annotated[str, rules.DATE_FORMAT]] = field(default_factory=dict)
 
     @property
     def plain_numbers(self) -> bool:
@@ -134,10 +136,10 @@ class Flights:
 
 @dataclass(frozen=True, slots=True)
 class Cleaning:
-    """Thresholds (fractions of all rows), protocol and encoding of the cleaning.
+    """Thresholds (fractions of all rows), protocol and encodings of the cleaning.
 
-    `encodings`: of single columns, by name; `max_levels`: levels that have a feature of their own;
-    `smoothing`: rows that the mean of all counts as, in that of a level.
+    `max_levels`: levels that have a feature of their own; `smoothing`: rows that the mean of all
+    counts as, in that of a level. `dates`: what is read off them, with `cyclic` as sine and cosine.
     """
 
     drop_column_above: Fraction
@@ -148,6 +150,8 @@ class Cleaning:
     max_levels: Count
     smoothing: Annotated[float, at_least(0, "cleaning.smoothing=10")]
     encodings: Mapping[str, Encoding] = field(default_factory=dict)
+    dates: Annotated[tuple[DatePart, ...], Listed()] = tuple(DatePart)
+    cyclic: bool = False
 
     def encoding_of(self, column: str) -> Encoding:
         """That of one column."""

@@ -1,5 +1,6 @@
 """CSV to Parquet: strictly, once, block by block."""
 
+import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def types(table: pa.Table) -> dict[str, str]:
     return {field.name: str(field.type) for field in table.schema}
 
 
-def test_numbers_become_double_and_all_else_text(tmp_path: Path) -> None:
+def test_numbers_become_double_dates_moments_and_all_else_text(tmp_path: Path) -> None:
     text = "whole,real,text,flag,day\n1,1.5,a,true,2013-01-01\n2,-1e-3,b,false,2013-01-02\n"
     table = converted(tmp_path, text)[0]
     assert types(table) == {
@@ -56,14 +57,14 @@ def test_numbers_become_double_and_all_else_text(tmp_path: Path) -> None:
         "real": "double",
         "text": "string",
         "flag": "string",
-        "day": "string",
+        "day": "timestamp[us]",
     }
     assert table.to_pydict() == {
         "whole": [1.0, 2.0],
         "real": [1.5, -0.001],
         "text": ["a", "b"],
         "flag": ["true", "false"],
-        "day": ["2013-01-01", "2013-01-02"],
+        "day": [dt.datetime(2013, 1, 1), dt.datetime(2013, 1, 2)],  # noqa: DTZ001 - it has no zone
     }
 
 

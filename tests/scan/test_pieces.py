@@ -11,11 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from tandem.errors import DataError
-from tandem.records import File
+from tandem.records import Column, File, Kind
 from tandem.scan.pieces import Piece, Pieces, Stretch, stretches_of
 
 ROWS, GROUP, PIECE, FILES = 900, 350, 100, 3
 NAMES = tuple(f"x{j}" for j in range(5))
+COLUMNS = [Column(f"c{i}", name, Kind.NUMERIC) for i, name in enumerate(NAMES)]
 
 
 @pytest.fixture(params=[1, 10**9], ids=["many readers", "one reader"])
@@ -38,7 +39,7 @@ def files(folder: Path) -> tuple[list[pa.Table], list[Stretch]]:
 
 
 def pieces_of(stretches: Sequence[Stretch], *reader_cells: int) -> Pieces:
-    return Pieces(lambda file: pq.ParquetFile(file.path), stretches, NAMES, PIECE, *reader_cells)
+    return Pieces(lambda file: pq.ParquetFile(file.path), stretches, COLUMNS, PIECE, *reader_cells)
 
 
 def called(decode: Callable[[], Piece]) -> Piece | Exception:
@@ -113,7 +114,7 @@ def test_small_files_are_opened_less_often(tmp_path: Path, cells: int, opened: i
         counted.append(file.path)
         return pq.ParquetFile(file.path)
 
-    for decode in Pieces(opening, stretches, NAMES, PIECE, cells):
+    for decode in Pieces(opening, stretches, COLUMNS, PIECE, cells):
         decode()
     assert len(counted) == opened * FILES
 

@@ -70,4 +70,6 @@ def _decide_column(column: Column, cells: int, rows: int, cleaning: Cleaning) ->
         action, reason = Action.DROP_ROWS, f"{percent}, at most {cleaning.drop_rows_below:.0%}"
     else:
         action, reason = Action.IMPUTE, f"{percent}, between the thresholds"
+    if column.source:
+        reason = f"{column.source.part} of '{column.source.column}', {reason}"
     return Decision(column, action, cells, reason)

@@ -58,7 +58,7 @@ def advise(settings: Settings) -> None:
             f"machine, of no engine {_ENOUGH} of different sizes: nothing to judge by -> tandem "
             "sweep engine=scan,sequential cache.moments=false dataset.rows=1e4,3e4,1e5,3e5"
         )
-    dataset = open_dataset(settings.dataset, settings.folds)
+    dataset = open_dataset(settings.dataset, settings.folds, settings.cleaning)
     Display("advise").warn_each(dataset.notes)
     asked = task(settings, dataset)
     levels = cardinalities(asked)

@@ -88,7 +88,7 @@ def compare(config: Configuration, *, say: bool = True) -> tuple[str, Comparison
     preparing = Display("tandem").stage("preparing the data")
     with listing_rejects(settings.tracking, name, tags), preparing:
         # Once, before any engine is timed; and before there is a run, so that a typo leaves none.
-        dataset = open_dataset(settings.dataset, settings.folds)
+        dataset = open_dataset(settings.dataset, settings.folds, settings.cleaning)
     with tracked(settings.tracking, name, tags) as opened:
         run_id = opened.id
         with tempfile.TemporaryDirectory() as place:

@@ -47,7 +47,7 @@ def look(settings: Settings, *, say: bool = True) -> Inspection:
     """
     display = Display("inspect")
     with display.stage("preparing the data"):
-        dataset = open_dataset(settings.dataset, to_look=True)
+        dataset = open_dataset(settings.dataset, cleaning=settings.cleaning, to_look=True)
     display.warn_each(dataset.notes if say else ())
     with display.stage("reading"):
         return inspected(

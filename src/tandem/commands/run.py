@@ -82,7 +82,7 @@ def measure(settings: Settings, *, say: bool) -> Answered:
 def _prepared(settings: Settings, watch: Stopwatch, *, say: bool) -> Dataset:
     display = Display(settings.engine.name)
     with display.stage("preparing the data"), watch.stage("convert"):
-        dataset = open_dataset(settings.dataset, settings.folds)
+        dataset = open_dataset(settings.dataset, settings.folds, settings.cleaning)
     display.warn_each(dataset.notes if say else ())
     return dataset
 
@@ -100,7 +100,7 @@ def _measured(settings: Settings, dataset: Dataset, watch: Stopwatch, *, say: bo
 
 def answer(settings: Settings, engine: str) -> Result:
     """The result of `engine` on the task of `settings`, without a record. Raises as `execute`."""
-    chosen = task(settings, open_dataset(settings.dataset, settings.folds))
+    chosen = task(settings, open_dataset(settings.dataset, settings.folds, settings.cleaning))
     return execute(chosen, engine, Stopwatch(), Display(engine))
 
 

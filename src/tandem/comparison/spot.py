@@ -43,7 +43,8 @@ def spot_check(task: Task) -> Iterator[Difference]:
         path = Path(folder) / "rows.parquet"
         by = task.dataset.fold_column
         read = dict.fromkeys((*task.dataset.columns, *([by] if by else [])))
-        table = sample(task.dataset, [column.name for column in read], rows)
+        names = [column.name for column in read]
+        table = sample(task.dataset, names, rows, stored=True)
         table = table.slice(0, rows)
         pq.write_table(table, path)
         few = replace(task.dataset, files=(File(str(path), table.num_rows, 0),))
@@ -101,7 +102,8 @@ def _predictions(
 
     rows = _probes(dataset)
     features = dataset.features
-    found = predict(model, pd.DataFrame(rows, columns=[column.name for column in features]))
+    stored = [*dict.fromkeys(column.stored for column in features)]
+    found = predict(model, pd.DataFrame(rows, columns=stored))
     wanted = np.array([oracle.predict(truth, best, features, row) for row in rows])
     room = 1e-6 * np.maximum(np.abs(wanted), np.ptp(wanted))
     room += 1e-12 * abs(truth.intercepts[best])  # which cancels
@@ -114,7 +116,8 @@ def _probes(dataset: Dataset) -> list[dict[str, Any]]:
     """The first rows; and the first once more for every feature: missing, or an unknown level."""
     rows = oracle.read_rows(dataset)[:_PROBES]
     for column in dataset.features:
-        rows.append({**rows[0], column.name: None})
+        one = [other.name for other in dataset.features if other.stored == column.stored]
+        rows.append({**rows[0], **dict.fromkeys([column.stored, *one])})
         if column.kind is Kind.CATEGORICAL:
             rows.append({**rows[0], column.name: "no such level"})
     return rows

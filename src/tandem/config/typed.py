@@ -33,7 +33,8 @@ _HYDRA_FLAGS = (
 
 MULTIRUN = ("-m", "--multirun")
 _SWEEP = "sweep"  # the command that is Hydra's multirun
-_OPEN = ("cleaning.encodings", "spark.conf")  # their own keys are free: Hydra wants a + there
+# Their own keys are free: Hydra wants a + there.
+_OPEN = ("cleaning.encodings", "dataset.dates", "spark.conf")
 _NAME = "dataset.target"  # its value is a name, whatever it looks like
 
 

@@ -2,6 +2,7 @@
 
 from tandem.dataset.csv_columns import are_dates
 from tandem.dataset.csv_rejects import as_lines
+from tandem.dataset.dates import read_off, type_read_off, with_read_off
 from tandem.dataset.fold_columns import fold_of_rows, labelled
 from tandem.dataset.opening import open_dataset
 from tandem.dataset.parquet import (
@@ -32,8 +33,11 @@ __all__ = [
     "places",
     "read_columns",
     "read_footer",
+    "read_off",
     "reading",
     "sample",
+    "type_read_off",
     "united",
     "whole",
+    "with_read_off",
 ]

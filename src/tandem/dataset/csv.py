@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from tandem.dataset.csv_columns import Remark, column_types
+from tandem.dataset.csv_dates import days_only
 from tandem.dataset.csv_reader import NUMBER, typed_batches
 from tandem.dataset.csv_records import count_records, ends_with_a_line, line_of
 from tandem.dataset.csv_rejects import Rejects, as_lines, sound_batches
@@ -23,7 +24,7 @@ from tandem.settings import OnBadRow, Spelling
 
 _TOLD = "told.json"
 _LEVELS = 1000  # up to so many are counted
-_RULES = 5  # raise it where a file would be read, refused or told of in another way than before
+_RULES = 6  # raise it where a file would be read, refused or told of in another way than before
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Converted:
     """The Parquet files of CSV files, one each, in their order, and what is to be told of them.
 
     `rejected`: rows that were left out; `rejects`: the first of them; `ended`: whether the last
-    line of each is.
+    line of each is; `days`: the columns of dates that have no time of day.
     """
 
     files: tuple[Path, ...]
@@ -41,6 +42,7 @@ class Converted:
     rejected: int
     rejects: tuple[Reject, ...]
     ended: tuple[bool, ...]
+    days: tuple[str, ...]
 
     def notes(self, target: str | None, names: Collection[str]) -> tuple[str, ...]:
         """A line on every column of `names` that is text but looks like something else.
@@ -68,7 +70,7 @@ class Converted:
                 is_target = remark.column == target
                 file = self.sources[remark.file]
                 notes.append(remark.told(file, self.spelling, target=is_target))
-                if remark.form is None or is_target:
+                if remark.refused or is_target:
                     raise DataError(notes[-1])
         return tuple(notes)
 
@@ -76,10 +78,11 @@ class Converted:
 def to_parquet(files: Sequence[Path], digest: str, spelling: Spelling) -> Converted:
     """The Parquet files that `files` are converted to, on first use of their content.
 
-    Numbers become float64, all else text. What a column holds is decided from the first block of
-    the first file (or, where that is empty, from the first values that are there); a cell that
-    does not fit is never a reason to read the column as something else: its row is left out, or
-    RejectedError tells of it. Raises DataError where it cannot be told what the rows are.
+    Numbers become float64, dates moments of UTC, all else text. What a column holds is decided from
+    the first block of the first file (or, where that is empty, from the first values that are
+    there); a cell that does not fit is never a reason to read the column as something else: its row
+    is left out, or RejectedError tells of it. Raises DataError where it cannot be told what the
+    rows are.
     """
     key = hashlib.sha256(f"{_RULES} {digest} {spelling}".encode()).hexdigest()
     needed = sum(file.stat().st_size for file in files)
@@ -100,6 +103,7 @@ def to_parquet(files: Sequence[Path], digest: str, spelling: Spelling) -> Conver
         told["rejected"],
         tuple(Reject(**reject) for reject in told["rejects"]),
         tuple(told["ended"]),
+        tuple(told["days"]),
     )
 
 
@@ -111,6 +115,7 @@ def _build(files: Sequence[Path], spelling: Spelling, work: Path) -> dict[str, A
     ]
     types, remarks = column_types(files, spelling)
     levels: dict[str, set[str]] = {remark.column: set() for remark in remarks}
+    days = {name for name, kind in types.items() if pa.types.is_timestamp(kind)}
     rejects = Rejects(spelling, spelling.max_bad_rows)
     for i, file in enumerate(files):
         before = rejects.count
@@ -120,11 +125,14 @@ def _build(files: Sequence[Path], spelling: Spelling, work: Path) -> dict[str, A
             found = sound_batches(file, types, spelling, rejects)
         else:
             found = typed_batches(file, types, spelling)
-        read = write_row_groups(work / f"{i:05}.parquet", chain([empty], _counted(found, levels)))
+        read = write_row_groups(
+            work / f"{i:05}.parquet", chain([empty], _counted(found, levels, days))
+        )
         _check_rows(file, rows[i], read + rejects.count - before)
     told = {
         "remarks": [asdict(_completed(remark, files, levels, spelling)) for remark in remarks],
         "rejected": rejects.count,
+        "days": sorted(days),
         "ended": [*map(ends_with_a_line, files)],
         "rejects": [asdict(reject) for reject in rejects.first],
     }
@@ -166,10 +174,14 @@ def _check_rows(file: Path, counted: int, read: int) -> None:
 
 
 def _counted(
-    batches: Iterable[pa.RecordBatch], levels: dict[str, set[str]]
+    batches: Iterable[pa.RecordBatch], levels: dict[str, set[str]], days: set[str]
 ) -> Iterator[pa.RecordBatch]:
-    """`batches`, while what their columns hold is gathered in `levels`, up to what is counted."""
+    """`batches`, while what their columns hold is gathered in `levels`, up to what is counted.
+
+    Columns of dates with a time of day are taken from `days`.
+    """
     for batch in batches:
+        days -= {name for name in days if not days_only(batch.column(name))}
         for name, found in levels.items():
             if len(found) <= _LEVELS:
                 found.update(batch.column(name).drop_null().unique().to_pylist())

@@ -1,17 +1,19 @@
 """What a column of a CSV file is: numbers, or text; and what its user should know of that."""
 
 import re
+import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tandem.dataset.csv_dates import TIME, declared_kind, formats_of, iso, kind_of, word_for
 from tandem.dataset.csv_reader import (
     NUMBER,
+    misfit,
     names_of,
-    no_number,
     plainly,
     read_csv,
     shown,
@@ -34,9 +36,10 @@ _UNIT = r"[\pL\x{b0}][\pL\x{b0}/0-9]*"
 _DAY = r"(\d{4}([-/.])\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))"
 _MONTH = r"(\d{1,2}[- ][A-Za-z]{3,9}[- ,]+\d{2,4}|[A-Za-z]{3,9} \d{1,2},? \d{4})"
 _TIME = r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?( ?[AaPp]\.?[Mm]\.?)?"
+_DATES = "dates"
 # First come first served.
 _FORMS = {
-    "dates": rf"^\s*({_DAY}|{_MONTH})([T ]+{_TIME}.*)?\s*$",
+    _DATES: rf"^\s*({_DAY}|{_MONTH})([T ]+{_TIME}.*)?\s*$",
     "times": rf"^\s*{_TIME}\s*$",
     "numbers with a currency sign": rf"^\s*([-+]?{_SIGN}\s?{_DIGITS}|{_DIGITS}\s?{_SIGN})\s*$",
     "numbers with a percent sign": rf"^\s*{_DIGITS}\s?%\s*$",
@@ -51,8 +54,9 @@ _DELIMITERS = {"\t": "tabs", ";": "semicolons", "|": "bars", ",": "commas"}
 class Remark:
     """What is to be told of a column of text: the line and the cell that first gave cause to.
 
-    `form`: what its cells look like; None where most are numbers, which is refused. `marks`: the
-    other cells, where they are few enough to be spellings of "missing"; `levels`: in words.
+    `form`: what its cells look like; None where most are numbers, or `what` else, which is refused,
+    as dates are of which it is not told how they are written: `ways` are those that fit. `marks`:
+    the other cells, where they are few enough to be spellings of "missing"; `levels`: in words.
     """
 
     column: str
@@ -63,22 +67,42 @@ class Remark:
     marks: tuple[str, ...] = ()
     line: int = 0
     levels: str = ""
+    what: str = "number"
+    ways: tuple[str, ...] = ()
+
+    @property
+    def refused(self) -> bool:
+        """Whether the column can only be used when more is said of it."""
+        return self.form in (None, _DATES)
 
     def told(self, file: Path, spelling: Spelling, *, target: bool) -> str:
         """One line for the user; `file` holds the cell, `spelling` is what is said so far."""
         place = f"{file}:{self.line}: column '{self.column}': {shown(self.cell)}"
         if self.form is None:
-            return f"{place}: {no_number(self.column, self.marks, spelling)}"
+            return f"{place}: {misfit(self.column, self.marks, spelling, self.what)}"
         if target:
             return f"{place}: the target holds {self.form} -> {_keys(self.form, self.cell)}"
         step = _keys(self.form, self.cell)
+        if self.form == _DATES:
+            ways = [*self.ways][:2] or ["%d.%m.%Y"]
+            step = " or ".join(_dates_as(self.column, way, spelling) for way in ways)
+            found = "the column holds dates, and not as 2020-01-31"
+        else:
+            found = f"the column holds {self.form}, read as a category with {self.levels}"
         if self.marks:
             step = f"{override('missing', [*spelling.missing, *self.marks])} if it means missing"
         return (
-            f"{place}: the column holds {self.form}, read as a category with {self.levels} -> "
-            f"{step}, {override('exclude', [self.column])}, or "
+            f"{place}: {found} -> {step}, {override('exclude', [self.column])}, or "
             f"{override('text', [*spelling.text, self.column])} if it is text"
         )
+
+
+def _dates_as(column: str, way: str, spelling: Spelling) -> str:
+    """The words that say how the dates of one more column are written."""
+    listed = ", ".join(
+        f'{name}: "{form}"' for name, form in {**spelling.dates, column: way}.items()
+    )
+    return shlex.quote(f"dataset.dates={{{listed}}}")
 
 
 def _keys(form: str, cell: str) -> str:
@@ -99,18 +123,19 @@ def are_dates(cells: Sequence[str]) -> bool:
 def column_types(
     files: Sequence[Path], spelling: Spelling
 ) -> tuple[dict[str, pa.DataType], list[Remark]]:
-    """float64 or text for every column of the header, in its order; remarks on those of text.
+    """float64, dates or text for every column of the header, in its order; remarks on text.
 
-    Raises DataError where the header lacks a name of `spelling.text`, has one twice, or an empty
-    one.
+    Raises DataError where the header lacks a name of `spelling.text` or `spelling.dates`, has one
+    twice, or an empty one.
     """
     _check_delimiter(files[0], spelling)
     names = names_of(files[0], spelling)
     _check_header(files[0], names)
-    for name in spelling.text:
+    asked = [*(("text", n) for n in spelling.text), *(("dates", n) for n in spelling.dates)]
+    for key, name in asked:
         if name not in names:
             raise DataError(
-                f"dataset.text: there is no column '{name}'{nearest(name, names)}"
+                f"dataset.{key}: there is no column '{name}'{nearest(name, names)}"
                 f" -> some of {', '.join(names)}"
             )
     first = next(_texts(files[0], names, spelling), None)
@@ -118,6 +143,9 @@ def column_types(
     remarks = []
     for name in names:
         if name in spelling.text:
+            continue
+        if name in spelling.dates:
+            types[name] = declared_kind(spelling.dates[name])
             continue
         if first is not None and first.column(name).null_count < len(first):
             found = _type_of(name, first.column(name), 0, 0, spelling)
@@ -171,23 +199,45 @@ def _check_header(file: Path, names: Sequence[str]) -> None:
 def _type_of(
     column: str, spelled: pa.StringArray, file: int, first_row: int, spelling: Spelling
 ) -> tuple[pa.DataType, Remark | None]:
-    """float64 or text, judged by the cells `spelled` from `first_row` on, of which one is there.
+    """The type, judged by the cells `spelled` from `first_row` on, of which one is there.
 
-    Numbers are a column of numbers. Where at least half are, the others are spellings of a missing
-    cell, or mistakes: their rows are bad, or the remark refuses the column, should it be used.
+    Numbers are a column of numbers, dates as ISO writes them one of dates. Where at least half are,
+    the others are spellings of a missing cell, or mistakes: their rows are bad, or the remark
+    refuses the column, should it be used.
     """
     cells = plainly(spelled, spelling)
     present = len(cells) - cells.null_count
     numbers = _matches(cells, NUMBER)
     found = pc.sum(numbers).as_py()
-    mistakes = spelling.on_bad_row == OnBadRow.QUARANTINE and found >= _MOST * present
-    if found == present or mistakes:
+    enough = _MOST * present if spelling.on_bad_row == OnBadRow.QUARANTINE else present
+    if found >= enough:
         return pa.float64(), None
+    kind, dates = kind_of(spelled) or (None, 0)
+    if kind is not None and dates >= (present if kind == TIME else enough):
+        return kind, None
+    if kind is not None and kind != TIME and dates >= _MOST * present:
+        odd = pc.and_(pc.invert(iso(spelled, kind)), pc.is_valid(spelled))
+        remark = _remark(column, file, first_row, spelled, odd)
+        what = word_for(kind, remark.cell)
+        return pa.string(), replace(remark, marks=_marks(spelled, odd), what=what)
     cause, form, marks = _form(cells, numbers, found / present)
     if cause is None:
         return pa.string(), None
+    ways = (*formats_of(cells.filter(cause)),) if form == _DATES else ()
+    remark = _remark(column, file, first_row, cells, cause)
+    return pa.string(), replace(remark, form=form, marks=marks, ways=ways)
+
+
+def _remark(
+    column: str, file: int, first_row: int, cells: pa.StringArray, cause: pa.BooleanArray
+) -> Remark:
     row = pc.indices_nonzero(cause)[0].as_py()  # pc.index would import pandas
-    return pa.string(), Remark(column, file, first_row + row, cells[row].as_py(), form, marks)
+    return Remark(column, file, first_row + row, cells[row].as_py(), None)
+
+
+def _marks(cells: pa.StringArray, odd: pa.BooleanArray) -> tuple[str, ...]:
+    marks = cells.filter(odd).unique()
+    return tuple(marks.to_pylist()) if len(marks) <= _MARKS else ()
 
 
 def _form(
@@ -196,8 +246,7 @@ def _form(
     """The cells that give cause for a remark, None for none; its form and its marks."""
     odd = pc.and_(pc.invert(numbers), pc.is_valid(cells))
     if share >= _MOST:
-        marks = cells.filter(odd).unique()
-        return odd, None, tuple(marks.to_pylist()) if len(marks) <= _MARKS else ()
+        return odd, None, _marks(cells, odd)
     present = len(cells) - cells.null_count
     for form, pattern in _FORMS.items():
         like = _matches(cells, pattern)

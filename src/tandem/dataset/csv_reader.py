@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pv
 
+from tandem.dataset.csv_dates import NO_TEXT, read_dates, word_for
 from tandem.dataset.csv_records import line_of
 from tandem.dataset.overrides import override
 from tandem.dataset.schema import LARGEST, TOO_LARGE
@@ -81,11 +82,12 @@ def typed_batches(
     Raises DataError where it has others, or at the first cell that does not fit.
     """
     check_header(file, types, spelling)
-    spelled = types if spelling.plain_numbers else dict.fromkeys(types, pa.string())
+    plain = pa.types.is_floating if spelling.plain_numbers else lambda _: False
+    spelled = {name: kind if plain(kind) else pa.string() for name, kind in types.items()}
     row = 0
     for read in read_csv(file, spelling, spelled):
         batch = read.select([*types])
-        if not spelling.plain_numbers:
+        if spelled != types:
             batch = _converted(file, batch, types, spelling, row)
         _check_numbers(file, batch, row, spelling)
         row += len(batch)
@@ -138,11 +140,15 @@ def plainly(cells: pa.StringArray, spelling: Spelling) -> pa.StringArray:
     return pc.if_else(fits, bare, cells)
 
 
-def parsed(cells: pa.StringArray, spelling: Spelling) -> tuple[pa.DoubleArray, pa.BooleanArray]:
-    """The numbers of a column, and which of its cells are none, which are missing among them."""
+def parsed(
+    name: str, cells: pa.StringArray, kind: pa.DataType, spelling: Spelling
+) -> tuple[pa.Array, pa.BooleanArray]:
+    """The numbers or dates of column `name`; which of its cells are none, null for missing ones."""
+    if not pa.types.is_floating(kind):
+        return read_dates(cells, kind, spelling.dates.get(name, ""))
     plain = plainly(cells, spelling)
     fits = pc.match_substring_regex(plain, NUMBER)
-    numbers = pc.cast(pc.utf8_trim_whitespace(pc.if_else(fits, plain, None)), pa.float64())
+    numbers = pc.cast(pc.utf8_trim_whitespace(pc.if_else(fits, plain, NO_TEXT)), pa.float64())
     return numbers, pc.invert(fits)
 
 
@@ -153,20 +159,20 @@ def _converted(
     spelling: Spelling,
     first_row: int,
 ) -> pa.RecordBatch:
-    """Texts as what `types` says. Raises DataError at the first cell that is no number."""
+    """Texts as what `types` says. Raises DataError at the first cell that is none."""
     columns = []
     for name, cells in zip(batch.schema.names, batch.columns, strict=True):
-        if not pa.types.is_floating(types[name]):
+        if cells.type == types[name]:
             columns.append(cells)
             continue
-        numbers, odd = parsed(cells, spelling)
+        values, odd = parsed(name, cells, types[name], spelling)
         if pc.any(odd).as_py():
             row = pc.indices_nonzero(odd)[0].as_py()
             cell = cells[row].as_py()
             line = line_of(file, first_row + row + 1, spelling.delimiter)
-            rule = no_number(name, [cell], spelling)
+            rule = misfit(name, [cell], spelling, wanted(name, types[name], spelling, cell))
             raise DataError(f"{file}:{line}: column '{name}': {shown(cell)}: {rule}")
-        columns.append(numbers)
+        columns.append(values)
     return pa.RecordBatch.from_arrays(columns, schema=pa.schema([*types.items()]))
 
 
@@ -216,7 +222,7 @@ def _located(
     if (column := re.search(r"In CSV column #(\d+)", text)) and names:
         name = names[int(column.group(1))]
         if cell := re.search(r"to double: invalid value '(.*)'$", str(error), re.DOTALL):
-            rule = no_number(name, [cell.group(1)], spelling)
+            rule = misfit(name, [cell.group(1)], spelling)
             return DataError(f"{place}: column '{name}': {shown(cell.group(1))}: {rule}")
         if "invalid UTF8 data" in text:
             rule = not_text(spelling)
@@ -235,8 +241,15 @@ def shown(cell: str) -> str:
     return f"'{cell}'" if len(cell) <= _SHOWN else f"'{cell[: _SHOWN - 3]}...'"
 
 
-def no_number(column: str, marks: Sequence[str], spelling: Spelling) -> str:
-    """What is said of a cell that is none in a column of numbers; `marks`: these cells.
+def wanted(name: str, kind: pa.DataType, spelling: Spelling, cell: str) -> str:
+    """What the `cell` of a column of type `kind` should have been."""
+    if name in spelling.dates:
+        return f"date as {spelling.dates[name]}"
+    return word_for(kind, cell) or "number"
+
+
+def misfit(column: str, marks: Sequence[str], spelling: Spelling, what: str = "number") -> str:
+    """What is said of a cell that is none in a column of numbers, or `what`; `marks`: these cells.
 
     The keys that it names hold what they held before, so that they can be typed as they are.
     """
@@ -245,7 +258,7 @@ def no_number(column: str, marks: Sequence[str], spelling: Spelling) -> str:
         override("missing", [*spelling.missing, *marks]) if short else "add it to dataset.missing"
     )
     return (
-        f"not a number, where others are -> correct it, or {spellings} if it means missing, or "
+        f"not a {what}, where others are -> correct it, or {spellings} if it means missing, or "
         f"{override('text', [*spelling.text, column])} if the column is text, or "
         "dataset.on_bad_row=quarantine to leave such rows out"
     )

@@ -18,6 +18,7 @@ from tandem.dataset.csv_reader import (
     parsed,
     read_csv,
     shown,
+    wanted,
 )
 from tandem.dataset.csv_records import line_of
 from tandem.errors import DataError
@@ -26,7 +27,6 @@ from tandem.settings import Spelling
 
 LISTED = 20  # of the bad rows
 _WIDTH = "{:,} cells, where the header has {:,}"
-_NUMBER = "not a number, where others are"
 
 
 def as_lines(rejects: Iterable[Reject]) -> str:
@@ -91,7 +91,7 @@ def sound_batches(
     listed, first = 0, 0
     for batch, bad in texts(file, [*types], spelling, wrong):
         columns = [
-            _numbers(name, cells, spelling, bad) if pa.types.is_floating(types[name]) else cells
+            cells if cells.type == types[name] else _typed(name, cells, types[name], spelling, bad)
             for name, cells in zip(types, batch.columns, strict=True)
         ]
         # Row r is record r + 1, were it not for those before it that are left out.
@@ -133,12 +133,19 @@ def _decoded(
         return pa.array(found, pa.string())
 
 
-def _numbers(
-    name: str, cells: pa.StringArray, spelling: Spelling, bad: dict[int, tuple[str, str, str]]
-) -> pa.DoubleArray:
-    """The numbers of a column; those that are none go to `bad`, unless their row is there."""
-    numbers, none = parsed(cells, spelling)
-    for odd, rule in ((none, _NUMBER), *odd_numbers(name, numbers, spelling)):
+def _typed(
+    name: str,
+    cells: pa.StringArray,
+    kind: pa.DataType,
+    spelling: Spelling,
+    bad: dict[int, tuple[str, str, str]],
+) -> pa.Array:
+    """The numbers or dates of a column; what is none goes to `bad`, unless its row is there."""
+    values, none = parsed(name, cells, kind, spelling)
+    rules = odd_numbers(name, values, spelling) if pa.types.is_floating(kind) else ()
+    for odd, rule in ((none, None), *rules):
         for row in pc.indices_nonzero(odd).to_pylist():
-            bad.setdefault(row, (name, shown(cells[row].as_py()), rule))
-    return numbers
+            cell = cells[row].as_py()
+            what = wanted(name, kind, spelling, cell)
+            bad.setdefault(row, (name, shown(cell), rule or f"not a {what}, where others are"))
+    return values

@@ -5,15 +5,25 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import pyarrow as pa
+
 from tandem.dataset.csv import Converted, to_parquet
+from tandem.dataset.dates import (
+    check_dates,
+    dates_told,
+    is_date,
+    is_seconds,
+    parts_of,
+    read_off_names,
+)
 from tandem.dataset.files import ending, find_files, is_text
 from tandem.dataset.fold_columns import as_column, check_groups, fold_column, labelled
 from tandem.dataset.parquet import read_footer
 from tandem.dataset.schema import (
     check_names,
     check_numbers,
+    columns_of,
     folder_keys,
-    kinds_of,
     left_out,
     matching,
     named_index,
@@ -26,19 +36,23 @@ from tandem.dataset.schema import (
 from tandem.errors import ConfigurationError, DataError
 from tandem.fold_keys import FoldKind, Folds
 from tandem.machine import marks
-from tandem.records import Column, Dataset, File, Kind
+from tandem.records import Dataset, File, Kind
 from tandem.redaction import shown
-from tandem.settings import PLAIN, Files, Flights, Spelling
+from tandem.settings import PLAIN, Cleaning, Files, Flights, Spelling
 
 
 def open_dataset(
-    source: Files | Flights, folds: Folds | None = None, *, to_look: bool = False
+    source: Files | Flights,
+    folds: Folds | None = None,
+    cleaning: Cleaning | None = None,
+    *,
+    to_look: bool = False,
 ) -> Dataset:
     """The dataset of the files that `source` names; CSV is first converted to Parquet, once.
 
-    The column that `folds` go by, if any, is no feature unless the user includes it. `to_look`:
-    without a target, the first column of numbers stands for it; columns of types that no run reads
-    are left out, with a note.
+    The column that `folds` go by, if any, is no feature unless the user includes it. `cleaning`
+    says what is read off dates; None: all that there is. `to_look`: without a target, the first
+    column of numbers stands for it; columns of types that no run reads are left out, with a note.
 
     Raises ConfigurationError where path or target are not given, or a key is about other files;
     DataError where files or columns are not there, cannot be read, or hold what no regression
@@ -56,7 +70,7 @@ def open_dataset(
     if converted and next(iter(schemas.values())).names[0] == "":
         saved = ["", *saved]
     schema = one_schema({file: without(found, saved) for file, found in schemas.items()})
-    exclude = [name for name in source.exclude if name not in saved]
+    exclude = [name for name in source.exclude if name not in {*saved, *read_off_names(schema)}]
     if to_look and not source.target:
         source = replace(source, target=stand_in(schema, source.include, exclude))
     by = fold_column(schema, folds, source.target) if folds else None
@@ -67,15 +81,29 @@ def open_dataset(
     notes = converted.notes(source.target, named) if converted else ()
     odd = dict(unread(schema, named[1:])) if to_look else {}
     named = [name for name in named if name not in odd]
-    kinds = kinds_of(schema, named, source.exclude)
-    columns = [Column(f"c{i}", name, kind) for i, (name, kind) in enumerate(kinds.items())]
-    if columns[0].kind is not Kind.NUMERIC:
+    kinds = {name: schema.field(name).type for name in named}
+    days = converted.days if converted else ()
+    read_off = {
+        name: parts_of(pa.date32() if name in days else kind, cleaning)
+        for name, kind in kinds.items()
+        if is_date(kind) or is_seconds(kind)
+    }
+    forms = source.spelling.dates if isinstance(source, Files) else {}
+    columns = columns_of(schema, named, source.exclude, read_off, forms)
+    target, *features = (c for c in columns if c.stored == named[0] or c.name not in source.exclude)
+    if target.name != source.target or target.kind is not Kind.NUMERIC:
         raise DataError(
-            f"dataset.target: column '{source.target}' holds {schema.field(named[0]).type}, "
+            f"dataset.target: column '{source.target}' holds {kinds[named[0]]}, "
             "a regression needs a number -> choose a numeric column"
+        )
+    if not features:
+        raise DataError(
+            f"no feature is left beside the target '{target.name}' -> name parts of dates in "
+            "cleaning.dates=[...]"
         )
     for file, footer in footers.items():
         check_numbers(file, footer, named)
+        check_dates(file, footer, named)
     if by and folds and folds.kind is not FoldKind.TIME:
         check_groups(files, by)
     first, records = 0, []
@@ -89,13 +117,14 @@ def open_dataset(
     notes = (*notes, *named_index(schema, named[1:]))
     if by and label and by not in source.exclude:
         notes = (*notes, f"{by}: folds go by it: no feature -> dataset.include='*' makes it one")
+    notes = (*notes, *dates_told(schema, read_off, source.exclude))
     if not converted:
         notes = (*notes, *folder_keys(path, files, schema.names))
     dataset = Dataset(
         shown(source.title),
         tuple(records),
-        columns[0],
-        tuple(columns[1:]),
+        target,
+        tuple(features),
         digest,
         notes,
         converted.rejected if converted else 0,

@@ -52,7 +52,9 @@ def has_checksums(path: "str | Path") -> bool:
 
 def open_file(path: "str | Path", **options: Any) -> pq.ParquetFile:
     """The file, opened with `options` of pyarrow; its pages are checked as they are read."""
-    return pq.ParquetFile(path, page_checksum_verification=True, **options)
+    return pq.ParquetFile(
+        path, page_checksum_verification=True, coerce_int96_timestamp_unit="us", **options
+    )
 
 
 def places(footer: pq.FileMetaData) -> Mapping[str, int]:
@@ -108,7 +110,8 @@ def united(left: pa.DataType, right: pa.DataType) -> pa.DataType | None:
     """A type that holds the values of both as they are; None: there is none.
 
     Texts and codes of texts are texts; integers and floating-point numbers are float64, in which
-    integers that it would round are refused; a column of nothing is of any type.
+    integers that it would round are refused; a column of nothing is of any type. Dates with a time
+    of day and without are moments, all with a zone or all without.
     """
     types = pa.types
     if left.equals(right):
@@ -122,6 +125,18 @@ def united(left: pa.DataType, right: pa.DataType) -> pa.DataType | None:
         return pa.string()
     if all(types.is_integer(kind) or types.is_floating(kind) for kind in (left, right)):
         return pa.float64()
+    return _dates_united(left, right)
+
+
+def _dates_united(left: pa.DataType, right: pa.DataType) -> pa.DataType | None:
+    types = pa.types
+    if all(map(types.is_duration, (left, right))) or all(map(types.is_time, (left, right))):
+        return left
+    if all(types.is_date(kind) or types.is_timestamp(kind) for kind in (left, right)):
+        zones = {kind.tz for kind in (left, right) if types.is_timestamp(kind)}
+        if None not in zones:
+            return pa.timestamp("us", "UTC") if zones else pa.date32()
+        return pa.timestamp("us") if len(zones) == 1 else None
     return None
 
 
@@ -164,15 +179,30 @@ def floats(column: pa.ChunkedArray) -> Array:
     return found
 
 
+def array_of(numbers: Sequence[float | None], kind: pa.DataType) -> pa.Array:
+    """int64 or float64, `kind`, null for None; by buffers: what Arrow has for it imports pandas."""
+    there = np.packbits([number is not None for number in numbers], bitorder="little")
+    dtype = np.int64 if pa.types.is_integer(kind) else np.float64
+    values = np.array([number or 0 for number in numbers], dtype)
+    return pa.Array.from_buffers(kind, len(values), [pa.py_buffer(there), pa.py_buffer(values)])
+
+
 def as_pandas(table: pa.Table) -> "pd.DataFrame":
-    """The rows as pandas holds them, decimals as float64, every column a column."""
+    """The rows as pandas holds them, decimals as float64, every column a column.
+
+    A date is a moment, a time of day a duration: pandas has objects for them.
+    """
     for at, field in enumerate(table.schema):
         kind = field.type
+        if pa.types.is_time(kind):
+            counts = table.column(at).cast(pa.int32() if kind.bit_width == 32 else pa.int64())
+            since = counts.cast(pa.int64()).cast(pa.duration(kind.unit))
+            table = table.set_column(at, field.name, since)
         if pa.types.is_dictionary(kind) and pa.types.is_uint64(kind.index_type):
             # pandas knows no such codes
             narrower = pa.dictionary(pa.int64(), kind.value_type, kind.ordered)
             table = table.set_column(at, field.name, table.column(at).cast(narrower))
-    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True, date_as_object=False)
     decimals = [field.name for field in table.schema if pa.types.is_decimal(field.type)]
     # Arrow's own conversion is not the nearest double of each.
     return frame.astype(dict.fromkeys(decimals, "float64")) if decimals else frame

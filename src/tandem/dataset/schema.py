@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tandem.dataset.dates import is_date, is_seconds
 from tandem.dataset.overrides import override
 from tandem.dataset.parquet import is_text, places, read_columns, united
 from tandem.errors import ConfigurationError, DataError, nearest
-from tandem.records import Kind
+from tandem.parts import Part
+from tandem.records import Column, Kind, Source
 
 _EXACT_INTEGER = 2**53
 # Squares of numbers beyond, summed over rows, leave the range of float64; below they vanish.
@@ -162,28 +164,49 @@ def stand_in(schema: pa.Schema, include: Sequence[str], exclude: Sequence[str]) 
 
 
 def unread(schema: pa.Schema, names: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Those of `names` that are neither numbers nor text, with a line on each."""
+    """Those of `names` that are neither numbers, text nor dates, with a line on each."""
     for name in names:
-        if _kind_of(kind := schema.field(name).type) is None:
+        kind = schema.field(name).type
+        if _kind_of(kind) is None and not (is_date(kind) or is_seconds(kind)):
             told = (
-                f"column '{name}' holds {kind}: a run refuses it, only numbers, text and booleans "
-                f"are read -> convert it, or {override('exclude', [name])}"
+                f"column '{name}' holds {kind}: a run refuses it, only numbers, text, booleans, "
+                f"dates and times are read -> convert it, or {override('exclude', [name])}"
             )
             yield name, told
 
 
-def kinds_of(schema: pa.Schema, names: Sequence[str], exclude: Sequence[str]) -> dict[str, Kind]:
-    """How each of `names` takes part, in their order.
+def columns_of(
+    schema: pa.Schema,
+    names: Sequence[str],
+    exclude: Sequence[str],
+    dates: Mapping[str, Sequence[Part]],
+    forms: Mapping[str, str],
+) -> list[Column]:
+    """`names` as columns, in their order; in place of each of `dates`, what is read off it.
 
-    Raises DataError, which names all of them, where types are neither number nor text.
+    `forms`: how raw dates are written, as in `Source`. Raises DataError, which names all of them,
+    where types are neither number, text nor date, and where two columns get one name.
     """
-    found = {name: _kind_of(schema.field(name).type) for name in names}
-    if odd := [name for name, kind in found.items() if kind is None]:
+    kinds = {name: _kind_of(schema.field(name).type) for name in names if name not in dates}
+    if odd := [name for name, kind in kinds.items() if kind is None]:
         raise DataError(
-            f"column '{odd[0]}' holds {schema.field(odd[0]).type}: only numbers, text and booleans "
-            f"are read -> convert it, or {override('exclude', [*exclude, *odd])}"
+            f"column '{odd[0]}' holds {schema.field(odd[0]).type}: only numbers, text, booleans, "
+            f"dates and times are read -> convert it, or {override('exclude', [*exclude, *odd])}"
         )
-    return {name: kind for name, kind in found.items() if kind is not None}
+    found: dict[str, Column] = {}
+    for name in names:
+        read = [Source(name, part, forms.get(name, "")) for part in dates.get(name, ())]
+        sources: Sequence[Source | None] = read if name in dates else [None]
+        for source in sources:
+            full = f"{name}.{source.part}" if source and source.part is not Part.SECONDS else name
+            if full in found:
+                raise DataError(
+                    f"column '{full}' is read off the dates of another one too -> rename it, or "
+                    f"{override('exclude', [*exclude, full])}"
+                )
+            kind = kinds.get(name) or Kind.NUMERIC
+            found[full] = Column(f"c{len(found)}", full, kind, source)
+    return [*found.values()]
 
 
 def _kind_of(kind: pa.DataType) -> Kind | None:

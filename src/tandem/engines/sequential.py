@@ -1,6 +1,7 @@
 """pandas and scikit-learn, one fold after another, one fit after another, one thread."""
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import narwhals as nw
@@ -22,6 +23,7 @@ from tandem.cleaning import (
     valid_row,
 )
 from tandem.dataset import as_pandas, fold_of_rows, read_columns
+from tandem.dates import read_off
 from tandem.engines.base import Decide, Progress
 from tandem.engines.pandas_design import (
     Fitted,
@@ -32,7 +34,7 @@ from tandem.engines.pandas_design import (
     typed,
 )
 from tandem.folds import FOLD
-from tandem.records import Array, Ledger, Plan, Task
+from tandem.records import Array, Column, Ledger, Plan, Task
 from tandem.results import Design, ErrorSums, Facts, LinearModel
 from tandem.settings import FitOn, GridPoint
 from tandem.solver import NEARLY, groups, sklearn_estimator
@@ -65,11 +67,9 @@ class Engine:
 
     def load(self) -> None:
         columns = self.task.dataset.columns
-        names = [column.name for column in columns]
-        frame = pd.concat(
-            [as_pandas(read_columns(file.path, names)) for file in self.task.dataset.files],
-            ignore_index=True,
-        ).set_axis([column.id for column in columns], axis="columns")
+        names = [*dict.fromkeys(column.stored for column in columns)]
+        files = [as_pandas(read_columns(file.path, names)) for file in self.task.dataset.files]
+        frame = pd.concat([_columns(file, columns) for file in files], ignore_index=True)
         cells = {column.id: typed(frame[column.id], column.kind) for column in columns}
         cells[FOLD] = fold_of_rows(self.task.dataset, self.task.folds)
         self._frame = pd.DataFrame(cells, copy=False)
@@ -166,6 +166,7 @@ class Engine:
             },
             encodings=target_values(self._plan, fitted)
             | {c.name: self._effects(fitted.levels[c.id], by_column[c]) for c in one_hot},
+            sources=self._plan.sources,
         )
 
     def hold_out(self) -> ErrorSums | None:
@@ -246,3 +247,10 @@ def _measured(
     listed = (tuple(place[[*group]].tolist()) for group in tied)
     several = (g for g in listed if not any(s.start <= g[0] and g[-1] < s.stop for s in sets))
     return Design(features, rank, condition, tuple(several))
+
+
+def _columns(rows: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
+    """`columns` by their ids, of the rows of a file."""
+    dates = read_off(rows, {c.id: c.source for c in columns if c.source})
+    found = {c.id: dates[c.id] if c.source else rows[c.stored] for c in columns}
+    return pd.DataFrame(found, copy=False)

@@ -99,6 +99,7 @@ def portable_model(plan: Plan, stages: list[Any], max_levels: int) -> LinearMode
         means=means,
         levels=levels,
         encodings=_target_values(plan, by_type.get("TargetEncoderModel"), levels) | effects,
+        sources=plan.sources,
     )
 
 

@@ -16,8 +16,8 @@ from threading import Condition
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tandem.dataset import reading, whole
-from tandem.records import File
+from tandem.dataset import reading, whole, with_read_off
+from tandem.records import Column, File
 
 # Neighbouring row groups are worked on as one until they have this share of their file's rows, or
 # as many rows as the second number: fewer sums to send and to add.
@@ -34,7 +34,7 @@ _STOPPED = -1
 class Piece:
     """Some neighbouring rows: the row id of the first, their number, and their columns by name.
 
-    A column has the shape (rows,).
+    A column has the shape (rows,). In place of a date stands what is read off it.
     """
 
     first_row: int
@@ -84,10 +84,12 @@ class Pieces:
         self,
         opened: Callable[[File], pq.ParquetFile],
         stretches: Sequence[Stretch],
-        names: Sequence[str],
+        columns: Sequence[Column],
         rows: int,
         reader_cells: int = _READER_CELLS,
     ) -> None:
+        self._columns = columns
+        names = [*dict.fromkeys(column.stored for column in columns)]
         ids = [[*_ids(stretch, rows)] for stretch in stretches]
         self.counts = tuple(map(len, ids))
         self._left = enumerate(first for some in ids for first in some)
@@ -110,12 +112,12 @@ class Pieces:
 
     def _decoded(self, turn: int, first: int) -> Piece:
         batches = [decoder.next(turn) for decoder in self._decoders]
-        columns = {
+        stored = {
             name: column
             for batch in batches
             for name, column in zip(batch.schema.names, batch.columns, strict=True)
         }
-        return Piece(first, batches[0].num_rows, columns)
+        return Piece(first, batches[0].num_rows, with_read_off(stored, self._columns))
 
 
 class _Decoder:

@@ -7,7 +7,16 @@ from functools import reduce
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tandem.dataset import open_file, places, read_footer, reading, united, whole
+from tandem.dataset import (
+    open_file,
+    places,
+    read_footer,
+    read_off,
+    reading,
+    type_read_off,
+    united,
+    whole,
+)
 from tandem.errors import DataError
 from tandem.moments import TILE
 from tandem.records import Column, Dataset, File, Kind
@@ -53,7 +62,8 @@ class Reader:
     def footers(self) -> Footers:
         """Read the footers. Raises DataError where one cannot be read, or counts other rows."""
         found: list[Stretch] = []
-        names = {column.name for column in self._dataset.columns}
+        columns = self._dataset.columns
+        names = {column.stored for column in columns}
         nulls: dict[str, int] = dict.fromkeys(names, 0)
         for file in self._dataset.files:
             footer = self._metadata[file.path] = _footer(file)
@@ -63,12 +73,16 @@ class Reader:
             for group in groups:
                 _count_nulls(group, at, nulls)
         schemas = [footer.schema.to_arrow_schema() for footer in self._metadata.values()]
+        types = {
+            c.name: reduce(united, (type_read_off(s.field(c.stored).type, c) for s in schemas))
+            for c in columns
+        }
         if by := self._dataset.fold_column:
-            names.add(by.name)
-        types = {name: reduce(united, (s.field(name).type for s in schemas)) for name in names}
+            types[by.name] = reduce(united, (s.field(by.name).type for s in schemas))
         self._text = tuple(name for name, kind in types.items() if _is_text(kind))
         self._coded.clear()
-        return Footers(tuple(found), nulls, types)
+        told = {c.name: nulls[c.stored] for c in columns if c.stored in nulls}
+        return Footers(tuple(found), told, types)
 
     def pieces(
         self, stretches: Sequence[Stretch], columns: Sequence[Column], cells: int | None = None
@@ -80,7 +94,7 @@ class Reader:
         numeric = all(column.kind is Kind.NUMERIC for column in columns)
         cells = cells or (NUMERIC_CELLS if numeric else BATCH_CELLS)
         rows = max(cells // max(len(columns), 1) // TILE, 1) * TILE
-        return Pieces(self._open, stretches, [column.name for column in columns], rows)
+        return Pieces(self._open, stretches, columns, rows)
 
     def sample(
         self, stretch: Stretch, columns: Sequence[Column], rows: int = _SAMPLE_ROWS
@@ -92,9 +106,11 @@ class Reader:
         first, some = {}, min(rows, stretch.sizes[0])
         with reading(stretch.file.path, stretch.first):
             file = self._open(stretch.file)
-            for name in (column.name for column in columns):
+            for column in columns:
+                name = column.stored
                 batches = file.iter_batches(rows, [stretch.first], [name], use_threads=False)
-                first[name] = whole(some, next(batches, None)).column(name)
+                read = whole(some, next(batches, None)).column(name)
+                first[column.name] = read_off(read, column)
         return pa.table(first)
 
     def _open(self, file: File) -> pq.ParquetFile:

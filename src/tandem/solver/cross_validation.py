@@ -93,6 +93,7 @@ def refit(folding: Folding, plan: Plan, point: GridPoint) -> LinearModel:
             plan.categorical[c].name: found
             for c, found in {**split.encodings, **folding.effects(rounded)}.items()
         },
+        sources=plan.sources,
     )
 
 

@@ -16,11 +16,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - its name in all of Spark's documentation
 from pyspark.sql import types as T  # noqa: N812 - the same
 
-from tandem.dataset import read_footer
+from tandem.dataset import open_file, read_footer
 from tandem.errors import DataError
 from tandem.fold_keys import FoldKind
 from tandem.folds import ALWAYS, GROUP_DIGITS, GROUPS, PRIME, ROW_ID, Assignment, mixed
 from tandem.records import Column, Dataset, File, Kind
+from tandem.spark.dates import read_off
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -68,15 +69,16 @@ def read_frame(session: "SparkSession", dataset: Dataset, *, times: bool = False
     for file in dataset.files:  # Spark reads the files of one schema at a time
         kinds = tuple(_arrow_types(dataset, file).values())
         parts.setdefault(kinds, []).append(_escape(file.path))
-    columns = [_typed(column) for column in dataset.columns]
     frames = []
     for kinds, paths in parts.items():
         # Spark would also look at the columns that are left out, and end where it knows a type not.
         schema = T.StructType()
-        for name, kind in zip(_names(dataset), kinds, strict=True):
+        by_name = dict(zip(_stored(dataset), kinds, strict=True))
+        for name, kind in by_name.items():
             found = _spark_type(kind)
             assert found is not None, "`unread_by_spark` says so before"
             schema.add(name, found)
+        columns = [_typed(column, by_name[column.stored]) for column in dataset.columns]
         read = session.read.schema(schema).parquet(*paths)
         by = dataset.fold_column
         cells = []
@@ -141,14 +143,14 @@ def frame_errors() -> Iterator[None]:
 
 
 def _arrow_types(dataset: Dataset, file: File) -> dict[str, pa.DataType]:
-    schema = read_footer(file.path).schema.to_arrow_schema()
-    return {name: schema.field(name).type for name in _names(dataset)}
+    schema = open_file(file.path, metadata=read_footer(file.path)).schema_arrow
+    return {name: schema.field(name).type for name in _stored(dataset)}
 
 
-def _names(dataset: Dataset) -> list[str]:
+def _stored(dataset: Dataset) -> list[str]:
     """Of the columns to read: the dataset's, and the one that folds go by."""
     by = [dataset.fold_column] if dataset.fold_column else []
-    return [*dict.fromkeys(column.name for column in (*dataset.columns, *by))]
+    return [*dict.fromkeys(column.stored for column in (*dataset.columns, *by))]
 
 
 def _spark_type(kind: pa.DataType) -> T.DataType | None:
@@ -157,9 +159,12 @@ def _spark_type(kind: pa.DataType) -> T.DataType | None:
     if pa.types.is_decimal(kind):
         fits = kind.precision <= _WIDEST_DECIMAL
         return T.DecimalType(kind.precision, kind.scale) if fits else None
-    if pa.types.is_timestamp(kind):
-        read = kind.unit in {"ms", "us"}
-        return (T.TimestampType() if kind.tz else T.TimestampNTZType()) if read else None
+    if pa.types.is_date(kind):
+        return T.DateType()
+    if pa.types.is_timestamp(kind):  # that of nanoseconds Spark has only as their number
+        return T.LongType() if kind.unit == "ns" else T.TimestampType()
+    if pa.types.is_time(kind) or pa.types.is_duration(kind):
+        return T.IntegerType() if pa.types.is_time32(kind) else T.LongType()
     return _TYPES.get(kind)
 
 
@@ -174,9 +179,11 @@ def _row_id(session: "SparkSession", dataset: Dataset) -> SparkColumn:
     return (offset + F.col("_metadata.row_index")).alias(ROW_ID)
 
 
-def _typed(column: Column) -> SparkColumn:
-    kind = "double" if column.kind is Kind.NUMERIC else "string"
-    return F.col(_quoted(column.name)).cast(kind).alias(column.id)
+def _typed(column: Column, kind: pa.DataType) -> SparkColumn:
+    cells = F.col(_quoted(column.stored))
+    if column.source and not pa.types.is_null(kind):
+        cells = read_off(cells, kind, column.source.part)
+    return cells.cast("double" if column.kind is Kind.NUMERIC else "string").alias(column.id)
 
 
 def _as_time(name: str, kind: T.DataType) -> SparkColumn:

@@ -92,7 +92,7 @@ def _prepared(config: DictConfig) -> str:
 
     try:
         chosen = settings(config)
-        dataset = open_dataset(chosen.dataset, chosen.folds)
+        dataset = open_dataset(chosen.dataset, chosen.folds, chosen.cleaning)
         Display("sweep").warn_each(dataset.notes)
     except Exception:  # noqa: BLE001 - the job itself will fail, and say of what
         return ""

@@ -16,7 +16,8 @@ import numpy as np
 from tandem.comparison import Answer
 from tandem.dataset import as_lines, example
 from tandem.model import from_json, to_json
-from tandem.records import Kind
+from tandem.parts import Part
+from tandem.records import Column, Kind
 from tandem.redaction import shown
 from tandem.reporting import (
     checks_json,
@@ -130,11 +131,17 @@ def _dataset(result: Result, record: Record) -> dict[str, Any]:
         "rows": dataset.rows,
         "files": len(dataset.files),
         "target": dataset.target.name,
-        "columns": {c.name: _MLFLOW_TYPES[c.kind] for c in dataset.columns},
-        "example": example(dataset, [column.name for column in used]),
+        "columns": {c.stored: _type(c) for c in dataset.columns},
+        "example": example(dataset, [*dict.fromkeys(column.stored for column in used)]),
         "params": {key: record.params[key] for key in record.params if key.startswith("best.")},
         "card": shown(model_card(result)),
     }
+
+
+def _type(column: Column) -> str:
+    """What MLflow calls the type of the column of the files that `column` is read from."""
+    dated = column.source and column.source.part is not Part.SECONDS
+    return "datetime" if dated else _MLFLOW_TYPES[column.kind]
 
 
 def read_logged(folder: Path) -> Logged:
