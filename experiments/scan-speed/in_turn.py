@@ -77,7 +77,10 @@ def main() -> None:
     names, counts, repeats, *overrides = sys.argv[1:]
     threads = [int(count) for count in counts.split(",")]
     chosen = compose("engine=scan", "cache.moments=false", *overrides).settings
-    small = replace(task(chosen, open_dataset(chosen.dataset, chosen.folds, chosen.cleaning)), threads=threads[0])
+    small = replace(
+        task(chosen, open_dataset(chosen.dataset, chosen.folds, chosen.cleaning)),
+        threads=threads[0],
+    )
     create("scan", small, unseen).start()
     pa.set_cpu_count(threads[0])
     if names == "memory":

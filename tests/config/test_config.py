@@ -237,6 +237,7 @@ def test_the_task_is_what_the_configuration_says() -> None:
         *("model.elastic_net_param=[0,1]", "model.max_iter=9", "model.precompute=true"),
         *("cleaning.fit_on=all", "cleaning.missing_category=drop", "spark.partitions=11"),
         *("scores.mae=true", "cleaning.encoding=target", "cleaning.smoothing=2.5"),
+        "cleaning.max_levels=7",
         "+cleaning.encodings={c: index}",
     )
     made = task(settings(config), DATASET)
@@ -245,7 +246,8 @@ def test_the_task_is_what_the_configuration_says() -> None:
     assert made.grid == tuple(GridPoint(r, a) for r, a in [(1, 0), (1, 1), (0.5, 0), (0.5, 1)])
     assert made.solver == Solver(tol=1e-9, max_iter=9, precompute=True)
     assert made.cleaning == Cleaning(
-        0.60, 0.05, FitOn.ALL, MissingCategory.DROP, Encoding.TARGET, 2.5, {"c": Encoding.INDEX}
+        *(0.60, 0.05, FitOn.ALL, MissingCategory.DROP, Encoding.TARGET, 7, 2.5),
+        {"c": Encoding.INDEX},
     )
     assert made.mae is True
     assert task(settings(composed()), DATASET).mae is False

@@ -36,7 +36,7 @@ from tandem.dataset.schema import (
 from tandem.errors import ConfigurationError, DataError
 from tandem.fold_keys import FoldKind, Folds
 from tandem.machine import marks
-from tandem.records import Dataset, File, Kind
+from tandem.records import Column, Dataset, File, Kind
 from tandem.redaction import shown
 from tandem.settings import PLAIN, Cleaning, Files, Flights, Spelling
 
@@ -91,16 +91,7 @@ def open_dataset(
     forms = source.spelling.dates if isinstance(source, Files) else {}
     columns = columns_of(schema, named, source.exclude, read_off, forms)
     target, *features = (c for c in columns if c.stored == named[0] or c.name not in source.exclude)
-    if target.name != source.target or target.kind is not Kind.NUMERIC:
-        raise DataError(
-            f"dataset.target: column '{source.target}' holds {kinds[named[0]]}, "
-            "a regression needs a number -> choose a numeric column"
-        )
-    if not features:
-        raise DataError(
-            f"no feature is left beside the target '{target.name}' -> name parts of dates in "
-            "cleaning.dates=[...]"
-        )
+    _check_roles(source.target, target, features, kinds[named[0]])
     for file, footer in footers.items():
         check_numbers(file, footer, named)
         check_dates(file, footer, named)
@@ -132,6 +123,22 @@ def open_dataset(
         as_column(by, columns) if by else None,
     )
     return labelled(dataset, folds) if folds else dataset
+
+
+def _check_roles(
+    wanted: str | None, target: Column, features: Sequence[Column], kind: pa.DataType
+) -> None:
+    """Raise DataError where the target, of type `kind`, is no number, or no feature is left."""
+    if target.name != wanted or target.kind is not Kind.NUMERIC:
+        raise DataError(
+            f"dataset.target: column '{wanted}' holds {kind}, "
+            "a regression needs a number -> choose a numeric column"
+        )
+    if not features:
+        raise DataError(
+            f"no feature is left beside the target '{target.name}' -> name parts of dates in "
+            "cleaning.dates=[...]"
+        )
 
 
 def _drawn(source: Flights) -> str:
