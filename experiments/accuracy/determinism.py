@@ -74,6 +74,7 @@ def write(folder: Path, data: pa.Table, row_group: int = GROUP, files: int = 1) 
 
 def answered(folder: Path, engine: str, *overrides: str) -> Result:
     data = ("dataset=files", f"dataset.path={folder}", "dataset.target=y", "cache.moments=false")
+    data = (*data, "cleaning.encoding=index")
     return answer(compose(*data, "model.reg_param=[0,0.1]", *overrides).settings, engine)
 
 

@@ -41,7 +41,8 @@ class Table:
     @property
     def words(self) -> tuple[str, ...]:
         """The overrides that make it the dataset."""
-        return ("dataset=files", f"dataset.path='{self.path}'", *self.overrides)
+        index = "cleaning.encoding=index"  # sums alone: what is solved is small
+        return ("dataset=files", f"dataset.path='{self.path}'", index, *self.overrides)
 
 
 @dataclass(frozen=True)

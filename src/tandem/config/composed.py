@@ -21,7 +21,7 @@ from tandem.errors import ConfigurationError
 from tandem.manual import configuration_folder
 from tandem.records import Dataset, Task
 from tandem.redaction import redacted, remember, shown
-from tandem.settings import Command, Settings, SweepKeys
+from tandem.settings import Command, Encoding, Settings, SweepKeys
 
 # Keys that change where or how a run is recorded, or what it may look up, not what it computes.
 VOLATILE = ("cache", "tracking", "compare", "sweep", "command", "debug")
@@ -77,7 +77,11 @@ def search_path() -> str:
 
 
 def settings(config: DictConfig) -> Settings:
-    """`config` as frozen settings. Raises ConfigurationError as `configuration`."""
+    """`config` as frozen settings. Raises ConfigurationError as `configuration`.
+
+    What is left to tandem to choose stands in `config` afterwards.
+    """
+    _choose(config)
     values = _plain_values(config)
     missing = OmegaConf.missing_keys(config)
     if values.get("command") == Command.INSPECT and _TARGET in missing:
@@ -86,6 +90,13 @@ def settings(config: DictConfig) -> Settings:
     for key in sorted(missing):
         raise ConfigurationError(f"{key}: no value is given -> add {key}=...")
     return checked(values)
+
+
+def _choose(config: DictConfig) -> None:
+    """The encoding of categories: the flights keep that of the original."""
+    if OmegaConf.select(config, "cleaning.encoding") is None:
+        with_path = "path" in (OmegaConf.select(config, "dataset") or {})
+        config.cleaning.encoding = (Encoding.ONE_HOT if with_path else Encoding.INDEX).value
 
 
 def sweep_keys(config: DictConfig) -> SweepKeys:

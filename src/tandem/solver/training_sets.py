@@ -88,10 +88,8 @@ class Folding:
         width = moments.gram.shape[-1]
         by_target = target_means(moments, vector, protocol, slices, training)
         self._by_target = by_target
-        self._tables = [
-            by_target[c].values if c in by_target else self._indicators.places.get(c, found.ranks)
-            for c, found in enumerate(self._indices)
-        ]
+        tables = dict(enumerate(found.ranks for found in self._indices)) | self._indicators.places
+        self._tables = [by_target[c].values if c in by_target else tables[c] for c in tables]
         self._slices = slices
         whole = encoded_sums(sums, moments, self._tables, by_target, rounded=protocol.rounded)
         self._by_index, self._corner = joined(whole[..., :width], slices), whole[..., width:]
