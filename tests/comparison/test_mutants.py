@@ -327,3 +327,28 @@ def test_what_engines_share_is_checked_by_the_oracle(
         dies = any(difference.share > 1 for difference in spot_check(case.task))
     record_property("verdict", "dies" if dies else "lives")
     assert dies
+
+
+def test_wrong_features_of_levels_do_not_pass(tmp_path: Path) -> None:
+    """Other levels with a feature; a level's coefficient off, or another for unknown levels."""
+    synthetic(tmp_path / "data", rows=900, seed=1, files=3)
+    words = ("dataset=files", "dataset.target=y", f"dataset.path={tmp_path / 'data'}")
+    grid = ("model.reg_param=[0.1,0.01]", "model.elastic_net_param=[0,0.5]")
+    levels = ("cleaning.encoding=one_hot", "cleaning.max_levels=4")
+    task = replace(make_task(*words, *grid, *levels), cache_moments=False)
+    referee, right = Referee(task), answer_of("scan", task, tmp_path / "right")
+    rows = as_pandas(sample(task.dataset, ["y", *right.model.coefficients]))
+    other = answer_of("sequential", task, tmp_path / "other")
+    found = certify([right, other], rows, referee, spot_check(task))
+    assert found.passed, found.faults
+    for number, change in enumerate(({"max_levels": 3}, {"fit_on": FitOn.ALL})):
+        wrong = replace(task, cleaning=replace(task.cleaning, **change))
+        mutant = answer_of("scan", wrong, tmp_path / f"{number}")
+        assert not certify([mutant, other], rows, referee).passed
+    effects = right.model.encodings["city"]
+    largest = max(effects, key=abs)
+    scaled = tuple(b * (1 + 1e-6) if b == largest else b for b in effects)
+    for moved in (scaled, (*effects[:-1], effects[-1] + 1e-6)):
+        encodings = {**right.model.encodings, "city": moved}
+        mutant = replace(right, model=replace(right.model, encodings=encodings))
+        assert not certify([mutant], rows, referee).passed

@@ -187,6 +187,7 @@ def _pair(left: Answer, right: Answer, rows: "pd.DataFrame", referee: Referee | 
     same = {
         "rows and cleaning": left.cleaning == right.cleaning,
         "grid": left.grid == right.grid,
+        "features": left.features == right.features,
         "folds": left.test_rows == right.test_rows
         and bool(np.allclose(left.target_deviation, right.target_deviation, rtol=ROUNDING, atol=0)),
         "metrics": left.metrics.keys() == right.metrics.keys(),

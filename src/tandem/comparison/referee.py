@@ -98,6 +98,9 @@ class Referee:
 
     def faults(self, answer: Answer) -> Iterator[Difference]:
         """Every figure of `answer` against what it follows from."""
+        if sum(answer.features) != self._minimum.shape[-1]:
+            yield single("number of features", "all columns", 1.0, 0.0, 0.0)
+            return
         if answer.slopes is not None:
             yield self._own_errors(answer, answer.slopes)
             yield self._from_minimum(answer, answer.slopes)

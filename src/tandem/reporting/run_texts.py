@@ -58,17 +58,18 @@ def coefficients(result: Result) -> "pd.DataFrame":
     """
     import pandas as pd  # noqa: PLC0415 - slow, and the answer stands before
 
-    rows = dict[str, list[float]]()
-    slopes, best = result.sums.slopes, result.scores.best
+    rows, slopes, best = dict[str, list[float]](), result.sums.slopes, result.scores.best
+    folds = [] if slopes is None else [f"fold_{fold}" for fold in range(len(slopes))]
+    unknown = [np.nan] * len(folds)
     counts = features_by_column(result)
     for column, span in zip(result.plan.used, spans(counts), strict=True):
         name = column.name
         if column in result.plan.one_hot:
-            rows |= {f"{name}={level}": [b] for level, b in _effects(result, name, span)}
+            effects = _effects(result, name, span)
+            rows |= {f"{name}={level}": [b, *unknown] for level, b in effects}
         else:
             by_fold = [] if slopes is None else slopes[:, best, span.start].tolist()
             rows[name] = [result.model.coefficients[name], *by_fold]
-    folds = [] if slopes is None else [f"fold_{fold}" for fold in range(len(slopes))]
     found = pd.DataFrame([*rows.values()], columns=["coefficient", *folds])
     found.insert(0, "feature", [*rows])
     return found

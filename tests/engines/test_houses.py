@@ -1,0 +1,59 @@
+"""A category that decides the target, against what a data scientist would write for it."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import Ridge
+from sklearn.metrics import root_mean_squared_error
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from tandem.dataset import fold_of_rows
+from tests.tasks import drive, make_task
+
+ROWS, REG_PARAM = 2000, 1000.0
+
+
+def houses() -> pd.DataFrame:
+    """2,000 houses in 70 postal codes, each with a price level of its own; some are rare."""
+    rng = np.random.default_rng(0)
+    place = np.minimum(rng.geometric(0.05, ROWS) - 1, 69)
+    area, rooms = rng.integers(40, 250, ROWS), rng.integers(1, 8, ROWS)
+    level = rng.normal(scale=120_000, size=70)[place]
+    price = 2500 * area + 10_000 * rooms + level + rng.normal(scale=60_000, size=ROWS)
+    codes = np.array([f"98{code:03}" for code in range(70)])[place]
+    return pd.DataFrame({"price": price.round(), "area": area, "rooms": rooms, "zipcode": codes})
+
+
+@pytest.mark.engines("scan", "sequential")
+@pytest.mark.parametrize("max_levels", [100, 5])  # without ties at the limit
+def test_a_pipeline_of_scikit_learn_finds_the_same(
+    engine: str, tmp_path: Path, max_levels: int
+) -> None:
+    """By default; with every level, and with rare ones together."""
+    table = houses()
+    table.to_parquet(tmp_path / "houses.parquet", index=False)
+    words = ("dataset=files", f"dataset.path={tmp_path}", "dataset.target=price", "folds.k=5")
+    grid = (f"model.reg_param=[{REG_PARAM}]", "model.elastic_net_param=[0]")
+    task = make_task(*words, *grid, f"cleaning.max_levels={max_levels}")
+    result = drive(engine, task)
+    # Dense: on a sparse matrix Ridge iterates, and stops early.
+    encoder = OneHotEncoder(
+        handle_unknown="infrequent_if_exist", max_categories=max_levels + 1, sparse_output=False
+    )
+    fold = fold_of_rows(task.dataset, task.folds)
+    for number, found in enumerate(result.scores.rmse[:, 0]):
+        train, test = table[fold != number], table[fold == number]
+        pipeline = make_pipeline(
+            make_column_transformer((encoder, ["zipcode"]), remainder="passthrough"),
+            StandardScaler(with_mean=False),
+            Ridge(alpha=REG_PARAM * len(train) / train["price"].std(ddof=0)),
+        )
+        pipeline.fit(train.drop(columns="price"), train["price"])
+        wanted = root_mean_squared_error(test["price"], pipeline.predict(test))
+        assert found == pytest.approx(wanted, rel=1e-9)
+    index = drive(engine, make_task(*words, *grid, "cleaning.encoding=index"))
+    assert index.scores.rmse.mean() > result.scores.rmse.mean()
