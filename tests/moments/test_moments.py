@@ -18,7 +18,8 @@ from tandem.records import Array
 from tandem.settings import GridPoint
 from tandem.solver.encodings import Protocol
 from tandem.solver.fits import errors, fit, intercept
-from tandem.solver.training_sets import Folding, canonical
+from tandem.solver.recentre import canonical
+from tandem.solver.training_sets import Folding
 
 K = 3
 GRID = tuple(GridPoint(r, a) for r in (0.0, 0.01, 0.3) for a in (0.0, 0.5, 1.0))

@@ -25,7 +25,8 @@ from tandem.scan import row_groups
 from tandem.scan.arrow import categories
 from tandem.scan.first_rows import expected_levels
 from tandem.solver.encodings import Protocol
-from tandem.solver.training_sets import Folding, canonical
+from tandem.solver.recentre import canonical
+from tandem.solver.training_sets import Folding
 from tandem.tracking.record import describe
 from tests.engines.test_scan import check, identical, table_task, tables, write
 from tests.moments.test_moments import Table, cut

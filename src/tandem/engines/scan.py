@@ -81,7 +81,13 @@ class Engine:
     def start(self) -> None:
         # First: what is imported later has threads of its own.
         make_ready(self.task.grid, len(self.task.dataset.features))
-        self._limits = threadpool_limits(1)  # the threads are ours
+        self._limit()
+
+    def _limit(self) -> None:
+        """One thread for every library: the threads are ours."""
+        if self._limits:
+            self._limits.restore_original_limits()
+        self._limits = threadpool_limits(1)
 
     def load(self) -> None:
         self._scanner.load()
@@ -139,6 +145,8 @@ class Engine:
             scanned = replace(scanned, moments=canonical(scanned.moments))
         self._scanned = scanned
         self._folding = self._folded(scanned, self._protocol(scanned))
+        make_ready(self.task.grid, self._folding.features)
+        self._limit()
 
     def _folded(self, scanned: Scanned, protocol: Protocol) -> Folding:
         again = partial(self._scanner.index_sums, scanned)

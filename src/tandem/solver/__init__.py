@@ -6,11 +6,11 @@ from tandem.solver.cross_validation import DigitsLostError, cross_validate, hold
 from tandem.solver.encodings import Protocol
 from tandem.solver.fits import errors
 from tandem.solver.objective import Penalty, penalty, sklearn_estimator
-from tandem.solver.recentre import recentred
+from tandem.solver.recentre import canonical, recentred
 from tandem.solver.solve import make_ready
 from tandem.solver.splits import Normal
 from tandem.solver.standard import Standard
-from tandem.solver.training_sets import Folding, canonical
+from tandem.solver.training_sets import Folding
 
 __all__ = [
     "NEARLY",

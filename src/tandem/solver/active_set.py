@@ -1,5 +1,9 @@
 """A lasso or elastic net from its Gram matrix, exactly: no tolerance shows in the answer."""
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import numpy as np
 
 from tandem.records import Array
@@ -9,6 +13,7 @@ from tandem.solver.standard import ROUNDED, Rank
 # Rounding of a sum over many rows reaches a few hundred units in the last place.
 EPSILON = float(np.finfo(np.float64).eps)
 RANK_CUTOFF = 100 * EPSILON
+_MANY = 100  # active features from which one factorisation is worth an import
 _SETTLED = 1e-14  # of max |c|: below it there is nothing left but rounding
 
 _Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
@@ -67,11 +72,13 @@ class ActiveSet:
     def _solved(self, on: _Ints, weights: Array, signs: Array) -> tuple[Array, bool]:
         """The way to the minimum for the given signs; or, without one, a way that descends."""
         l1, l2 = self._penalty
-        matrix = self._gram[np.ix_(on, on)] + l2 * np.eye(len(on))
+        matrix = self._gram.take(on, axis=0).take(on, axis=1)
+        matrix.flat[:: len(on) + 1] += l2
         right = self._xy[on] - l1 * signs[on]
         if self._full(on):
-            solved = np.linalg.solve(matrix, right)
-            solved += np.linalg.solve(matrix, right - matrix @ solved)
+            solve = _solver(matrix)
+            solved = solve(right)
+            solved += solve(right - matrix @ solved)
             return solved - weights[on], True
         solved = _smallest_norm(matrix, right)
         rest = right - matrix @ solved
@@ -109,6 +116,19 @@ class ActiveSet:
             violation(self._gram, self._xy, self._penalty, weights), self._negligible * 10.0
         )
         return weights if worse or np.any(shared[on] * signs < 0.0) else shared
+
+
+def _solver(matrix: Array) -> Callable[[Array], Any]:
+    """What solves the positive definite system; factorised once where that pays for its import."""
+    if len(matrix) <= _MANY:
+        return partial(np.linalg.solve, matrix)
+    from scipy.linalg import cho_factor, cho_solve  # noqa: PLC0415 - slow
+
+    try:
+        factor = cho_factor(matrix, check_finite=False)
+    except np.linalg.LinAlgError:  # by rounding it is not positive
+        return partial(np.linalg.solve, matrix)
+    return partial(cho_solve, factor, check_finite=False)
 
 
 def _smallest_norm(matrix: Array, right: Array) -> Array:

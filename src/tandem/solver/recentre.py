@@ -10,11 +10,21 @@ from dataclasses import replace
 
 import numpy as np
 
-from tandem.moments import Category, Integers, Moments, RowVector
+from tandem.cleaning import frequency_order
+from tandem.moments import Category, Integers, Moments, RowVector, ordered
 from tandem.records import Array, Mask
 from tandem.solver.double_double import DoubleDouble
 
 EXACT = 2.0**53  # above it float64 rounds whole numbers
+
+
+def canonical(moments: Moments) -> Moments:
+    """The same moments with every category's levels by code point, which breaks ties of counts."""
+    orders = [
+        frequency_order(category.levels, np.ones(len(category.levels), dtype=np.int64))
+        for category in moments.categories
+    ]
+    return ordered(moments, orders)
 
 
 def recentred(moments: Moments, vector: RowVector) -> tuple[Moments, RowVector]:

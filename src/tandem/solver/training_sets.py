@@ -19,7 +19,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from tandem.cleaning import frequency_order
 from tandem.moments import (
     Indices,
     Integers,
@@ -28,7 +27,6 @@ from tandem.moments import (
     Slices,
     fit_indices,
     index_sums,
-    ordered,
     with_counted,
 )
 from tandem.records import Array, Mask
@@ -43,15 +41,6 @@ from tandem.splits import Splits
 # Indices of every category -> what those that are only counted sum to, as
 # `scan.index_sums.counted_sums` of all rows.
 SecondScan = Callable[[tuple[Indices, ...]], Array]
-
-
-def canonical(moments: Moments) -> Moments:
-    """The same moments with every category's levels by code point, which breaks ties of counts."""
-    orders = [
-        frequency_order(category.levels, np.ones(len(category.levels), dtype=np.int64))
-        for category in moments.categories
-    ]
-    return ordered(moments, orders)
 
 
 class Folding:
@@ -117,6 +106,11 @@ class Folding:
             c: self._indicators.effects(c, slopes[span], int(self._indices[c].seen[-1]))
             for c, span in self._sets.items()
         }
+
+    @property
+    def features(self) -> int:
+        """How many there are, p."""
+        return len(self._places)
 
     @property
     def rows(self) -> list[int]:
