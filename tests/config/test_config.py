@@ -254,6 +254,14 @@ def test_the_task_is_what_the_configuration_says() -> None:
     assert (made.spark.partitions, made.spark.master) == (11, "local[*]")
 
 
+def test_categories_are_features_but_for_the_flights() -> None:
+    """They keep the original's ranks; what is chosen is what is recorded."""
+    own = compose_ours("dataset=files", "dataset.path=x", "dataset.target=y")
+    assert own.settings.cleaning.encoding is Encoding.ONE_HOT
+    assert own.flat["cleaning.encoding"] == "one_hot"
+    assert settings(composed()).cleaning.encoding is Encoding.INDEX
+
+
 RECORDED_ONLY = (
     *("tracking.uri=x", "tracking.experiment=x", "tracking.parent_run_id=x"),
     *("tracking.record_dir=x", "compare.engines=[sequential]", "command=compare", "debug=true"),

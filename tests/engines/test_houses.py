@@ -38,7 +38,8 @@ def test_a_pipeline_of_scikit_learn_finds_the_same(
     table.to_parquet(tmp_path / "houses.parquet", index=False)
     words = ("dataset=files", f"dataset.path={tmp_path}", "dataset.target=price", "folds.k=5")
     grid = (f"model.reg_param=[{REG_PARAM}]", "model.elastic_net_param=[0]")
-    task = make_task(*words, *grid, f"cleaning.max_levels={max_levels}")
+    default = ("cleaning.encoding=null", f"cleaning.max_levels={max_levels}")
+    task = make_task(*words, *grid, *default)
     result = drive(engine, task)
     # Dense: on a sparse matrix Ridge iterates, and stops early.
     encoder = OneHotEncoder(

@@ -94,9 +94,10 @@ def settings(config: DictConfig) -> Settings:
 
 def _choose(config: DictConfig) -> None:
     """The encoding of categories: the flights keep that of the original."""
-    if OmegaConf.select(config, "cleaning.encoding") is None:
-        with_path = "path" in (OmegaConf.select(config, "dataset") or {})
-        config.cleaning.encoding = (Encoding.ONE_HOT if with_path else Encoding.INDEX).value
+    cleaning = config.get("cleaning")
+    if isinstance(cleaning, DictConfig) and cleaning.get("encoding", "") is None:
+        own = isinstance(config.get("dataset"), DictConfig) and "path" in config.dataset
+        config.cleaning.encoding = (Encoding.ONE_HOT if own else Encoding.INDEX).value
 
 
 def sweep_keys(config: DictConfig) -> SweepKeys:

@@ -126,9 +126,10 @@ class Engine:
         if self._scanned is None:
             return Facts(self._scanner.scans)
         plan, moments = self._scanned.plan, self._scanned.moments
-        counted = tuple(plan.categorical[c].name for c in moments.counted)
+        counted = {*moments.counted, *self._scanned.whole}
+        names = tuple(plan.categorical[c].name for c in sorted(counted))
         scans, size = self._scanner.scans, moments.nbytes / 1e6
-        return Facts(scans, moments_mb=size, counted=counted, encodings=self._encodings())
+        return Facts(scans, moments_mb=size, counted=names, encodings=self._encodings())
 
     def close(self) -> None:
         self._scanned = None
