@@ -1,4 +1,4 @@
-"""What does a category say as its rank, and as the mean target of its rows? And what leaks?"""
+"""What does a category say as its rank, as 0/1 features, as a mean target? And what leaks?"""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def cases(small: bool) -> list[Case]:
         for encoding in _ENCODINGS
         for fit_on in ("train", "all")
     ]
-    for encoding in () if small else (_ENCODINGS[0], _ENCODINGS[2]):
+    for encoding in () if small else (_ENCODINGS[0], _ENCODINGS[1], _ENCODINGS[3]):
         task = _task(TIMED, encoding, "train")
         found.append(Case("sequential", task, labels=_labels(encoding, "train")))
     return found
@@ -26,6 +26,7 @@ def cases(small: bool) -> list[Case]:
 
 _ENCODINGS = (
     ("cleaning.encoding=index",),
+    ("cleaning.encoding=one_hot",),
     *(("cleaning.encoding=target", f"cleaning.smoothing={m}") for m in SMOOTHING),
 )
 

@@ -58,3 +58,19 @@ def test_a_pipeline_of_scikit_learn_finds_the_same(
         assert found == pytest.approx(wanted, rel=1e-9)
     index = drive(engine, make_task(*words, *grid, "cleaning.encoding=index"))
     assert index.scores.rmse.mean() > result.scores.rmse.mean()
+
+
+@pytest.mark.engines("scan")
+@pytest.mark.parametrize("reg_param", [1e-4, 0.01, 1.0, 1000.0])
+def test_a_lasso_is_solved_to_the_end(engine: str, tmp_path: Path, reg_param: float) -> None:
+    """However small its penalty is against the target: one weight of every set ends at 0."""
+    table = houses()
+    table["heating"] = np.array(["gas", "oil", "wood"])[np.arange(ROWS) % 3]
+    table["garden"] = table["area"] % 2 == 0
+    table["sold"] = pd.date_range("2019-01-01", "2023-12-31", periods=ROWS).date
+    table.to_parquet(tmp_path / "houses.parquet", index=False)
+    words = ("dataset=files", f"dataset.path={tmp_path}", "dataset.target=price")
+    grid = (f"model.reg_param=[{reg_param}]", "model.elastic_net_param=[1]")
+    result = drive(engine, make_task(*words, *grid, "cleaning.encoding=one_hot"))
+    assert result.sums.unconverged == 0
+    assert 0.0 in result.model.encodings["heating"][:3]

@@ -6,7 +6,9 @@ from sklearn.linear_model import ElasticNet, LinearRegression, Ridge
 
 from tandem.records import Array
 from tandem.settings import GridPoint, Solver
-from tandem.solver.objective import penalty, sklearn_estimator
+from tandem.solver.active_set import ActiveSet, violation
+from tandem.solver.objective import Penalty, penalty, sklearn_estimator
+from tandem.solver.standard import Rank
 
 EXACT = Solver(tol=1e-14, max_iter=1_000_000, precompute=False)
 
@@ -143,3 +145,16 @@ def test_least_squares_survives_nearly_collinear_features() -> None:
     y = x @ [1.0, 2.0]
     estimator = sklearn_estimator(POINTS["ols"], x.shape, float(y.std()), EXACT).fit(x, y)
     assert estimator.coef_ == pytest.approx([1.0, 2.0], rel=1e-4)
+
+
+def test_of_features_of_which_one_is_1_a_lasso_leaves_one_out() -> None:
+    """Also where its penalty is nothing against what pulls: from least squares, of all of them."""
+    rng = np.random.default_rng(0)
+    z = np.column_stack([rng.normal(size=60), np.eye(4)[rng.integers(0, 4, 60)]])
+    z = (z - z.mean(axis=0)) / z.std(axis=0)
+    y = 1e5 * rng.normal(size=60)
+    gram, xy = z.T @ z / 60, z.T @ (y - y.mean()) / 60
+    start, tiny = np.linalg.pinv(gram) @ xy, Penalty(1e-5, 0.0)
+    found = ActiveSet(gram, xy, tiny, Rank((np.arange(1, 5),))).run(start)
+    assert np.count_nonzero(found[1:]) == 3
+    assert violation(gram, xy, tiny, found) <= 1e-14 * np.abs(xy).max()

@@ -14,6 +14,7 @@ from tandem.solver.standard import ROUNDED, Rank
 EPSILON = float(np.finfo(np.float64).eps)
 RANK_CUTOFF = 100 * EPSILON
 _MANY = 100  # active features from which one factorisation is worth an import
+_IDLE = 1e-9  # part of the signs that lies where features follow from one another
 _SETTLED = 1e-14  # of max |c|: below it there is nothing left but rounding
 
 _Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
@@ -80,7 +81,13 @@ class ActiveSet:
             solved = solve(right)
             solved += solve(right - matrix @ solved)
             return solved - weights[on], True
-        solved = _smallest_norm(matrix, right)
+        basis, values = _kept(matrix)
+        # Where nothing else changes, weights move until one of them is 0. Against l1, not against
+        # all that pulls, this is never small.
+        idle = signs[on] - basis @ (basis.T @ signs[on])
+        if np.max(np.abs(idle)) > _IDLE:
+            return -l1 * idle, False
+        solved = _smallest_norm(matrix, right, basis, values)
         rest = right - matrix @ solved
         if np.max(np.abs(rest)) > 1e-9 * max(np.max(np.abs(right)), l1):
             return rest, False
@@ -111,7 +118,8 @@ class ActiveSet:
         signs = np.sign(pull[on])
         shared = np.zeros_like(weights)
         right = self._xy[on] - l1 * signs
-        shared[on] = _smallest_norm(self._gram[np.ix_(on, on)], right)
+        matrix = self._gram[np.ix_(on, on)]
+        shared[on] = _smallest_norm(matrix, right, *_kept(matrix))
         worse = violation(self._gram, self._xy, self._penalty, shared) > max(
             violation(self._gram, self._xy, self._penalty, weights), self._negligible * 10.0
         )
@@ -131,13 +139,17 @@ def _solver(matrix: Array) -> Callable[[Array], Any]:
     return partial(cho_solve, factor, check_finite=False)
 
 
-def _smallest_norm(matrix: Array, right: Array) -> Array:
-    """The solution of smallest norm of a semidefinite system, refined once."""
+def _kept(matrix: Array) -> tuple[Array, Array]:
+    """Eigenvectors and eigenvalues of a semidefinite matrix that do not count as 0."""
     values, vectors = np.linalg.eigh(matrix)
     largest = float(np.max(values, initial=0.0))
     kept = values > RANK_CUTOFF * len(values) * largest
-    basis = vectors[:, kept]
-    solved: Array = basis @ ((basis.T @ right) / values[kept])
+    return vectors[:, kept], values[kept]
+
+
+def _smallest_norm(matrix: Array, right: Array, basis: Array, values: Array) -> Array:
+    """The solution of smallest norm of a semidefinite system, refined once."""
+    solved: Array = basis @ ((basis.T @ right) / values)
     rest = right - matrix @ solved
-    solved += basis @ ((basis.T @ rest) / values[kept])
+    solved += basis @ ((basis.T @ rest) / values)
     return solved
