@@ -160,8 +160,10 @@ def test_an_encoding_that_does_better_is_named(
     )
     target = drive("scan", make_task(*words, *grid, "cleaning.encoding=target"))
     mixed = drive("scan", make_task(*words, *grid, "+cleaning.encodings={cities: target}"))
+    levels = drive("scan", make_task(*words, *grid, "cleaning.encoding=one_hot"))
     told = index.facts.encodings
-    assert [*told] == ["index", "target"]
+    assert told["one_hot"] == pytest.approx(float(levels.scores.rmse_mean[0]), rel=1e-9)
+    assert [*told] == ["index", "one_hot", "target"]
     assert told["index"] == index.scores.rmse_mean[index.scores.best]
     for one in (target, mixed):
         assert told["target"] == pytest.approx(float(one.scores.rmse_mean[0]), rel=1e-9)
@@ -174,3 +176,13 @@ def test_without_categories_there_are_no_encodings(
     found(tmp_path, table)
     words = ("dataset=files", f"dataset.path={tmp_path}", "dataset.target=y")
     assert drive("scan", make_task(*words)).facts.encodings == {}
+
+
+def test_numbers_that_are_codes_are_named(tmp_path: Path, table: dict[str, np.ndarray]) -> None:
+    """As categories they tell what a line does not; those that a line follows are left alone."""
+    rng = np.random.default_rng(5)
+    code, steps = rng.integers(0, 20, (2, len(table["y"])))
+    table["y"] = rng.normal(scale=5.0, size=20)[code] + steps + rng.normal(size=len(code))
+    lines = found(tmp_path, table | {"code": 98000 + code, "steps": steps})
+    (line,) = (line for line in lines if "codes" in line)
+    assert line.startswith("code: its 20 numbers explain ")

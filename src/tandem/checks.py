@@ -20,6 +20,8 @@ _GROUPS = 3  # ... and sets
 _BETTER = 0.01  # of RMSE, that makes another encoding worth a line
 _ROUNDING = 1e-9  # deviations of the target: an RMSE below it is rounding
 _LABELS = 0.95  # distinct values of a category per row, share of numbers that count the rows
+_FEWEST, _CODES, _EACH = 3, 200, 10  # distinct numbers that may be codes; rows of each
+_GAINED = 0.05  # share of the target's variance that makes codes worth a line
 _SUSPECT = 0.95  # share of the target's variance that a single feature explains
 
 
@@ -30,7 +32,7 @@ def remarks(result: Result, rows: pa.Table) -> tuple[str, ...]:
     """
     parts = (
         *(_edge(result), _folds(result), _mean(result), _collinear(result)),
-        *(_leaks(result, rows), _labels(result, rows), _encodings(result)),
+        *(_leaks(result, rows), _labels(result, rows), _codes(result, rows), _encodings(result)),
     )
     return tuple(line for part in parts for line in part)
 
@@ -154,6 +156,32 @@ def counter(name: str, ones: int, steps: int) -> Iterator[str]:
     """A line where nearly all `steps` of a number from row to row are by one: `ones` are."""
     if steps >= _FEW and ones > _LABELS * steps:
         yield f"{name} counts the rows: is it a feature? -> if not, dataset.exclude=[{name}]"
+
+
+def _codes(result: Result, rows: pa.Table) -> Iterator[str]:
+    """Whole numbers that tell more of the target as categories than as numbers.
+
+    By the share of its variance: that of the means of every number, adjusted for how many there
+    are, less that of a line.
+    """
+    target = floats(rows[result.task.dataset.target.name])
+    for name in result.model.means.keys() - result.model.sources.keys():
+        values = floats(rows[name])
+        there = ~np.isnan(values)
+        values, y = values[there], target[there]
+        numbers, places = np.unique(values, return_inverse=True)
+        if not _FEWEST <= len(numbers) <= min(_CODES, len(y) / _EACH) or np.any(values % 1.0):
+            continue
+        means = np.bincount(places, y) / np.bincount(places)
+        left = float(np.sum((y - means[places]) ** 2)) / (float(np.sum((y - y.mean()) ** 2)) or 1.0)
+        share = 1.0 - left * (len(y) - 1) / (len(y) - len(numbers))
+        alone = _explained(values, y)
+        if share > alone + _GAINED:
+            yield (
+                f"{name}: its {len(numbers)} numbers explain {share:.0%} of the target as "
+                f"categories, {alone:.0%} as a number ({len(y):,} rows) -> if they are codes, "
+                f"'cleaning.encodings={{{name}: one_hot}}'"
+            )
 
 
 def _encodings(result: Result) -> Iterator[str]:

@@ -116,7 +116,11 @@ def indices(texts: Iterable[str | None], levels: Sequence[str | None]) -> Array:
 
 
 def as_text(cell: object) -> str:
-    """A category as text: true and false as Spark writes them, all else as it is."""
+    """A category as text: true and false as Spark writes them, whole numbers without a point, all
+    else as it is.
+    """
+    if isinstance(cell, float) and cell.is_integer():
+        cell = int(cell)  # of a code, in a column with gaps
     return str(cell).lower() if isinstance(cell, (bool, np.bool_)) else str(cell)
 
 

@@ -16,6 +16,8 @@ from tandem.settings import GridPoint
 
 Array = NDArray[np.float64]
 
+SETTLED = 10_000  # rounds of coordinate descent without a change of signs
+
 
 class Line(NamedTuple):
     """y = y_mean + sum_j slopes[j] * (x_j - means[j]) in raw units."""
@@ -70,7 +72,8 @@ def minimise(gram: Array, xy: Array, point: GridPoint, deviation: float) -> Arra
     By least squares of the smallest norm; in closed form; or by cyclic coordinate descent, which
     finds the signs of w, and for known signs the minimum solves a linear system. Taken where no
     condition of Karush, Kuhn and Tucker is violated by more than 1e-13 of max |q|. `gram`: G, shape
-    (p, p); `xy`: q, shape (p,); `deviation`: s_y. Raises ArithmeticError where none is found.
+    (p, p); `xy`: q, shape (p,); `deviation`: s_y. Raises ArithmeticError where none is found: the
+    signs have settled, and the system for them is too near to a singular one.
     """
     l1 = point.reg_param * point.elastic_net_param
     l2 = point.reg_param * (1.0 - point.elastic_net_param) / deviation
@@ -78,14 +81,15 @@ def minimise(gram: Array, xy: Array, point: GridPoint, deviation: float) -> Arra
     if l1 == 0.0:
         return np.array(np.linalg.solve(ridge, xy) if l2 else np.linalg.lstsq(gram, xy)[0])
     descent, solved, signs = np.zeros(len(xy)), np.zeros(len(xy)), np.zeros(len(xy))
-    for _ in range(1_000_000):
+    settled = 0
+    while (settled := settled + 1) <= SETTLED:
         if violation(gram @ solved - xy, solved, l1, l2) <= 1e-13 * max(abs(xy)):
             return solved
         for j in np.flatnonzero(gram.diagonal()):
             pull = xy[j] - gram[j] @ descent + gram[j, j] * descent[j]
             descent[j] = math.copysign(max(abs(pull) - l1, 0.0), pull) / ridge[j, j]
         if any(np.sign(descent) != signs):
-            signs, solved = np.sign(descent), np.zeros(len(xy))
+            signs, solved, settled = np.sign(descent), np.zeros(len(xy)), 0
             on = np.flatnonzero(signs)
             solved[on] = np.linalg.lstsq(ridge[np.ix_(on, on)], xy[on] - l1 * signs[on])[0]
     raise ArithmeticError(f"no minimum found at {point}")

@@ -46,8 +46,8 @@ def decisions(
         if name not in categories:
             listed = ", ".join(categories) or "none here"
             raise ConfigurationError(
-                f"cleaning.encodings: there is no category '{name}'{nearest(name, categories)} -> "
-                f"some of {listed}"
+                f"cleaning.encodings: there is no category '{name}', nor a column of whole numbers"
+                f"{nearest(name, categories)} -> some of {listed}"
             )
     return tuple(
         _decide_column(column, profile.missing[column.id], profile.rows, cleaning)

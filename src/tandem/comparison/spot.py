@@ -21,11 +21,14 @@ from tandem.model import predict
 from tandem.records import Dataset, File, Kind, Task
 from tandem.results import LinearModel
 from tandem.scores import judge
+from tandem.settings import Encoding
+from tandem.solver import penalty
 
 _ROWS = 300
 _PRODUCTS = 3e6  # that the oracle takes one by one: a second
 _PROBES = 20  # rows to predict
 _FEW = 4  # rows per fold, at least, that are worth it
+_TELLS_APART = 1e-6  # l2 against eigenvalues about 1: below it rounding decides
 _ROUNDING = 1e-8  # the oracle's own among it
 
 
@@ -35,8 +38,8 @@ def spot_check(task: Task) -> Iterator[Difference]:
     Nothing where they are too few for it; where features follow from others, at the grid points
     alone whose model is unique all the same.
     """
-    features, k = len(task.dataset.features), task.folds.k
-    rows = min(_ROWS, int(_PRODUCTS / (k * (features + 1) ** 2)))
+    k = task.folds.k
+    rows = min(_ROWS, int(_PRODUCTS / (k * (_features(task) + 1) ** 2)))
     if rows < _FEW * k:
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -52,8 +55,21 @@ def spot_check(task: Task) -> Iterator[Difference]:
             few = labelled(few, task.folds)
             folds = few.counted(task.folds)
             yield from _compared(replace(task, dataset=few, folds=folds, cache_moments=False))
-        except DataError:  # too few to clean, or to fold
+        except (DataError, ArithmeticError):
+            # Too few to clean, or to fold; or nearly collinear, beyond the oracle's digits.
             return
+
+
+def _features(task: Task) -> int:
+    """How many there are, more or less, on a few rows."""
+    columns, cleaning = task.dataset.features, task.cleaning
+    rows = sample(task.dataset, [c.name for c in task.dataset.columns], _ROWS)
+    found = 0
+    for column in columns:
+        one_hot = cleaning.encoding_of(column.name) is Encoding.ONE_HOT
+        levels = len(rows[column.name].unique()) if column.kind is Kind.CATEGORICAL else 1
+        found += min(levels, cleaning.max_levels + 1) if one_hot else 1
+    return found
 
 
 def _compared(task: Task) -> Iterator[Difference]:
@@ -67,10 +83,11 @@ def _compared(task: Task) -> Iterator[Difference]:
     same = actions == truth.actions and ledger.rows_used == truth.rows_used
     yield single("cleaning", where, float(not same), 0.0, 0.0)
     full = not (plan.one_hot or any(design.missing for design in sums.designs))
-    unique = [full or point.reg_param * (1.0 - point.elastic_net_param) > 0 for point in task.grid]
+    deviation = np.sqrt(sums.sst / np.array(sums.n_test))[:, None]
+    scale = float(deviation.max()) or 1.0
+    unique = [full or penalty(point, scale).l2 > _TELLS_APART for point in task.grid]
     if not same or not any(unique):
         return
-    deviation = np.sqrt(sums.sst / np.array(sums.n_test))[:, None]
     room = _ROUNDING * (truth.rmse + deviation)
     rmse, r2 = (
         np.where(unique, x, y) for x, y in ((scores.rmse, truth.rmse), (scores.r2, truth.r2))

@@ -1,7 +1,7 @@
 """From the user's words to a Dataset: files in row-id order, typed columns, content digest."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -62,7 +62,8 @@ def open_dataset(
     path = source.path or "" if isinstance(source, Files) else _drawn(source)
     files = find_files(path)
     digest = content_digest(files)
-    converted = _converted(files, digest, source.spelling) if isinstance(source, Files) else None
+    coded = cleaning.encodings if cleaning else ()
+    converted = _read(files, digest, source.spelling, coded) if isinstance(source, Files) else None
     files = converted.files if converted else files
     footers = {file: read_footer(file) for file in files}
     schemas = {file: footer.schema.to_arrow_schema() for file, footer in footers.items()}
@@ -70,6 +71,7 @@ def open_dataset(
     if converted and next(iter(schemas.values())).names[0] == "":
         saved = ["", *saved]
     schema = one_schema({file: without(found, saved) for file, found in schemas.items()})
+    schema = _as_codes(schema, coded)
     exclude = [name for name in source.exclude if name not in {*saved, *read_off_names(schema)}]
     if to_look and not source.target:
         source = replace(source, target=stand_in(schema, source.include, exclude))
@@ -147,6 +149,19 @@ def _drawn(source: Flights) -> str:
     return str(flights_folder(source.rows, source.seed))
 
 
+def _read(
+    files: Sequence[Path], digest: str, spelling: Spelling, coded: Collection[str]
+) -> Converted | None:
+    """As `_converted`; numbers in the columns `coded` are codes, and so text."""
+    found = _converted(files, digest, spelling)
+    if found and coded:
+        schema = read_footer(found.files[0]).schema.to_arrow_schema()
+        codes = [f.name for f in schema if f.name in coded and pa.types.is_floating(f.type)]
+        if codes:
+            return _converted(files, digest, replace(spelling, text=(*spelling.text, *codes)))
+    return found
+
+
 def _converted(files: Sequence[Path], digest: str, spelling: Spelling) -> Converted | None:
     """The Parquet files of CSV files; None where they are Parquet already."""
     if is_text(files[0]):
@@ -168,3 +183,13 @@ def content_digest(files: Iterable[Path]) -> str:
     for mark in marks(files):
         digest.update(bytes.fromhex(mark.digest))
     return digest.hexdigest()
+
+
+def _as_codes(schema: pa.Schema, names: Collection[str]) -> pa.Schema:
+    """`schema` with text in place of whole numbers in the columns `names`: they are codes."""
+    return pa.schema(
+        field.with_type(pa.string())
+        if field.name in names and pa.types.is_integer(field.type)
+        else field
+        for field in schema
+    )

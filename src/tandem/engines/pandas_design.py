@@ -106,6 +106,8 @@ def typed(cells: "pd.Series[Any]", kind: Kind) -> Any:
         return cells.astype("float64")
     if cells.dtype == "category":
         return cells
+    if cells.dtype == "float64":  # whole numbers with gaps
+        cells = cells.astype("Int64")
     text = cells if isinstance(cells.dtype, pd.StringDtype) else _text(cells)
     return text.astype("category")
 

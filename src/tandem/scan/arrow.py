@@ -87,7 +87,11 @@ def categories(column: pa.Array | pa.ChunkedArray) -> tuple[Codes, Integers]:
 
     Missing is the level MISSING.
     """
-    if not pa.types.is_dictionary(column.type):
+    if pa.types.is_integer(column.type):
+        coded = one_array(column.dictionary_encode())
+        texts = coded.dictionary.cast(pa.string())
+        column = pa.DictionaryArray.from_arrays(coded.indices, texts)
+    elif not pa.types.is_dictionary(column.type):
         column = column.cast(pa.string()).dictionary_encode()
     elif isinstance(column, pa.ChunkedArray) and column.num_chunks > 1:
         column = column.unify_dictionaries()
