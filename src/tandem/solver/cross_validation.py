@@ -52,7 +52,7 @@ def cross_validate(
     unsolved = 0
     for fold, split in enumerate(folding.splits()):
         assert split.test is not None
-        fitted = _fit(split.train, grid)
+        fitted = _fit(split.train, grid, rounded=folding.rounded)
         rounded = fitted.slopes.rounded()
         sse[fold], share[fold] = errors(split.test, rounded)
         sst[fold] = split.sst
@@ -74,7 +74,7 @@ def cross_validate(
 def refit(folding: Folding, plan: Plan, point: GridPoint) -> LinearModel:
     """The model of `point` on all rows. Raises DigitsLostError as `cross_validate` does."""
     split = folding.whole()
-    slopes = _fit(split.train, [point]).slopes[0]
+    slopes = _fit(split.train, [point], rounded=folding.rounded).slopes[0]
     rounded = slopes.rounded()
     columns = zip(plan.used, split.spans, strict=True)
     levels = (
@@ -105,7 +105,7 @@ def hold_out(folding: Folding, point: GridPoint, sum_errors: SumErrors) -> Error
     split, sets = folding.whole(), folding.sets
     if split.test is None or sets.holdout is None:
         return None
-    slopes = _fit(split.train, [point]).slopes.rounded()
+    slopes = _fit(split.train, [point], rounded=folding.rounded).slopes.rounded()
     sse, share = errors(split.test, slopes)
     if share[0] < LOST:
         models: list[Residual | None] = [None] * sets.parts
@@ -115,10 +115,11 @@ def hold_out(folding: Folding, point: GridPoint, sum_errors: SumErrors) -> Error
     return ErrorSums(sse[None, :], np.array([split.sst]), *rows, slopes=slopes[None, :])
 
 
-def _fit(train: Normal, grid: Sequence[GridPoint]) -> Fitted:
+def _fit(train: Normal, grid: Sequence[GridPoint], *, rounded: bool) -> Fitted:
+    """Raises DigitsLostError where rounding shows; of few rows, unless it may, its last digits."""
     fitted = fit(train, grid)
     moved = float(np.max(fitted.solution.rounding, initial=0.0))
-    few = train.rows <= _FEW_ROWS and len(train.squares) <= _FEW_FEATURES
+    few = not rounded and train.rows <= _FEW_ROWS and len(train.squares) <= _FEW_FEATURES
     if not train.exact and moved > (_LAST_DIGITS if few else SHOWS):
         raise DigitsLostError
     return fitted

@@ -59,7 +59,7 @@ class Folding:
         second_scan: SecondScan | None = None,
         slices: Slices | None = None,
     ) -> None:
-        self._moments, self.vector = moments, vector
+        self._moments, self.vector, self.rounded = moments, vector, protocol.rounded
         self.sets = protocol.splits or Splits.plain(len(moments.gram))
         training = self.sets.fitted(on_all=protocol.on_all)
         categories = enumerate(moments.categories)
