@@ -32,6 +32,7 @@ from tandem.errors import DataError, IncompleteError
 from tandem.inspection import Inspection
 from tandem.machine import published
 from tandem.reporting import (
+    coefficients,
     data_uri,
     draw,
     fold_metrics,
@@ -83,8 +84,8 @@ class RunResult:
 
     @property
     def coefficients(self) -> pd.Series:
-        """Slopes in raw units by feature; the intercept is `intercept`."""
-        return pd.Series(dict(self.answered.result.model.coefficients), name="coefficient")
+        """Slopes in raw units by feature, `city=Bern` of a level; the intercept is `intercept`."""
+        return coefficients(self.answered.result).set_index("feature")["coefficient"]
 
     @property
     def intercept(self) -> float:

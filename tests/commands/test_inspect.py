@@ -21,7 +21,7 @@ def test_a_table_is_told_of_on_the_terminal_and_as_a_page(place: Path) -> None:
     rows = {line.split()[0]: line for line in lines if line.strip()}
     assert {"price", "area", "rooms", "city", "twice", "id"} <= rows.keys()
     assert re.search(r"integer +0 +5 +1 \.\. [\d.]+ \.\. 5 sd", rows["rooms"])
-    assert "index by frequency" in rows["city"]
+    assert "a 0/1 feature per level" in rows["city"]
     assert "\u2588" in rows["area"]
     assert "twice alone explains 100.0% of the target" in done.stdout
     assert "id counts the rows" in done.stdout
@@ -57,7 +57,7 @@ def test_names_and_levels_are_shown_as_they_are(place: Path) -> None:
         ("houses.csv", "--target", "prise"),
         ("houses.csv", "--target", "city"),
         ("houses.csv", "--target", "price", "dataset.exclude=[flat]"),
-        ("houses.csv", "--target", "price", "cleaning.encodings={rooms: target}"),
+        ("houses.csv", "--target", "price", "cleaning.encodings={flat: target}"),
     ],
 )
 def test_bad_words_end_as_those_of_a_run(words: tuple[str, ...]) -> None:

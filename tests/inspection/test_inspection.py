@@ -128,7 +128,7 @@ def test_the_plan_is_that_of_a_run(tmp_path: Path) -> None:
     assert columns["half"].becomes == "drop column"
     assert columns["half"].reason.endswith("above 60%")
     assert columns["town"].becomes == "encode by mean target"
-    assert columns["code"].becomes == "index by frequency"
+    assert columns["code"].becomes == "a 0/1 feature per level"
 
 
 def test_without_a_target_every_column_is_a_feature(tmp_path: Path) -> None:

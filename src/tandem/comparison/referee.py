@@ -25,6 +25,7 @@ _CANCELLED = 1e-13
 # What a library's closed form loses that sums numbers as they are, far from 0; in an RMSE it is
 # squared. Seen on flights: 1.4e-9, Spark ML.
 _AS_THEY_ARE = 1e-6
+_GAP = 1e-8  # of a duality gap, what rounding of far larger numbers leaves
 _EPSILON = float(np.finfo(np.float64).eps)
 
 
@@ -159,7 +160,7 @@ class Referee:
                     own[fold, index] = duality_gap(
                         standard, weights, penalty(point, standard.target_deviation)
                     )
-        allowed = ROUNDING + ROUNDING * gaps
+        allowed = _GAP + ROUNDING * gaps
         return largest("duality gap that it tells", gaps, own, allowed, answer.grid)
 
     def _model(self, answer: Answer) -> Iterator[Difference]:

@@ -205,7 +205,10 @@ class _System:
             if not unique:
                 return DoubleDouble.of(weights)
             left = right - (matrix * weights[on][None, :]).sum(axis=1)
-            step = np.asarray(np.linalg.solve(matrix.hi, left.rounded()))
+            try:
+                step = np.asarray(np.linalg.solve(matrix.hi, left.rounded()))
+            except np.linalg.LinAlgError:  # several weights are the minimum
+                return DoubleDouble.of(weights)
             solved = DoubleDouble.of(weights[on]) + step
         if not unique or np.any(np.sign(solved.hi) != signs):
             return DoubleDouble.of(weights)
