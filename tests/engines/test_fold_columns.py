@@ -9,15 +9,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyspark.sql import SparkSession
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import PredefinedSplit, TimeSeriesSplit, cross_val_score
 
 from tandem.comparison.spot import spot_check
+from tandem.dataset import fold_of_rows
 from tandem.errors import DataError
+from tandem.folds import ROW_ID, Assignment
 from tandem.oracle import FOLD_CELL, cross_validate, read_rows
 from tandem.oracle_folds import HELD_OUT, parts_of
 from tandem.records import Task
 from tandem.scores import judge
+from tandem.spark.frames import fold_of_row, read_frame
 from tests.engines.test_answers import SOLVED, check, no_spark
 from tests.tasks import drive, make_task
 
@@ -85,6 +89,7 @@ def test_groups(engine: str, tmp_path: Path, fit_on: str) -> None:
     check(drive(engine, task), cross_validate(task))
 
 
+@no_spark
 @pytest.mark.parametrize("label", LABELS)
 def test_groups_of_every_type(engine: str, tmp_path: Path, label: str) -> None:
     tables(tmp_path, LABELS[label]())
@@ -120,6 +125,7 @@ GIVEN: dict[str, Callable[[], pa.Array]] = {
 }
 
 
+@no_spark
 @pytest.mark.parametrize("label", GIVEN)
 @pytest.mark.parametrize("fit_on", ["train", "all"])
 def test_folds_that_a_column_has(engine: str, tmp_path: Path, label: str, fit_on: str) -> None:
@@ -185,6 +191,7 @@ TIMES: dict[str, Callable[[], pa.Array]] = {
 }
 
 
+@no_spark
 @pytest.mark.parametrize("label", TIMES)
 @pytest.mark.parametrize("holdout", [0, 0.2])
 def test_time(engine: str, tmp_path: Path, label: str, holdout: float) -> None:
@@ -256,6 +263,7 @@ def test_what_is_no_time_is_refused(tmp_path: Path, label: str) -> None:
         task_of(tmp_path, "folds=time")
 
 
+ALL = {"group": LABELS, "column": GIVEN, "time": TIMES}
 HOLD_OUTS = {
     "rows": ("folds=kfold", "folds.block=3", NO_COLUMN),
     "groups": ("folds=group", "folds.k=4"),
@@ -263,6 +271,34 @@ HOLD_OUTS = {
 }
 
 
+@pytest.mark.parametrize("kind", ["group", "column", "time"])
+def test_every_engine_holds_out_by_a_column(engine: str, tmp_path: Path, kind: str) -> None:
+    """What differs between them is where a row goes: the next test has all types of columns."""
+    cells = {"group": groups, "column": GIVEN["always"], "time": TIMES["texts"]}
+    tables(tmp_path, cells[kind]())
+    task = task_of(tmp_path, f"folds={kind}", "folds.holdout=0.2", "model.reg_param=[0.1]")
+    check(drive(engine, task), cross_validate(task))
+
+
+@pytest.mark.usefixtures("one_session")
+@pytest.mark.parametrize("holdout", [0, 0.2])
+@pytest.mark.parametrize(
+    ("kind", "label"),
+    [(kind, label) for kind, some in ALL.items() for label in some],
+)
+def test_rows_are_in_the_same_parts_by_spark(
+    tmp_path: Path, kind: str, label: str, holdout: float
+) -> None:
+    tables(tmp_path, ALL[kind][label]())
+    task = task_of(tmp_path, f"folds={kind}", f"folds.holdout={holdout}")
+    session = SparkSession.builder.getOrCreate()
+    assigned = Assignment(task.folds, task.dataset.rows, task.dataset.fold_labels)
+    frame = read_frame(session, task.dataset, times=kind == "time")
+    found = dict(frame.select(ROW_ID, fold_of_row(assigned)).collect())
+    assert [found[row] for row in range(ROWS)] == fold_of_rows(task.dataset, task.folds).tolist()
+
+
+@no_spark
 @pytest.mark.parametrize("kind", HOLD_OUTS)
 @pytest.mark.parametrize("fit_on", ["train", "all"])
 def test_a_hold_out(engine: str, tmp_path: Path, kind: str, fit_on: str) -> None:

@@ -174,11 +174,11 @@ class Engine:
             smoothing = dict.fromkeys(places, self.task.cleaning.smoothing)
             as_features = columns if encoding is Encoding.ONE_HOT else ()
             one_hot = self._one_hot(scanned.plan, as_features)
-            if sum(self._features(scanned, c) for c in one_hot) > _FEW_FEATURES:
-                continue
             if (smoothing, one_hot) == (present.smoothing, present.one_hot):
                 rmse = judge(measured).rmse_mean[self.task.grid.index(point)]
                 found[encoding] = float(rmse)
+                continue
+            if sum(self._features(scanned, c) for c in one_hot) > _FEW_FEATURES:
                 continue
             with suppress(DigitsLostError):  # more than a line of words is worth
                 on_all, splits = present.on_all, present.splits
