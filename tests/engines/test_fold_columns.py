@@ -81,6 +81,7 @@ LABELS: dict[str, Callable[[], pa.Array]] = {
 }
 
 
+@no_spark
 @pytest.mark.parametrize("fit_on", ["train", "all"])
 def test_groups(engine: str, tmp_path: Path, fit_on: str) -> None:
     tables(tmp_path)
@@ -168,6 +169,7 @@ def test_a_column_without_folds_is_refused(tmp_path: Path, label: str) -> None:
         task_of(tmp_path, "folds=column")
 
 
+@no_spark
 def test_a_fold_whose_rows_are_all_dropped_is_refused(engine: str, tmp_path: Path) -> None:
     table = tables(tmp_path, pa.array(np.arange(ROWS) // 100))
     y = pa.array([None if n < 100 else value for n, value in enumerate(table["y"].to_pylist())])
@@ -271,8 +273,9 @@ HOLD_OUTS = {
 }
 
 
+@pytest.mark.engines("distributed")
 @pytest.mark.parametrize("kind", ["group", "column", "time"])
-def test_every_engine_holds_out_by_a_column(engine: str, tmp_path: Path, kind: str) -> None:
+def test_spark_holds_out_by_a_column(engine: str, tmp_path: Path, kind: str) -> None:
     """What differs between them is where a row goes: the next test has all types of columns."""
     cells = {"group": groups, "column": GIVEN["always"], "time": TIMES["texts"]}
     tables(tmp_path, cells[kind]())
@@ -368,6 +371,7 @@ def test_a_hold_out_whose_error_has_no_digits_left_in_the_sums(engine: str, tmp_
     assert judge(found.held_out).rmse[0, 0] == pytest.approx(truth.held_out[0], rel=1e-6)
 
 
+@no_spark
 def test_a_hold_out_without_rows_is_refused(engine: str, tmp_path: Path) -> None:
     tables(tmp_path)
     with pytest.raises(DataError, match=r"folds.holdout: 0.001: holds none of 240 used rows out"):

@@ -78,6 +78,7 @@ def test_a_lasso_is_solved_to_the_end(engine: str, tmp_path: Path, reg_param: fl
     assert 0.0 in result.model.encodings["heating"][:3]
 
 
+@pytest.mark.engines("scan", "sequential", "distributed")
 @pytest.mark.parametrize("form", ["parquet", "csv"])
 def test_whole_numbers_are_codes_where_an_encoding_says_so(
     engine: str, tmp_path: Path, form: str
