@@ -16,7 +16,7 @@ from tandem.settings import GridPoint
 
 Array = NDArray[np.float64]
 
-SETTLED = 10_000  # rounds of coordinate descent without a change of signs
+SETTLED = 3e8  # rounds of coordinate descent without a change of signs, times features squared
 
 
 class Line(NamedTuple):
@@ -82,7 +82,7 @@ def minimise(gram: Array, xy: Array, point: GridPoint, deviation: float) -> Arra
         return np.array(np.linalg.solve(ridge, xy) if l2 else np.linalg.lstsq(gram, xy)[0])
     descent, solved, signs = np.zeros(len(xy)), np.zeros(len(xy)), np.zeros(len(xy))
     settled = 0
-    while (settled := settled + 1) <= SETTLED:
+    while (settled := settled + 1) * len(xy) ** 2 <= SETTLED:
         if violation(gram @ solved - xy, solved, l1, l2) <= 1e-13 * max(abs(xy)):
             return solved
         for j in np.flatnonzero(gram.diagonal()):

@@ -187,9 +187,7 @@ def content_digest(files: Iterable[Path]) -> str:
 
 def _as_codes(schema: pa.Schema, names: Collection[str]) -> pa.Schema:
     """`schema` with text in place of whole numbers in the columns `names`: they are codes."""
-    return pa.schema(
-        field.with_type(pa.string())
-        if field.name in names and pa.types.is_integer(field.type)
-        else field
-        for field in schema
-    )
+    for at, field in enumerate(schema):
+        if field.name in names and pa.types.is_integer(field.type):
+            schema = schema.set(at, field.with_type(pa.string()))
+    return schema
