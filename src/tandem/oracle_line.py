@@ -16,7 +16,7 @@ from tandem.settings import GridPoint
 
 Array = NDArray[np.float64]
 
-SETTLED = 3e8  # rounds of coordinate descent without a change of signs, times features squared
+STEPS = 20  # of the search for signs, times the number of features
 
 
 class Line(NamedTuple):
@@ -69,30 +69,54 @@ def minimise(gram: Array, xy: Array, point: GridPoint, deviation: float) -> Arra
     """The w that minimises w'Gw/2 - q'w + l1 sum |w| + l2/2 sum w^2, with G = Z'Z/n, q = Z'y/n,
     l1 = reg_param * a, l2 = reg_param * (1 - a) / s_y.
 
-    By least squares of the smallest norm; in closed form; or by cyclic coordinate descent, which
-    finds the signs of w, and for known signs the minimum solves a linear system. Taken where no
-    condition of Karush, Kuhn and Tucker is violated by more than 1e-13 of max |q|. `gram`: G, shape
-    (p, p); `xy`: q, shape (p,); `deviation`: s_y. Raises ArithmeticError where none is found: the
-    signs have settled, and the system for them is too near to a singular one.
+    By least squares of the smallest norm; in closed form; or by feature-sign search: for known
+    signs of w the minimum solves a linear system, and on the way to it a weight that reaches 0
+    leaves; where all stand, the one that pulls hardest enters (H. Lee et al., Efficient sparse
+    coding algorithms, 2007). Taken where no condition of Karush, Kuhn and Tucker is violated by
+    more than 1e-13 of max |q|. `gram`: G, shape (p, p); `xy`: q, shape (p,); `deviation`: s_y.
+    Raises ArithmeticError where none is found: the systems are too near to singular ones.
     """
     l1 = point.reg_param * point.elastic_net_param
     l2 = point.reg_param * (1.0 - point.elastic_net_param) / deviation
     ridge: Array = gram + l2 * np.eye(len(xy))
     if l1 == 0.0:
         return np.array(np.linalg.solve(ridge, xy) if l2 else np.linalg.lstsq(gram, xy)[0])
-    descent, solved, signs = np.zeros(len(xy)), np.zeros(len(xy)), np.zeros(len(xy))
-    settled = 0
-    while (settled := settled + 1) * len(xy) ** 2 <= SETTLED:
-        if violation(gram @ solved - xy, solved, l1, l2) <= 1e-13 * max(abs(xy)):
-            return solved
-        for j in np.flatnonzero(gram.diagonal()):
-            pull = xy[j] - gram[j] @ descent + gram[j, j] * descent[j]
-            descent[j] = math.copysign(max(abs(pull) - l1, 0.0), pull) / ridge[j, j]
-        if any(np.sign(descent) != signs):
-            signs, solved, settled = np.sign(descent), np.zeros(len(xy)), 0
-            on = np.flatnonzero(signs)
-            solved[on] = np.linalg.lstsq(ridge[np.ix_(on, on)], xy[on] - l1 * signs[on])[0]
+    weights, signs = np.zeros(len(xy)), np.zeros(len(xy))
+    small = 1e-13 * max(abs(xy))
+    for _ in range(STEPS * (1 + len(xy))):
+        gradient = gram @ weights - xy
+        if violation(gradient, weights, l1, l2) <= small:
+            return weights
+        pull = np.where((signs == 0.0) & (gram.diagonal() > 0.0), np.abs(gradient), 0.0)
+        if np.all(np.abs(gradient + l2 * weights + l1 * signs)[signs != 0.0] <= small):
+            signs[np.argmax(pull)] = -np.sign(gradient[np.argmax(pull)])
+        on = np.flatnonzero(signs)
+        right = xy[on] - l1 * signs[on]
+        nearer = towards(ridge[np.ix_(on, on)], right, weights[on], signs[on])
+        if np.array_equal(nearer, weights[on]):
+            break
+        weights[on], signs[on] = nearer, np.sign(nearer)
     raise ArithmeticError(f"no minimum found at {point}")
+
+
+def towards(matrix: Array, right: Array, start: Array, signs: Array) -> Array:
+    """From `start` towards A x = b, as far as no x_j leaves its sign; x_j = 0 where one would.
+
+    Where A is singular and no x solves it, along what of b no A x has: the objective falls there
+    without an end. `matrix`: A, shape (k, k); `right`: b, `start`, `signs`: shape (k,).
+    """
+    end: Array = np.array(np.linalg.lstsq(matrix, right)[0])
+    beyond = right - matrix @ end
+    endless = max(abs(beyond)) > 1e-13 * max(abs(right) + abs(matrix) @ abs(end))
+    step = beyond if endless else end - start
+    with np.errstate(divide="ignore", invalid="ignore"):
+        reach = np.where(step * signs < 0.0, -start / step, np.inf)
+    first = np.argmin(reach)
+    if reach[first] > 1.0 and not endless:
+        return end
+    reached: Array = start + reach[first] * step
+    reached[first] = 0.0
+    return reached
 
 
 def violation(gradient: Array, weights: Array, l1: float, l2: float) -> float:
