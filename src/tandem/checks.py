@@ -92,7 +92,8 @@ def _collinear(result: Result) -> Iterator[str]:
     fold, worst = max(designs, key=lambda d: (d[1].missing, d[1].condition), default=(0, None))
     if worst is None or not (worst.missing or worst.condition > NEARLY):
         return
-    counts = feature_counts(result.plan, result.model.levels, result.task.cleaning.max_levels)
+    levels = {name: len(listed) for name, listed in result.model.levels.items()}
+    counts = feature_counts(result.plan, levels, result.task.cleaning.max_levels)
     columns = zip(result.plan.used, counts, strict=True)
     names = [column.name for column, features in columns for _ in range(features)]
     tied = [_listed([*dict.fromkeys(names[place] for place in group)]) for group in worst.groups]
@@ -165,7 +166,9 @@ def _codes(result: Result, rows: pa.Table) -> Iterator[str]:
     are, less that of a line.
     """
     target = floats(rows[result.task.dataset.target.name])
-    for name in result.model.means.keys() - result.model.sources.keys():
+    for name in result.model.means:
+        if name in result.model.sources:
+            continue
         values = floats(rows[name])
         there = ~np.isnan(values)
         values, y = values[there], target[there]

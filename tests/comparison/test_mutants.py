@@ -50,13 +50,13 @@ def answer_of(engine: str, task: Task, place: Path) -> Answer:
 class Case:
     """One grid: a right answer of each of two engines, and the judges."""
 
-    def __init__(self, place: Path, ratios: str) -> None:
+    def __init__(self, place: Path, ratios: str, *cleaning: str) -> None:
         self.place = place
         data = place / "data"
         synthetic(data, rows=900, seed=1, files=3)
         words = ("dataset=files", "dataset.target=y", f"dataset.path={data}", "folds.k=4")
         grid = ("model.reg_param=[0.1,0.01,0.001]", f"model.elastic_net_param={ratios}")
-        self.task = replace(make_task(*words, *grid), cache_moments=False)
+        self.task = replace(make_task(*words, *grid, *cleaning), cache_moments=False)
         self.scan = answer_of("scan", self.task, place / "scan")
         self.sequential = answer_of("sequential", self.task, place / "sequential")
         self.rows: pd.DataFrame = as_pandas(
@@ -66,6 +66,10 @@ class Case:
 
     def passes(self, scan: Answer, other: Answer | None = None) -> bool:
         return certify([scan, other or self.sequential], self.rows, self.referee).passed
+
+    def stands(self, answer: Answer) -> bool:
+        """By itself."""
+        return certify([answer], self.rows, self.referee).passed
 
 
 @pytest.fixture(scope="module", params=GRIDS)
@@ -273,23 +277,16 @@ def test_a_wrong_engine_does_not_pass(
 
 def test_wrong_mean_targets_do_not_pass(tmp_path: Path) -> None:
     """Other smoothing; of all rows; off in the model."""
-    synthetic(tmp_path / "data", rows=900, seed=1, files=3)
-    words = ("dataset=files", "dataset.target=y", f"dataset.path={tmp_path / 'data'}")
-    grid = ("model.reg_param=[0.1,0.01]", "model.elastic_net_param=[0]")
-    task = replace(make_task(*words, *grid, "cleaning.encoding=target"), cache_moments=False)
-    referee, right = Referee(task), answer_of("scan", task, tmp_path / "right")
-    rows = as_pandas(sample(task.dataset, ["y", *right.model.coefficients]))
-    other = answer_of("sequential", task, tmp_path / "other")
-    found = certify([right, other], rows, referee, spot_check(task))
-    assert found.passed, found.faults
+    case = Case(tmp_path, GRIDS["ridge"], "cleaning.encoding=target")
+    test_the_right_ones_pass(case)
     for number, change in enumerate(({"smoothing": 11.0}, {"fit_on": FitOn.ALL})):
-        wrong = replace(task, cleaning=replace(task.cleaning, **change))
+        wrong = replace(case.task, cleaning=replace(case.task.cleaning, **change))
         for engine in ("scan", "sequential"):
             mutant = answer_of(engine, wrong, tmp_path / f"{engine}-{number}")
-            assert not certify([mutant], rows, referee).passed
-    moved = {n: (v[0] * (1 + 1e-6), *v[1:]) for n, v in right.model.encodings.items()}
-    mutant = replace(right, model=replace(right.model, encodings=moved))
-    assert not certify([mutant], rows, referee).passed
+            assert not case.stands(mutant)
+    right = case.scan.model
+    moved = {n: (v[0] * (1 + 1e-6), *v[1:]) for n, v in right.encodings.items()}
+    assert not case.stands(models(lambda _: {"encodings": moved})(case.scan))
 
 
 def test_a_leaking_protocol_does_not_pass(case: Case) -> None:
@@ -331,24 +328,16 @@ def test_what_engines_share_is_checked_by_the_oracle(
 
 def test_wrong_features_of_levels_do_not_pass(tmp_path: Path) -> None:
     """Other levels with a feature; a level's coefficient off, or another for unknown levels."""
-    synthetic(tmp_path / "data", rows=900, seed=1, files=3)
-    words = ("dataset=files", "dataset.target=y", f"dataset.path={tmp_path / 'data'}")
-    grid = ("model.reg_param=[0.1,0.01]", "model.elastic_net_param=[0,0.5]")
-    levels = ("cleaning.encoding=one_hot", "cleaning.max_levels=4")
-    task = replace(make_task(*words, *grid, *levels), cache_moments=False)
-    referee, right = Referee(task), answer_of("scan", task, tmp_path / "right")
-    rows = as_pandas(sample(task.dataset, ["y", *right.model.coefficients]))
-    other = answer_of("sequential", task, tmp_path / "other")
-    found = certify([right, other], rows, referee, spot_check(task))
-    assert found.passed, found.faults
+    case = Case(tmp_path, "[0,0.5]", "cleaning.encoding=one_hot", "cleaning.max_levels=4")
+    test_the_right_ones_pass(case)
     for number, change in enumerate(({"max_levels": 3}, {"fit_on": FitOn.ALL})):
-        wrong = replace(task, cleaning=replace(task.cleaning, **change))
+        wrong = replace(case.task, cleaning=replace(case.task.cleaning, **change))
         mutant = answer_of("scan", wrong, tmp_path / f"{number}")
-        assert not certify([mutant, other], rows, referee).passed
-    effects = right.model.encodings["city"]
+        assert not case.passes(mutant)
+    encodings = case.scan.model.encodings
+    effects = encodings["city"]
     largest = max(effects, key=abs)
     scaled = tuple(b * (1 + 1e-6) if b == largest else b for b in effects)
-    for moved in (scaled, (*effects[:-1], effects[-1] + 1e-6)):
-        encodings = {**right.model.encodings, "city": moved}
-        mutant = replace(right, model=replace(right.model, encodings=encodings))
-        assert not certify([mutant], rows, referee).passed
+    for city in (scaled, (*effects[:-1], effects[-1] + 1e-6)):
+        moved = {**encodings, "city": city}
+        assert not case.stands(models(lambda _, moved=moved: {"encodings": moved})(case.scan))

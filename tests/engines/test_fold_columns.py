@@ -161,14 +161,6 @@ NO_FOLDS = {
 }
 
 
-@pytest.mark.parametrize("label", NO_FOLDS)
-def test_a_column_without_folds_is_refused(tmp_path: Path, label: str) -> None:
-    cells, says = NO_FOLDS[label]
-    tables(tmp_path, cells)
-    with pytest.raises(DataError, match=says):
-        task_of(tmp_path, "folds=column")
-
-
 @no_spark
 def test_a_fold_whose_rows_are_all_dropped_is_refused(engine: str, tmp_path: Path) -> None:
     table = tables(tmp_path, pa.array(np.arange(ROWS) // 100))
@@ -255,14 +247,6 @@ NO_TIMES = {
     "one": (pa.array([1] * ROWS), "folds.k: 3: 'label' has 1 distinct values, too few or too"),
     "booleans": (pa.array([True] * ROWS), "column 'label' holds bool: a time is a number"),
 }
-
-
-@pytest.mark.parametrize("label", NO_TIMES)
-def test_what_is_no_time_is_refused(tmp_path: Path, label: str) -> None:
-    cells, says = NO_TIMES[label]
-    tables(tmp_path, cells)
-    with pytest.raises(DataError, match=says):
-        task_of(tmp_path, "folds=time")
 
 
 ALL = {"group": LABELS, "column": GIVEN, "time": TIMES}
@@ -383,19 +367,30 @@ def cells_of(task: Task) -> list[object]:
     return [row[FOLD_CELL] for row in read_rows(task.dataset)]
 
 
-REFUSED = {
+NO_GROUPS = {
     "fractions": (pa.array(np.arange(ROWS) / 2), "column 'label': 0.5: folds.column takes whole"),
     "times": (pa.array(np.arange(ROWS), pa.time64("us")), "column 'label' holds time64"),
     "one group": (pa.array(["one"] * ROWS), "fold . is empty with 240 rows used -> choose fewer"),
 }
+REFUSED = {"column": NO_FOLDS, "time": NO_TIMES}
 
 
-@pytest.mark.parametrize("label", REFUSED)
+@pytest.mark.parametrize("label", NO_GROUPS)
 def test_what_is_no_group_is_refused(tmp_path: Path, label: str) -> None:
-    cells, says = REFUSED[label]
+    cells, says = NO_GROUPS[label]
     tables(tmp_path, cells)
     with pytest.raises(DataError, match=says):
         drive("scan", task_of(tmp_path, "folds=group"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "label"), [(kind, label) for kind, some in REFUSED.items() for label in some]
+)
+def test_a_column_without_folds_is_refused(tmp_path: Path, kind: str, label: str) -> None:
+    cells, says = REFUSED[kind][label]
+    tables(tmp_path, cells)
+    with pytest.raises(DataError, match=says):
+        task_of(tmp_path, f"folds={kind}")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from tandem.cleaning.categories import (
     MISSING,
     REST,
+    by_column,
+    by_level,
     feature_counts,
     features_of,
     frequency_order,
@@ -15,6 +17,8 @@ from tandem.cleaning.profile import measure, refuse_infinite
 __all__ = [
     "MISSING",
     "REST",
+    "by_column",
+    "by_level",
     "check_ledger",
     "decide",
     "decisions",

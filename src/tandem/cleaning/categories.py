@@ -6,7 +6,7 @@ from itertools import accumulate, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from tandem.records import Plan
+from tandem.records import Array, Plan
 
 # Stands for a missing category inside an engine: a character that no text file may hold.
 MISSING = "\x00missing"
@@ -21,12 +21,41 @@ def features_of(levels: int, most: int) -> int:
     return min(levels, most + 1)
 
 
-def feature_counts(
-    plan: Plan, levels: Mapping[str, Sequence[str | None]], most: int
-) -> tuple[int, ...]:
-    """How many features every column of the regression is; `levels`: of the categories, by name."""
+def feature_counts(plan: Plan, levels: Mapping[str, int], most: int) -> tuple[int, ...]:
+    """How many features every column of the regression is.
+
+    `levels`: how many every category has that is 0/1 features, by name.
+    """
     one_hot = plan.one_hot
-    return tuple(features_of(len(levels[c.name]), most) if c in one_hot else 1 for c in plan.used)
+    return tuple(features_of(levels[c.name], most) if c in one_hot else 1 for c in plan.used)
+
+
+def by_level(slopes: Array, levels: int, most: int) -> Array:
+    """What the 0/1 features give to a row of every index, then of a level that is not known.
+
+    `slopes`: shape (features,), those of the features; the result has shape (levels + 1,).
+    """
+    found: Array = slopes[np.minimum(np.arange(levels + 1), len(slopes) - 1)]
+    if levels <= most:
+        found[-1] = 0.0
+    return found
+
+
+def by_column(
+    plan: Plan, slopes: Iterable[Array], levels: Mapping[str, Sequence[object]], most: int
+) -> tuple[dict[str, float], dict[str, tuple[float, ...]]]:
+    """The coefficient of every column, 1 where its levels are features, and what these give.
+
+    `slopes`: of every column's features, each of shape (features,); `levels`: by index, by name.
+    """
+    coefficients, values = {}, {}
+    for column, own in zip(plan.used, slopes, strict=True):
+        one_hot = column in plan.one_hot
+        coefficients[column.name] = 1.0 if one_hot else float(own[0])
+        if one_hot:
+            found = by_level(own, len(levels[column.name]), most)
+            values[column.name] = tuple(found.tolist())
+    return coefficients, values
 
 
 def spans(features: Iterable[int]) -> tuple[slice, ...]:

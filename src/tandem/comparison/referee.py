@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 
 import numpy as np
 
+from tandem.cleaning import by_level
 from tandem.comparison.answers import Answer
 from tandem.comparison.figures import Difference, largest, single
 from tandem.comparison.implied import implied_l1
@@ -25,7 +26,7 @@ _CANCELLED = 1e-13
 # What a library's closed form loses that sums numbers as they are, far from 0; in an RMSE it is
 # squared. Seen on flights: 1.4e-9, Spark ML.
 _AS_THEY_ARE = 1e-6
-_GAP = 1e-8  # of a duality gap, what rounding of far larger numbers leaves
+_GAP = 1e-8  # of a duality gap, what rounding may change at most
 _EPSILON = float(np.finfo(np.float64).eps)
 
 
@@ -48,7 +49,7 @@ class Referee:
             self._models = {point: engine.refit(point) for point in points}
             columns = zip((c.name for c in plan.used), self._whole.spans, strict=True)
             self._spans = dict(columns)
-            self._one_hot = {column.name for column in plan.one_hot}
+            self._one_hot = [column.name for column in plan.one_hot]
             self._most = task.cleaning.max_levels
 
     def own(self) -> Iterator[Difference]:
@@ -152,15 +153,17 @@ class Referee:
                 )
 
     def _told_gaps(self, answer: Answer, slopes: Array, gaps: Array) -> Difference:
-        own = gaps.copy()
+        own, rounding = gaps.copy(), np.zeros_like(gaps)
         for fold, standard in enumerate(self._standards):
+            pulls = float(np.max(np.abs(standard.xy.hi), initial=0.0))
             for index, point in enumerate(answer.grid):
                 if not np.isnan(own[fold, index]):
                     weights = slopes[fold, index, standard.varies] * standard.scale
-                    own[fold, index] = duality_gap(
-                        standard, weights, penalty(point, standard.target_deviation)
-                    )
-        allowed = _GAP + ROUNDING * gaps
+                    asked = penalty(point, standard.target_deviation)
+                    own[fold, index] = duality_gap(standard, weights, asked)
+                    # The dual point is scaled by l1 over what is left of far larger pulls.
+                    rounding[fold, index] = _EPSILON * pulls / asked.l1
+        allowed = np.clip(rounding, ROUNDING, _GAP) + ROUNDING * gaps
         return largest("duality gap that it tells", gaps, own, allowed, answer.grid)
 
     def _model(self, answer: Answer) -> Iterator[Difference]:
@@ -191,11 +194,12 @@ class Referee:
         deviations = _deviations(split.train)
         for name in self._one_hot:
             own = slopes[self._spans[name]]
-            found = np.array(model.encodings[name])
-            right = own[np.minimum(np.arange(len(found)), len(own) - 1)]
-            right[-1] = own[-1] if len(model.levels[name]) > self._most else 0.0
-            yield single(f"features of {name}", where, float(np.any(found != right)), 0.0, 0.0)
-        for name in ours.encodings.keys() - self._one_hot:
+            values = by_level(own, len(model.levels[name]), self._most)
+            same = np.array_equal(model.encodings[name], values)
+            yield single(f"features of {name}", where, float(not same), 0.0, 0.0)
+        for name in ours.encodings:
+            if name in self._one_hot:
+                continue
             found, right = np.array(model.encodings[name]), np.array(ours.encodings[name])
             worst = int(np.argmax(np.abs(found - right)))
             room = ROUNDING * deviation + _CANCELLED * abs(centre[-1])

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from tandem import oracle
+from tandem.cleaning import features_of
 from tandem.comparison.figures import Difference, largest, share, single
 from tandem.comparison.prepared import prepared
 from tandem.dataset import labelled, sample
@@ -63,13 +64,17 @@ def spot_check(task: Task) -> Iterator[Difference]:
 def _features(task: Task) -> int:
     """How many there are, more or less, on a few rows."""
     columns, cleaning = task.dataset.features, task.cleaning
-    rows = sample(task.dataset, [c.name for c in task.dataset.columns], _ROWS)
-    found = 0
-    for column in columns:
-        one_hot = cleaning.encoding_of(column.name) is Encoding.ONE_HOT
-        levels = len(rows[column.name].unique()) if column.kind is Kind.CATEGORICAL else 1
-        found += min(levels, cleaning.max_levels + 1) if one_hot else 1
-    return found
+    one_hot = [
+        column.name
+        for column in columns
+        if column.kind is Kind.CATEGORICAL and cleaning.encoding_of(column.name) is Encoding.ONE_HOT
+    ]
+    if not one_hot:
+        return len(columns)
+    rows = sample(task.dataset, [task.dataset.target.name, *one_hot], _ROWS)
+    levels = (len(rows[name].unique()) for name in one_hot)
+    own = sum(features_of(count, cleaning.max_levels) for count in levels)
+    return len(columns) - len(one_hot) + own
 
 
 def _compared(task: Task) -> Iterator[Difference]:

@@ -1,11 +1,13 @@
 """From the user's words to a Dataset: files in row-id order, typed columns, content digest."""
 
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
+from itertools import accumulate
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from tandem.dataset.csv import Converted, to_parquet
 from tandem.dataset.dates import (
@@ -36,6 +38,7 @@ from tandem.dataset.schema import (
 from tandem.errors import ConfigurationError, DataError
 from tandem.fold_keys import FoldKind, Folds
 from tandem.machine import marks
+from tandem.parts import Part
 from tandem.records import Column, Dataset, File, Kind
 from tandem.redaction import shown
 from tandem.settings import PLAIN, Cleaning, Files, Flights, Spelling
@@ -84,12 +87,7 @@ def open_dataset(
     odd = dict(unread(schema, named[1:])) if to_look else {}
     named = [name for name in named if name not in odd]
     kinds = {name: schema.field(name).type for name in named}
-    days = converted.days if converted else ()
-    read_off = {
-        name: parts_of(pa.date32() if name in days else kind, cleaning)
-        for name, kind in kinds.items()
-        if is_date(kind) or is_seconds(kind)
-    }
+    read_off = _read_off(kinds, converted.days if converted else (), cleaning)
     forms = source.spelling.dates if isinstance(source, Files) else {}
     columns = columns_of(schema, named, source.exclude, read_off, forms)
     target, *features = (c for c in columns if c.stored == named[0] or c.name not in source.exclude)
@@ -99,13 +97,8 @@ def open_dataset(
         check_dates(file, footer, named)
     if by and folds and folds.kind is not FoldKind.TIME:
         check_groups(files, by)
-    first, records = 0, []
-    for file, footer in footers.items():
-        records.append(File(str(file), footer.num_rows, first))
-        first += footer.num_rows
-    if first == 0:
-        bad = f" but {converted.rejected:,} bad ones" if converted and converted.rejected else ""
-        raise DataError(f"{path}: the files hold no row{bad} -> check the data")
+    rejected = converted.rejected if converted else 0
+    records = _records(path, footers, rejected)
     notes = (*notes, *odd.values(), *left_out(saved, source.exclude))
     notes = (*notes, *named_index(schema, named[1:]))
     if by and label and by not in source.exclude:
@@ -115,16 +108,36 @@ def open_dataset(
         notes = (*notes, *folder_keys(path, files, schema.names))
     dataset = Dataset(
         shown(source.title),
-        tuple(records),
+        records,
         target,
         tuple(features),
         digest,
         notes,
-        converted.rejected if converted else 0,
+        rejected,
         converted.rejects if converted else (),
         as_column(by, columns) if by else None,
     )
     return labelled(dataset, folds) if folds else dataset
+
+
+def _read_off(
+    kinds: Mapping[str, pa.DataType], days: Collection[str], cleaning: Cleaning | None
+) -> dict[str, list[Part]]:
+    """What is read off every column of dates or times; `days`: those without a time of day."""
+    return {
+        name: parts_of(pa.date32() if name in days else kind, cleaning)
+        for name, kind in kinds.items()
+        if is_date(kind) or is_seconds(kind)
+    }
+
+
+def _records(path: str, footers: Mapping[Path, pq.FileMetaData], rejected: int) -> tuple[File, ...]:
+    """The files with their row ids. Raises DataError where they hold no row."""
+    rows = [footer.num_rows for footer in footers.values()]
+    if not any(rows):
+        bad = f" but {rejected:,} bad ones" if rejected else ""
+        raise DataError(f"{path}: the files hold no row{bad} -> check the data")
+    return tuple(map(File, map(str, footers), rows, accumulate(rows, initial=0)))
 
 
 def _check_roles(

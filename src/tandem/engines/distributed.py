@@ -11,7 +11,7 @@ from pyspark.ml.regression import LinearRegression
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - its name in all of Spark's documentation
 
-from tandem.cleaning import MISSING, features_of, measure, spans, take_ledger, valid_row
+from tandem.cleaning import MISSING, feature_counts, measure, spans, take_ledger, valid_row
 from tandem.engines.base import Decide, Progress
 from tandem.engines.spark_design import FEATURES, portable_model, slopes_of, stages_of
 from tandem.fold_keys import FoldKind
@@ -35,7 +35,7 @@ class Engine:
         self._session: SparkSession | None = None
         self._frame: DataFrame
         self._plan: Plan
-        self._features: list[int]  # of every column
+        self._features: tuple[int, ...]  # of every column
         self._final: Any  # the fitted model of all rows
         self._cleaning: PipelineModel | None = None  # fitted, where it is fitted on all rows
 
@@ -138,12 +138,12 @@ class Engine:
             found[span.start : span.start + len(own)] = own  # of levels that it has seen
         return found
 
-    def _counted(self, frame: DataFrame, plan: Plan) -> list[int]:
+    def _counted(self, frame: DataFrame, plan: Plan) -> tuple[int, ...]:
         """How many features every column is."""
         counts = [F.countDistinct(c.id).alias(c.id) for c in plan.one_hot]
-        levels: Any = frame.agg(*counts).first() if counts else {}
-        most = self.task.cleaning.max_levels
-        return [features_of(levels[c.id], most) if c in plan.one_hot else 1 for c in plan.used]
+        found: Any = frame.agg(*counts).first() if counts else {}
+        levels = {c.name: found[c.id] for c in plan.one_hot}
+        return feature_counts(plan, levels, self.task.cleaning.max_levels)
 
     def _fold_sums(self) -> tuple[list[int], Any]:
         """Rows, and sst as in ErrorSums, of every part."""

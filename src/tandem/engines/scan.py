@@ -9,7 +9,7 @@ more scan together.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -22,7 +22,7 @@ from tandem.cleaning import features_of
 from tandem.engines.base import Decide, Progress
 from tandem.errors import ConfigurationError
 from tandem.moments import MAXIMUM_FOLDS, Residual, fit_indices
-from tandem.records import Array, Column, Ledger, Plan, Profile, Task
+from tandem.records import Array, Ledger, Plan, Profile, Task
 from tandem.results import ErrorSums, Facts, LinearModel
 from tandem.scan import NotFiniteError, Run, Scanned, Scanner, Stretch, Work, in_order
 from tandem.scores import judge
@@ -139,13 +139,13 @@ class Engine:
 
     def _fold(self, found: Scanned) -> None:
         scanned = replace(found, moments=canonical(found.moments))
-        one_hot = self._protocol(scanned).one_hot
-        if one_hot.keys() & {*scanned.moments.counted}:
-            levels = {c: self._frequent(scanned, c) for c in one_hot}
-            scanned = self._scanner.merged(scanned, levels)
+        protocol = self._protocol(scanned)
+        if {*protocol.one_hot} & {*scanned.moments.counted}:
+            scanned = self._scanner.merged(scanned, self._frequent(scanned, protocol))
             scanned = replace(scanned, moments=canonical(scanned.moments))
+            protocol = replace(protocol, whole=scanned.whole)
         self._scanned = scanned
-        self._folding = self._folded(scanned, self._protocol(scanned))
+        self._folding = self._folded(scanned, protocol)
         make_ready(self.task.grid, self._folding.features)
         self._limit()
 
@@ -154,35 +154,36 @@ class Engine:
         moments, vector = scanned.moments, scanned.vector
         return Folding(moments, vector, protocol, second_scan=again, slices=scanned.slices)
 
-    def _frequent(self, scanned: Scanned, category: int) -> frozenset[str]:
-        """The levels of a category that have a feature of their own in some training set."""
-        training = self._splits.fitted(on_all=self.task.cleaning.fit_on is FitOn.ALL)
-        indices = fit_indices(scanned.moments, training=training)[category]
-        often = (indices.ranks < self.task.cleaning.max_levels).any(axis=1)
-        levels = scanned.moments.categories[category].levels
-        return frozenset(levels[i] for i in np.flatnonzero(often).tolist())
+    def _frequent(self, scanned: Scanned, protocol: Protocol) -> dict[int, frozenset[str]]:
+        """Of every category the levels that have a feature of their own in some training set."""
+        moments, training = scanned.moments, self._splits.fitted(on_all=protocol.on_all)
+        indices, found = fit_indices(moments, training=training), {}
+        for c in protocol.one_hot:
+            often = (indices[c].ranks < protocol.max_levels).any(axis=1)
+            levels = moments.categories[c].levels
+            found[c] = frozenset(levels[i] for i in np.flatnonzero(often).tolist())
+        return found
 
     def _encodings(self) -> dict[Encoding, float]:
         """Of every encoding, from the same sums, the RMSE at the chosen penalty."""
         scanned, point, measured = self._scanned, self._chosen, self._measured
         if not (scanned and point and measured) or scanned.moments.counted or scanned.kept:
             return {}
-        columns, present = scanned.plan.categorical, self._protocol(scanned)
-        found = {}
-        for encoding in Encoding if columns else ():
-            places = range(len(columns)) if encoding is Encoding.TARGET else ()
+        categories, present = scanned.moments.categories, self._protocol(scanned)
+        every, found = tuple(range(len(categories))), {}
+        for encoding in Encoding if every else ():
+            places = every if encoding is Encoding.TARGET else ()
             smoothing = dict.fromkeys(places, self.task.cleaning.smoothing)
-            as_features = columns if encoding is Encoding.ONE_HOT else ()
-            one_hot = self._one_hot(scanned.plan, as_features)
+            one_hot = every if encoding is Encoding.ONE_HOT else ()
             if (smoothing, one_hot) == (present.smoothing, present.one_hot):
                 rmse = judge(measured).rmse_mean[self.task.grid.index(point)]
                 found[encoding] = float(rmse)
                 continue
-            if sum(self._features(scanned, c) for c in one_hot) > _FEW_FEATURES:
+            counts = (features_of(len(categories[c].levels), present.max_levels) for c in one_hot)
+            if sum(counts) > _FEW_FEATURES:
                 continue
             with suppress(DigitsLostError):  # more than a line of words is worth
-                on_all, splits = present.on_all, present.splits
-                other = Protocol(on_all, one_hot, smoothing, rounded=True, splits=splits)
+                other = replace(present, one_hot=one_hot, smoothing=smoothing, rounded=True)
                 folding = self._folded(scanned, other)
                 sums = cross_validate(folding, [point], _no_scan, lambda _: None, mae=False)
                 found[encoding] = float(judge(sums).rmse_mean[0])
@@ -191,7 +192,7 @@ class Engine:
     def _protocol(self, scanned: Scanned) -> Protocol:
         plan, cleaning = scanned.plan, self.task.cleaning
         found = [plan.categorical.index(column) for column in plan.target_encoded]
-        one_hot = self._one_hot(plan, plan.one_hot)
+        one_hot = tuple(plan.categorical.index(column) for column in plan.one_hot)
         for c in scanned.moments.counted:
             if c in found or (one_hot and c not in one_hot):
                 name = plan.categorical[c].name
@@ -199,19 +200,14 @@ class Engine:
                     f"cleaning.encoding: column '{name}' has too many levels for sums by level -> "
                     f"'cleaning.encodings={{{name}: one_hot}}', or engine=sequential"
                 )
-        smoothing = dict.fromkeys(found, cleaning.smoothing)
-        on_all, whole = cleaning.fit_on is FitOn.ALL, scanned.whole
-        return Protocol(on_all, one_hot, smoothing, whole=whole, splits=self._splits)
-
-    def _features(self, scanned: Scanned, category: int) -> int:
-        """How many it would be, one per level."""
-        levels = len(scanned.moments.categories[category].levels)
-        return features_of(levels, self.task.cleaning.max_levels)
-
-    def _one_hot(self, plan: Plan, columns: Iterable[Column]) -> dict[int, int]:
-        """Levels of each that have a feature of their own, by position among the categories."""
-        places = [plan.categorical.index(column) for column in columns]
-        return dict.fromkeys(places, self.task.cleaning.max_levels)
+        return Protocol(
+            on_all=cleaning.fit_on is FitOn.ALL,
+            one_hot=one_hot,
+            max_levels=cleaning.max_levels,
+            smoothing=dict.fromkeys(found, cleaning.smoothing),
+            whole=scanned.whole,
+            splits=self._splits,
+        )
 
     def _cross_validated(self) -> ErrorSums:
         assert self._scanned is not None

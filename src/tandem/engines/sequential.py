@@ -16,7 +16,8 @@ from threadpoolctl import threadpool_limits
 
 from tandem.cleaning import (
     MISSING,
-    features_of,
+    by_column,
+    feature_counts,
     measure,
     spans,
     take_ledger,
@@ -29,7 +30,6 @@ from tandem.engines.pandas_design import (
     Fitted,
     design_matrix,
     fit_cleaning,
-    indicators,
     target_values,
     typed,
 )
@@ -87,10 +87,8 @@ class Engine:
             used[column.id] = used[column.id].cat.add_categories([MISSING]).fillna(MISSING)
         self._frame, self._plan = used, plan
         self._folds = used[FOLD].to_numpy()
-        most = self.task.cleaning.max_levels
-        features = [
-            features_of(used[c.id].nunique(), most) if c in plan.one_hot else 1 for c in plan.used
-        ]
+        levels = {c.name: used[c.id].nunique() for c in plan.one_hot}
+        features = feature_counts(plan, levels, self.task.cleaning.max_levels)
         self._spans = dict(zip((c.id for c in plan.used), spans(features), strict=True))
         if self.task.cleaning.fit_on is FitOn.ALL:
             self._on_all = self._fitted(self._trained_on(-1))
@@ -152,20 +150,18 @@ class Engine:
         means = scaler.mean_.copy()
         for column in self._plan.target_encoded:
             means[self._spans[column.id]] += fitted.middle
-        by_column = {c: coefficients[self._spans[c.id]] for c in self._plan.used}
-        one_hot = self._plan.one_hot
+        levels = {
+            c.name: tuple(None if x == MISSING else x for x in fitted.levels[c.id])
+            for c in self._plan.categorical
+        }
+        slopes = (coefficients[span] for span in self._spans.values())
+        of, effects = by_column(self._plan, slopes, levels, self.task.cleaning.max_levels)
         return LinearModel(
             intercept=float(middle + estimator.intercept_ - coefficients @ means),
-            coefficients={
-                c.name: 1.0 if c in one_hot else float(b[0]) for c, b in by_column.items()
-            },
+            coefficients=of,
             means={c.name: fitted.means[c.id] for c in self._plan.numeric},
-            levels={
-                c.name: tuple(None if x == MISSING else x for x in fitted.levels[c.id])
-                for c in self._plan.categorical
-            },
-            encodings=target_values(self._plan, fitted)
-            | {c.name: self._effects(fitted.levels[c.id], by_column[c]) for c in one_hot},
+            levels=levels,
+            encodings=target_values(self._plan, fitted) | effects,
             sources=self._plan.sources,
         )
 
@@ -181,11 +177,6 @@ class Engine:
             pa.set_cpu_count(self._cpus)
             self._limits.restore_original_limits()
             self._limits = None
-
-    def _effects(self, levels: list[str], slopes: Array) -> tuple[float, ...]:
-        """What a row of every level gets of the 0/1 features, then one of a level not known."""
-        places = indicators(np.arange(len(levels) + 1), self.task.cleaning.max_levels, len(slopes))
-        return tuple((places @ slopes).tolist())
 
     def _trained_on(self, fold: int) -> pd.DataFrame:
         """The rows that a fold is trained on; -1: those of the model of all rows."""

@@ -18,7 +18,7 @@ from pyspark.ml.feature import (
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - its name in all of Spark's documentation
 
-from tandem.cleaning import MISSING, spans
+from tandem.cleaning import MISSING, by_column, spans
 from tandem.records import Array, Plan
 from tandem.results import LinearModel
 from tandem.settings import Cleaning
@@ -76,7 +76,6 @@ def portable_model(plan: Plan, stages: list[Any], max_levels: int) -> LinearMode
     """The fitted Spark stages as plain numbers, the scaling folded into the coefficients."""
     by_type = {type(stage).__name__: stage for stage in stages}
     regression = by_type["LinearRegressionModel"]
-    coefficients = dict(zip(plan.used, slopes_of(plan, by_type), strict=True))
     means: dict[str, float] = {}
     if plan.numeric:
         row = by_type["ImputerModel"].surrogateDF.first()
@@ -88,26 +87,15 @@ def portable_model(plan: Plan, stages: list[Any], max_levels: int) -> LinearMode
             column.name: tuple(None if x == MISSING else x for x in found)
             for column, found in zip(plan.categorical, labels, strict=True)
         }
-    effects = {
-        c.name: _effects(coefficients[c], len(levels[c.name]), max_levels) for c in plan.one_hot
-    }
+    coefficients, effects = by_column(plan, slopes_of(plan, by_type), levels, max_levels)
     return LinearModel(
         intercept=float(regression.intercept),
-        coefficients={
-            c.name: 1.0 if c in plan.one_hot else float(own[0]) for c, own in coefficients.items()
-        },
+        coefficients=coefficients,
         means=means,
         levels=levels,
         encodings=_target_values(plan, by_type.get("TargetEncoderModel"), levels) | effects,
         sources=plan.sources,
     )
-
-
-def _effects(slopes: Array, levels: int, most: int) -> tuple[float, ...]:
-    """What a row of every level gets of the 0/1 features, then one of a level not known."""
-    found = slopes[np.minimum(np.arange(levels + 1), len(slopes) - 1)]
-    found[-1] = found[-1] if levels > most else 0.0
-    return tuple(found.tolist())
 
 
 def _target_values(

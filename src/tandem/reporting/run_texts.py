@@ -77,7 +77,8 @@ def coefficients(result: Result) -> "pd.DataFrame":
 
 def features_by_column(result: Result) -> tuple[int, ...]:
     """How many features every column of the regression is."""
-    return feature_counts(result.plan, result.model.levels, result.task.cleaning.max_levels)
+    levels = {name: len(listed) for name, listed in result.model.levels.items()}
+    return feature_counts(result.plan, levels, result.task.cleaning.max_levels)
 
 
 def _effects(result: Result, name: str, span: slice) -> Iterator[tuple[str, float]]:

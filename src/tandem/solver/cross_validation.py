@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tandem.cleaning import MISSING
+from tandem.cleaning import MISSING, by_column
 from tandem.moments import Residual
 from tandem.records import Advance, Array, Plan
 from tandem.results import Design, ErrorSums, LinearModel
@@ -42,8 +42,8 @@ def cross_validate(
     `advance` is told of every fold's fits. Raises DigitsLostError where the rows should be summed
     exactly.
     """
-    vector, n_test = folding.vector, folding.rows[: folding.sets.k]
-    spare = folding.sets.parts - folding.sets.k
+    vector, n_test = folding.vector, folding.rows[: folding.scheme.k]
+    spare = folding.scheme.parts - folding.scheme.k
     sse = np.empty((len(n_test), len(grid)))
     sst, share = np.empty(len(n_test)), np.empty_like(sse)
     residuals: list[Residual] = []
@@ -66,7 +66,7 @@ def cross_validate(
         squared, absolute = sum_errors([*residuals, *[None] * spare])[:, : len(n_test)]
         sse = np.where(share < LOST, squared, sse)
         sae = absolute if mae else None
-    n_train = folding.sets.n_train(folding.rows)
+    n_train = folding.scheme.n_train(folding.rows)
     known = tuple(designs), np.stack(slopes)
     return ErrorSums(sse, sst, n_train, tuple(n_test), unsolved, sae, *known)
 
@@ -76,23 +76,19 @@ def refit(folding: Folding, plan: Plan, point: GridPoint) -> LinearModel:
     split = folding.whole()
     slopes = _fit(split.train, [point], rounded=folding.rounded).slopes[0]
     rounded = slopes.rounded()
-    columns = zip(plan.used, split.spans, strict=True)
-    levels = (
-        tuple(None if names[i] == MISSING else names[i] for i in order.tolist())
-        for names, order in zip(folding.levels, split.orders, strict=True)
-    )
+    levels = {
+        column.name: tuple(None if names[i] == MISSING else names[i] for i in order.tolist())
+        for column, names, order in zip(plan.categorical, folding.levels, split.orders, strict=True)
+    }
     means = split.means.rounded()
+    own = (rounded[span] for span in split.spans)
+    coefficients, effects = by_column(plan, own, levels, folding.max_levels)
     return LinearModel(
         intercept=intercept(split, slopes),
-        coefficients={
-            c.name: 1.0 if c in plan.one_hot else float(rounded[span.start]) for c, span in columns
-        },
+        coefficients=coefficients,
         means={c.name: float(mean) for c, mean in zip(plan.numeric, means, strict=True)},
-        levels={c.name: names for c, names in zip(plan.categorical, levels, strict=True)},
-        encodings={
-            plan.categorical[c].name: found
-            for c, found in {**split.encodings, **folding.effects(rounded)}.items()
-        },
+        levels=levels,
+        encodings={plan.categorical[c].name: e for c, e in split.encodings.items()} | effects,
         sources=plan.sources,
     )
 
@@ -102,15 +98,15 @@ def hold_out(folding: Folding, point: GridPoint, sum_errors: SumErrors) -> Error
 
     `sum_errors` as of `cross_validate`. Raises DigitsLostError as it does.
     """
-    split, sets = folding.whole(), folding.sets
-    if split.test is None or sets.holdout is None:
+    split, scheme = folding.whole(), folding.scheme
+    if split.test is None or scheme.holdout is None:
         return None
     slopes = _fit(split.train, [point], rounded=folding.rounded).slopes.rounded()
     sse, share = errors(split.test, slopes)
     if share[0] < LOST:
-        models: list[Residual | None] = [None] * sets.parts
-        models[sets.holdout] = residual(split, slopes, folding.vector.of_fold(sets.holdout))
-        sse = sum_errors(models)[0, sets.holdout]
+        models: list[Residual | None] = [None] * scheme.parts
+        models[scheme.holdout] = residual(split, slopes, folding.vector.of_fold(scheme.holdout))
+        sse = sum_errors(models)[0, scheme.holdout]
     rows = (split.train.rows,), (split.test.rows,)
     return ErrorSums(sse[None, :], np.array([split.sst]), *rows, slopes=slopes[None, :])
 

@@ -23,16 +23,18 @@ _PIECE = 16_384  # keys whose values are multiplied at once
 class Protocol:
     """How the cleaning of a training set is fitted.
 
-    `on_all`: means of imputed features, and categories, are of all rows; `one_hot`: of the
-    categories whose levels are features, how many have one of their own; `smoothing`: of the
-    categories that are encoded by the target, none of them counted only; both by position;
+    `on_all`: means of imputed features, and categories, are of all rows; `one_hot`: positions
+    of the categories whose levels are features, the `max_levels` most frequent ones of their own;
+    `smoothing`: of the categories that are encoded by the target, none of them counted only, by
+    position;
     `rounded`: what those sum to may be; `whole`: rows of all levels of the categories whose moments
     take most of their levels as one; `splits`: which folds of the moments make a training set,
     None: all but one.
     """
 
     on_all: bool = False
-    one_hot: Mapping[int, int] = field(default_factory=dict)
+    one_hot: tuple[int, ...] = ()
+    max_levels: int = 0
     smoothing: Mapping[int, float] = field(default_factory=dict)
     rounded: bool = False
     whole: Mapping[int, Category] = field(default_factory=dict)

@@ -14,6 +14,7 @@ from tandem.cleaning import features_of
 from tandem.moments import Indices, Integers, Moments, RowVector, by_fold
 from tandem.records import Array, Mask
 from tandem.solver.double_double import DoubleDouble
+from tandem.solver.encodings import Protocol
 
 # A number is cut into pieces of so many bits: whole numbers whose sums over 2**33 rows are exact.
 _BITS, _PIECES = 20, 3
@@ -31,11 +32,11 @@ class _Crossed(NamedTuple):
 
 
 class Indicators:
-    """The 0/1 features of the categories that are keys of `most`, one category after the other.
+    """The 0/1 features of the categories `protocol.one_hot`, one category after the other.
 
-    `indices`: of the levels of `ranked`, of which `moments` may take most as one; `most`: levels
-    that have a feature of their own, by position; `places[c]`: shape (levels of `moments`, training
-    sets), which feature of its category is 1; `spans[c]`: where these stand among all F.
+    `indices`: of the levels of `ranked`, of which `moments` may take most as one; `places[c]`:
+    shape (levels of `moments`, training sets), which feature of its category is 1; `spans[c]`:
+    where these stand among all F.
     """
 
     def __init__(
@@ -43,15 +44,16 @@ class Indicators:
         moments: Moments,
         ranked: Moments,
         indices: Sequence[Indices],
-        most: Mapping[int, int],
+        protocol: Protocol,
     ) -> None:
-        self._moments, self._folds, self._most = moments, len(moments.gram), most
+        self._moments, self._folds = moments, len(moments.gram)
         self.places: dict[int, NDArray[np.int32]] = {}
         self.spans: dict[int, slice] = {}
         self.size = 0
-        for c, limit in most.items():
+        for c in protocol.one_hot:
             # Of the hold-out too: a level that stands in it alone is a feature that is always 0.
-            count = features_of(len(np.unique(ranked.categories[c].level)), limit)
+            seen = len(np.unique(ranked.categories[c].level))
+            count = features_of(seen, protocol.max_levels)
             # A level that the training set has not: a feature that is 0 in all of it, or the last.
             places = np.minimum(indices[c].ranks, count - 1)
             levels = ranked.categories[c].levels
@@ -130,16 +132,6 @@ class Indicators:
                 found[one, other] = table.reshape(size)
                 found[other, one] = found[one, other].T
         return found
-
-    def effects(self, c: int, slopes: Array, levels: int) -> tuple[float, ...]:
-        """What every index of so many, then a level that no row has, gets of category `c`.
-
-        `slopes`: of its features, shape (features,).
-        """
-        found = slopes[np.minimum(np.arange(levels + 1), len(slopes) - 1)]
-        if levels <= self._most[c]:
-            found[-1] = 0.0
-        return tuple(found.tolist())
 
     def _crossed(self) -> Iterator[_Crossed]:
         """Every two categories, once from either side."""

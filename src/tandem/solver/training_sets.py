@@ -16,6 +16,8 @@ always is), v = u - mu o.
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -43,6 +45,16 @@ from tandem.splits import Splits
 SecondScan = Callable[[tuple[Indices, ...]], Array]
 
 
+class _Borders(NamedTuple):
+    """`rows`: sum [kappa, h] a' by part, shape (parts, C + F, width); `beside`: sum h kappa', shape
+    (parts, F, C). The cleaning is fitted on the training set `fit`.
+    """
+
+    fit: int
+    rows: DoubleDouble
+    beside: DoubleDouble
+
+
 class Folding:
     """The splits of `moments` (canonical) into training and held-out rows.
 
@@ -59,15 +71,18 @@ class Folding:
         second_scan: SecondScan | None = None,
         slices: Slices | None = None,
     ) -> None:
-        self._moments, self.vector, self.rounded = moments, vector, protocol.rounded
-        self.sets = protocol.splits or Splits.plain(len(moments.gram))
-        training = self.sets.fitted(on_all=protocol.on_all)
+        self._moments, self.vector = moments, vector
+        self.rounded, self.max_levels = protocol.rounded, protocol.max_levels
+        self.scheme = protocol.splits or Splits.plain(len(moments.gram))
+        training = self.scheme.fitted(on_all=protocol.on_all)
         categories = enumerate(moments.categories)
         ranked = replace(moments, categories=tuple(protocol.whole.get(*x) for x in categories))
-        self._levels = tuple(category.levels for category in ranked.categories)
+        # Of every category, in the order that `Split.orders` counts in.
+        self.levels = tuple(category.levels for category in ranked.categories)
         self._indices = fit_indices(ranked, training=training)
-        self._indicators = Indicators(moments, ranked, self._indices, protocol.one_hot)
+        self._indicators = Indicators(moments, ranked, self._indices, protocol)
         self._spans, self._sets, self._places = self._indicators.features(vector)
+        self.features = len(self._places)
         sums = index_sums(moments, self._indices, protocol.one_hot)
         if moments.counted:
             if second_scan is None:
@@ -85,32 +100,17 @@ class Folding:
         self._parts = joined(DoubleDouble.of(moments.gram), slices)
         if slices:
             self._parts = joined(self._parts.transposed(), slices)
-        self._summed = training_sums(self._parts, self.sets)
+        self._summed = training_sums(self._parts, self.scheme)
         self._on_all = self._summed[-1] if protocol.on_all else None
 
     def splits(self) -> Iterator[Split]:
         """One split per fold, in order."""
-        for fold in range(self.sets.k):
+        for fold in range(self.scheme.k):
             yield self._split(fold, fold)
 
     def whole(self) -> Split:
         """All rows as the training set but the hold-out, which is held out, if there is one."""
-        return self._split(-1, self.sets.holdout)
-
-    def effects(self, slopes: Array) -> dict[int, tuple[float, ...]]:
-        """What the features of a category give to a row of every index, then of an unseen level.
-
-        By position of the category; `slopes`: shape (p,), of all rows.
-        """
-        return {
-            c: self._indicators.effects(c, slopes[span], int(self._indices[c].seen[-1]))
-            for c, span in self._sets.items()
-        }
-
-    @property
-    def features(self) -> int:
-        """How many there are, p."""
-        return len(self._places)
+        return self._split(-1, self.scheme.holdout)
 
     @property
     def rows(self) -> list[int]:
@@ -118,21 +118,17 @@ class Folding:
         found: list[int] = self._moments.rows.tolist()
         return found
 
-    @property
-    def levels(self) -> tuple[tuple[str, ...], ...]:
-        """The levels of every category, in the order that `Split.orders` counts in."""
-        return self._levels
-
     def _split(self, fold: int, tested: int | None) -> Split:
         """The training set of `fold`, -1 being that of all rows, against the part `tested`."""
-        gram, train = self._summed[fold], self.sets.training[fold]
+        gram, train = self._summed[fold], self.scheme.training[fold]
         held_out = None if tested is None else self._parts[tested]
         fit_gram, fit = (gram, fold) if self._on_all is None else (self._on_all, -1)
         shift = self._shift(train)
-        everything = self.sets.training[-1]
-        apart = np.arange(self.sets.parts) == tested
-        whole = self._bordered(gram, train, fit, shift)
-        fitted = whole if fit == fold else self._bordered(fit_gram, everything, fit, shift)
+        everything = self.scheme.training[-1]
+        apart = np.arange(self.scheme.parts) == tested
+        borders = self._borders(fit)
+        whole = self._bordered(gram, train, borders, shift)
+        fitted = whole if fit == fold else self._bordered(fit_gram, everything, borders, shift)
         means = self._means(whole)
         if self._on_all is not None:
             imputed = list(self.vector.imputed)
@@ -144,11 +140,13 @@ class Folding:
         offsets = np.zeros(len(orders))
         for c, encoded in self._by_target.items():
             offsets[c] = encoded.offset[fit]
+        test = None
+        if held_out is not None:
+            matrix = self._bordered(held_out, apart, borders, shift)
+            test = self._normal(matrix, held_out, means, rest)
         return Split(
             train=self._normal(whole, gram, means, rest),
-            test=None
-            if held_out is None
-            else self._normal(self._bordered(held_out, apart, fit, shift), held_out, means, rest),
+            test=test,
             sst=0.0 if held_out is None else self._variation(held_out),
             shift=shift,
             centre=(means + rest + self._of_design(shift, offsets)) / self._per_unit,
@@ -173,12 +171,14 @@ class Folding:
         shift: Array = np.where(np.ptp(vector.centres, axis=0) == 0.0, vector.centres[0], mean)
         return shift
 
-    def _bordered(self, gram: DoubleDouble, members: Mask, fit: int, shift: Array) -> DoubleDouble:
+    def _bordered(
+        self, gram: DoubleDouble, members: Mask, borders: _Borders, shift: Array
+    ) -> DoubleDouble:
         """M = [[A, B'], [B, C]] of the folds `members` about `shift`; A is `gram` about one shift.
 
         A = sum a a', a = [1, u, o, y]; B = sum kappa a', C = sum kappa kappa'.
         """
-        rows, corner = self._borders(fit, members)
+        rows, corner = borders.rows, self._cornered(borders, members)
         vector = self.vector
         if vector.centres is None:
             return block(gram, rows[members].sum(axis=0), corner)
@@ -190,7 +190,7 @@ class Folding:
             total = total + moved(part, vector.value, vector.there, step)
         return total
 
-    @property
+    @cached_property
     def _value(self) -> Integers:
         """Row of the bordered matrix that holds every feature, then the target."""
         vector, found = self.vector, list[Integers]()
@@ -202,7 +202,7 @@ class Folding:
             found.append(np.arange(span.start, span.stop) + first if span else np.array([at]))
         return np.concatenate([*found, [vector.width - 1]])
 
-    @property
+    @cached_property
     def _there(self) -> Integers:
         """Row that tells where it is observed: the constant 1 unless it is imputed."""
         return np.array([*self.vector.observed(self._places.tolist()), 0], dtype=np.int64)
@@ -212,7 +212,7 @@ class Folding:
         found: Array = np.append(np.append(values[:-1], of_categories)[self._places], values[-1])
         return found
 
-    @property
+    @cached_property
     def _per_unit(self) -> Array:
         return self._of_design(self.vector.per_unit, np.ones(len(self._indices)))
 
@@ -274,20 +274,23 @@ class Folding:
             return 0.0
         return float(found / self._per_unit[-1] ** 2)
 
-    def _borders(self, fit: int, members: Mask) -> tuple[DoubleDouble, DoubleDouble]:
-        """B by fold, sum [kappa, h] a', shape (k, C + F, width); and sum [kappa, h] [kappa, h]' of
-        the folds `members`, shape (C + F, C + F).
-        """
-        if not self._indices:
-            none = np.zeros((self.sets.parts, 0, self.vector.width))
-            return DoubleDouble.of(none), DoubleDouble.of(none[0, :, :0])
-        rows, corner = self._by_index[fit], self._corner[fit][members].sum(axis=0)
+    def _borders(self, fit: int) -> _Borders:
+        """Those of the cleaning that is fitted on a training set, of which rows whatever."""
         features = self._indicators
+        nothing = DoubleDouble.of(np.zeros((self.scheme.parts, 0, self.vector.width)))
         if not features.size:
-            return rows, corner
-        more = joined(DoubleDouble.of(features.sums(fit)), self._slices)
+            return _Borders(fit, self._by_index[fit] if self._indices else nothing, nothing)
         kappa = {c: t[:, fit] for c, t in enumerate(self._tables) if c not in features.spans}
-        beside = features.beside(fit, kappa)[members].sum(axis=0)
-        own = DoubleDouble.of(features.corner(fit, members))
-        both = concatenated(rows.transposed(), more.transposed()).transposed()
-        return both, block(corner, beside, own)
+        more = joined(DoubleDouble.of(features.sums(fit)), self._slices)
+        rows = concatenated(self._by_index[fit].transposed(), more.transposed()).transposed()
+        return _Borders(fit, rows, features.beside(fit, kappa))
+
+    def _cornered(self, borders: _Borders, members: Mask) -> DoubleDouble:
+        """sum [kappa, h] [kappa, h]' of the folds `members`, shape (C + F, C + F)."""
+        if not self._indices:
+            return DoubleDouble.of(np.zeros((0, 0)))
+        corner = self._corner[borders.fit][members].sum(axis=0)
+        if not self._indicators.size:
+            return corner
+        own = DoubleDouble.of(self._indicators.corner(borders.fit, members))
+        return block(corner, borders.beside[members].sum(axis=0), own)
