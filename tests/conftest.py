@@ -113,7 +113,8 @@ def one_session() -> Iterator[None]:
 
     stop = SparkSession.stop
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(SparkSession, "stop", lambda _: None)
+        # What a test leaves in memory goes, as it would with a session of its own.
+        patch.setattr(SparkSession, "stop", lambda session: session.catalog.clearCache())
         yield
     if session := SparkSession.getActiveSession():
         stop(session)

@@ -42,12 +42,24 @@ def test_nothing_is_said_where_all_is_well(tmp_path: Path, table: dict[str, np.n
 def test_a_winner_on_the_edge_of_the_grid(tmp_path: Path, table: dict[str, np.ndarray]) -> None:
     (line,) = found(tmp_path, table, "model.reg_param=[0.1,1,10]")
     assert "0.1, is the smallest of the grid, and the step to it from 1 lowers RMSE by " in line
-    assert line.endswith("-> try smaller ones: model.reg_param=[...]")
+    assert line.endswith("-> try smaller ones: model.reg_param=[...], or model.path=20")
     (line,) = found(tmp_path, table, "model.reg_param=[1e-9,0.03]")
     assert "0.03, is the largest of the grid, and the step to it from 1e-09 lowers RMSE by" in line
     assert "-> try larger ones" in line
     assert not [x for x in found(tmp_path, table, "model.reg_param=[0,1]") if "grid" in x]
     assert not [x for x in found(tmp_path, table, "model.reg_param=[0.1]") if "grid" in x]
+
+
+def test_penalties_that_are_nothing_against_the_target(
+    tmp_path: Path, table: dict[str, np.ndarray]
+) -> None:
+    prices = table | {"y": 1e5 * table["y"]}
+    said = found(tmp_path, prices, "model.reg_param=[0.1,0.01]")
+    (line,) = (one for one in said if "nothing against" in one)
+    assert line.startswith("reg_param 0.1, the largest of the grid, is nothing against the target")
+    assert line.endswith("-> model.path=20 lays penalties by the target")
+    for grid in ("model.reg_param=[0.1]", "model.reg_param=[1000,1]", "model.path=20"):
+        assert not [one for one in found(tmp_path, prices, grid) if "nothing against" in one]
 
 
 @pytest.mark.parametrize(("gain", "lines"), [(0.09, 0), (0.11, 1)])

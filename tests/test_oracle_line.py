@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from tandem.model_keys import GridPoint
 from tandem.oracle_line import minimise, violation
-from tandem.settings import GridPoint
 
 
 @pytest.mark.parametrize("kind", ["levels of two sets", "scales", "equal columns and their sum"])

@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 
+from tandem.model_keys import Choose, GridPoint
 from tandem.records import Array
 from tandem.results import ErrorSums
-from tandem.scores import judge, largest_relative_difference
+from tandem.scores import judge, largest_relative_difference, standard_error
 
 
 def sums(sse: Array, sst: Array | None = None, n_test: tuple[int, ...] | None = None) -> ErrorSums:
@@ -90,3 +91,27 @@ def test_the_difference_is_relative_to_the_larger(
 def test_one_nan_is_not_called_equal() -> None:
     difference = largest_relative_difference(np.array([math.nan, 1.0]), np.array([1.0, 1.0]))
     assert not difference < 1.0
+
+
+GRID = tuple(GridPoint(r, a) for r in (0.1, 10.0, 1.0) for a in (0.0, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("means", "place"),
+    [
+        # The best, 0.1 and ridge; of ridge 1.0 is within the error, of the lasso all are.
+        ((5.0, 5.1, 6.1, 5.1, 5.9, 5.1), 4),
+        ((5.0, 9.0, 5.9, 9.0, 5.2, 9.0), 2),  # 10 is the largest, though it stands in between
+        ((5.0, 9.0, 6.1, 9.0, 6.2, 9.0), 0),
+    ],
+)
+def test_the_largest_penalty_within_one_standard_error(
+    means: tuple[float, ...], place: int
+) -> None:
+    spread = np.array([-2.0, 0.0, 0.0, 2.0]) * math.sqrt(6) / 2  # one standard error is 1
+    rmse = np.array(means) + spread[:, None]
+    error = math.sqrt(sum(x * x for x in spread) / 3) / math.sqrt(4)
+    assert standard_error(rmse[:, 0]) == pytest.approx(error)
+    assert error == pytest.approx(1.0)
+    assert judge(sums(4 * rmse**2), GRID, Choose.ONE_STANDARD_ERROR).best == place
+    assert judge(sums(4 * rmse**2), GRID).best == 0

@@ -22,11 +22,11 @@ from tandem.config import compose, task
 from tandem.dataset.opening import open_dataset
 from tandem.engines.registry import create, unseen
 from tandem.machine.timing import Stopwatch
+from tandem.model_keys import GridPoint
 from tandem.progress import Display
 from tandem.records import Kind, Task
 from tandem.scan.pieces import Stretch
 from tandem.scan.row_groups import Reader
-from tandem.settings import GridPoint
 
 LARGE = tuple(
     GridPoint(10.0 ** (-4 + 5 * i / 19), ratio)

@@ -10,9 +10,11 @@ from tandem.dataset import floats
 from tandem.model import encoded, indices
 from tandem.records import Array
 from tandem.results import LinearModel, Result
+from tandem.scores import standard_error
 from tandem.solver import NEARLY
 
 _SPREAD = 0.1  # standard deviation of the RMSE over folds, of its mean
+_WEAK = 1e-3  # standard deviations of the target: what no penalty of the grid reaches
 _WORTH = 0.1  # standard errors of the mean RMSE that the last step of the grid gains
 _FEW = 20  # steps from row to row, at least, that tell
 _NAMES = 6  # features of a set that are named ...
@@ -31,7 +33,7 @@ def remarks(result: Result, rows: pa.Table) -> tuple[str, ...]:
     `rows`: raw rows with a target, from all over the dataset.
     """
     parts = (
-        *(_edge(result), _folds(result), _mean(result), _collinear(result)),
+        *(_weak(result), _edge(result), _folds(result), _mean(result), _collinear(result)),
         *(_leaks(result, rows), _labels(result, rows), _codes(result, rows), _encodings(result)),
     )
     return tuple(line for part in parts for line in part)
@@ -56,13 +58,27 @@ def _edge(result: Result) -> Iterator[str]:
     largest = best.reg_param == penalties[-1]
     neighbour = penalties[-2] if largest else penalties[1]
     gain = means[neighbour] - means[best.reg_param]
-    error = float(scores.rmse_std[scores.best]) / np.sqrt(result.task.folds.k - 1)
+    error = standard_error(scores.rmse[:, scores.best])
     if best.reg_param > 0 and gain > _WORTH * error:  # below 0 there is nothing to try
         which, more = ("largest", "larger") if largest else ("smallest", "smaller")
+        path = "" if result.task.path else ", or model.path=20"
         yield (
             f"the best reg_param, {best.reg_param:g}, is the {which} of the grid, and the step to "
             f"it from {neighbour:g} lowers RMSE by {gain:.2g} (standard error over folds "
-            f"{error:.2g}) -> try {more} ones: model.reg_param=[...]"
+            f"{error:.2g}) -> try {more} ones: model.reg_param=[...]{path}"
+        )
+
+
+def _weak(result: Result) -> Iterator[str]:
+    """Where no penalty of the grid is anything against the target."""
+    penalties = {point.reg_param for point in result.task.grid}
+    largest = max(penalties)
+    target = float(np.sqrt(result.sums.sst.sum() / sum(result.sums.n_test)))
+    if len(penalties) > 1 and largest < _WEAK * target:
+        yield (
+            f"reg_param {largest:g}, the largest of the grid, is nothing against the target, whose "
+            f"standard deviation is {target:,.4g}: all its points are nearly one and the same -> "
+            "model.path=20 lays penalties by the target"
         )
 
 

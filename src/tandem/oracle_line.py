@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tandem.settings import GridPoint
+from tandem.model_keys import GridPoint
 
 Array = NDArray[np.float64]
 

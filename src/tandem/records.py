@@ -6,8 +6,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from tandem.fold_keys import FoldKind, Folds
+from tandem.model_keys import Choose, GridPoint, Solver
 from tandem.parts import Part
-from tandem.settings import Cleaning, GridPoint, Solver, SparkSettings
+from tandem.settings import Cleaning, SparkSettings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -230,7 +231,8 @@ class Task:
 
     `threads`: of an engine that has threads of its own; None is one per core. `mae`: whether the
     sums of absolute errors are wanted too. `cache_moments`: whether an engine may keep what it
-    found out about the rows, and use what it kept.
+    found out about the rows, and use what it kept. `path`: whether the grid is one, from the
+    largest penalty down. `choose`: which of its points is the model.
     """
 
     dataset: Dataset
@@ -242,3 +244,5 @@ class Task:
     threads: int | None
     mae: bool
     cache_moments: bool
+    path: bool = False
+    choose: Choose = Choose.BEST

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tandem.model_keys import GridPoint
 from tandem.records import Array, Ledger, Plan, Source, Task
-from tandem.settings import Encoding, GridPoint
+from tandem.settings import Encoding
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,8 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Held-out metrics, shape (folds, grid points); means, (grid points,); the best point's index.
+    """Held-out metrics, shape (folds, grid points); means, (grid points,); the index of the point
+    that is the model.
 
     RMSE and MAE are in units of the target.
 
@@ -149,5 +151,5 @@ class Result:
 
     @property
     def best(self) -> GridPoint:
-        """The grid point with the smallest mean held-out RMSE."""
+        """The grid point that is the model."""
         return self.task.grid[self.scores.best]

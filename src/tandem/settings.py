@@ -12,8 +12,9 @@ from typing import Annotated
 
 from tandem import rules
 from tandem.fold_keys import Folds
+from tandem.model_keys import ModelKeys
 from tandem.parts import DatePart
-from tandem.rules import Listed, Rule, at_least, fraction, not_empty, one_character
+from tandem.rules import Listed, at_least, fraction, not_empty, one_character
 
 Count = Annotated[int, at_least(1)]
 Seed = Annotated[int, at_least(0)]
@@ -156,55 +157,6 @@ class Cleaning:
     def encoding_of(self, column: str) -> Encoding:
         """That of one column."""
         return self.encodings.get(column, self.encoding)
-
-
-@dataclass(frozen=True, slots=True)
-class GridPoint:
-    """One pair of penalties, in Spark ML's convention."""
-
-    reg_param: float
-    elastic_net_param: float
-
-
-@dataclass(frozen=True, slots=True)
-class Solver:
-    """Tolerance and iteration cap of the iterative solvers; None is the library's own default.
-
-    `precompute`: scikit-learn's ElasticNet works on the Gram matrix instead of the rows.
-    """
-
-    tol: (
-        Annotated[float, Rule(lambda x: 0 < x < 1, "must lie between 0 and 1 -> model.tol=1e-6")]
-        | None
-    )
-    max_iter: Count | None
-    precompute: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelKeys(Solver):
-    """The grid, reg_param x elastic_net_param, and how its points are solved."""
-
-    reg_param: Annotated[
-        tuple[Annotated[float, at_least(0, "model.reg_param=[0.1,0.01]")], ...],
-        not_empty("model.reg_param=[0.1,0.01]"),
-        Listed(),
-    ]
-    elastic_net_param: Annotated[
-        tuple[Annotated[float, fraction("a ratio")], ...],
-        not_empty("model.elastic_net_param=[0,0.5,1]"),
-        Listed(),
-    ]
-
-    @property
-    def grid(self) -> tuple[GridPoint, ...]:
-        """Every pair of penalties, elastic_net_param first to change."""
-        return tuple(GridPoint(r, a) for r in self.reg_param for a in self.elastic_net_param)
-
-    @property
-    def solver(self) -> Solver:
-        """How a point is solved."""
-        return Solver(*(getattr(self, key.name) for key in fields(Solver)))
 
 
 @dataclass(frozen=True, slots=True)

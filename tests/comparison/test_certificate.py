@@ -13,8 +13,8 @@ from tandem.comparison.answers import Answer
 from tandem.comparison.parity import Certificate, certify, differences
 from tandem.dataset.parquet import as_pandas
 from tandem.dataset.samples import sample
+from tandem.model_keys import GridPoint
 from tandem.records import Array
-from tandem.settings import GridPoint
 from tandem.tracking.folder import read_answer, write_record
 from tandem.tracking.record import describe
 from tests.tasks import drive, make_task, synthetic

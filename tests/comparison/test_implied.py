@@ -11,8 +11,8 @@ import pytest
 
 from tandem.comparison import Answer, Certificate, Referee, certify
 from tandem.dataset import as_pandas, sample
+from tandem.model_keys import GridPoint
 from tandem.records import Task
-from tandem.settings import GridPoint
 from tandem.tracking import read_answer, write_record
 from tandem.tracking.record import describe
 from tests.tasks import drive, make_task, synthetic

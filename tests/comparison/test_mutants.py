@@ -19,10 +19,11 @@ from tandem import scores
 from tandem.comparison import Answer, Referee, certify, spot_check
 from tandem.dataset import as_pandas, sample
 from tandem.folds import Assignment
+from tandem.model_keys import GridPoint
 from tandem.moments import Indices, category_indices
 from tandem.records import Task
 from tandem.results import LinearModel
-from tandem.settings import FitOn, GridPoint
+from tandem.settings import FitOn
 from tandem.solver import objective, solve
 from tandem.solver.objective import Penalty
 from tandem.tracking import read_answer, write_record

@@ -21,18 +21,9 @@ from tandem.config.unread import refuse_unread
 from tandem.engines.registry import ENGINES
 from tandem.errors import ConfigurationError
 from tandem.manual import configuration_folder, keys_table
+from tandem.model_keys import GridPoint, Solver
 from tandem.records import Column, Dataset, File, Kind
-from tandem.settings import (
-    Cleaning,
-    Encoding,
-    Files,
-    FitOn,
-    Flights,
-    Folds,
-    GridPoint,
-    MissingCategory,
-    Solver,
-)
+from tandem.settings import Cleaning, Encoding, Files, FitOn, Flights, Folds, MissingCategory
 
 FOLDER = configuration_folder()
 GROUPS = sorted(path.name for path in FOLDER.iterdir() if path.is_dir())
@@ -313,6 +304,9 @@ UNREAD = {
     "engine=scan model.precompute=true": "model.precompute: true: engine=scan has no use for it",
     "engine=scan compare.repeats=2": "compare.repeats: 2: only a comparison reads it -> tandem com",
     "engine=scan sweep.jobs=2": "sweep.jobs: 2: only a sweep reads it -> tandem sweep",
+    "model.path=20 model.reg_param=[1]": (
+        "model.reg_param: [1]: model.path=20 lays the penalties -> leave model.path out"
+    ),
     "engine=scan +spark.conf={a:1}": "spark.conf: {a:1}: engine=scan does not use Spark",
 }
 

@@ -54,8 +54,17 @@ def check(result: Result, truth: OracleResult, *, unique: bool = True) -> None:
         largest = float(np.max(np.abs(slopes)))
         found = [*result.model.coefficients.values()]
         assert_allclose(found, slopes, rtol=0, atol=COEFFICIENT_TOL * largest)
-        offset = truth.intercepts[result.scores.best]
-        assert result.model.intercept == pytest.approx(offset, rel=COEFFICIENT_TOL, abs=1e-9)
+        ours, offset = result.model.intercept, truth.intercepts[result.scores.best]
+        for name, effects in truth.effects[result.scores.best].items():
+            # Those of a lasso are unique up to a constant, which the intercept takes.
+            found, wanted = (
+                np.array(result.model.encodings[name][: len(effects)]),
+                np.array(effects),
+            )
+            away = (found - found[0]) - (wanted - wanted[0])
+            assert_allclose(away, 0.0, atol=COEFFICIENT_TOL * max(abs(wanted)))
+            ours, offset = ours + found[0], offset + wanted[0]
+        assert ours == pytest.approx(offset, rel=COEFFICIENT_TOL, abs=1e-9)
 
 
 def identical(left: Result, right: Result) -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
+from tandem.model_keys import GridPoint
 from tandem.moments import accumulate
 from tandem.moments.accumulate import total
 from tandem.moments.batch import Batch, Cells, Codes
@@ -15,7 +16,6 @@ from tandem.moments.moments import Integers, Moments, sum_of_others
 from tandem.moments.row_vector import RowVector
 from tandem.moments.tiling import Workplace, moments_of
 from tandem.records import Array
-from tandem.settings import GridPoint
 from tandem.solver.encodings import Protocol
 from tandem.solver.fits import errors, fit, intercept
 from tandem.solver.recentre import canonical

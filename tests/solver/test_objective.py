@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import ElasticNet, LinearRegression, Ridge
 
+from tandem.model_keys import GridPoint, Solver
 from tandem.records import Array
-from tandem.settings import GridPoint, Solver
 from tandem.solver.active_set import ActiveSet, violation
 from tandem.solver.objective import Penalty, penalty, sklearn_estimator
 from tandem.solver.standard import Rank

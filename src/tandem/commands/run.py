@@ -20,7 +20,7 @@ from tandem.engines import create
 from tandem.errors import ConfigurationError
 from tandem.machine import MemorySampler, Stopwatch
 from tandem.progress import Display
-from tandem.records import Dataset, Task
+from tandem.records import Task
 from tandem.redaction import shown
 from tandem.reporting import headline
 from tandem.results import Result
@@ -55,10 +55,10 @@ def run(config: Configuration, *, say: bool = True) -> Answered:
     watch = Stopwatch()
     name = f"{engine}-{settings.dataset.title}"
     with listing_rejects(settings.tracking, name, tags):
-        dataset = _prepared(settings, watch, say=say)  # a typo leaves no run behind
+        asked = _prepared(settings, watch, say=say)  # a typo leaves no run behind
     with tracked(settings.tracking, name, tags) as opened:
         watch.look = opened.check
-        found = _measured(settings, dataset, watch, say=say)
+        found = _measured(settings, asked, watch, say=say)
         if say:
             sys.stdout.write(found.text())
             sys.stdout.flush()
@@ -79,18 +79,18 @@ def measure(settings: Settings, *, say: bool) -> Answered:
     return _measured(settings, _prepared(settings, watch, say=say), watch, say=say)
 
 
-def _prepared(settings: Settings, watch: Stopwatch, *, say: bool) -> Dataset:
+def _prepared(settings: Settings, watch: Stopwatch, *, say: bool) -> Task:
     display = Display(settings.engine.name)
     with display.stage("preparing the data"), watch.stage("convert"):
-        dataset = open_dataset(settings.dataset, settings.folds, settings.cleaning)
-    display.warn_each(dataset.notes if say else ())
-    return dataset
+        asked = task(settings, open_dataset(settings.dataset, settings.folds, settings.cleaning))
+    display.warn_each(asked.dataset.notes if say else ())
+    return asked
 
 
-def _measured(settings: Settings, dataset: Dataset, watch: Stopwatch, *, say: bool) -> Answered:
-    engine = settings.engine.name
+def _measured(settings: Settings, asked: Task, watch: Stopwatch, *, say: bool) -> Answered:
+    engine, dataset = settings.engine.name, asked.dataset
     display = Display(engine)
-    result = execute(task(settings, dataset), engine, watch, display)
+    result = execute(asked, engine, watch, display)
     with display.stage("checking"):
         rows = sample(dataset, [dataset.target.name, *result.model.coefficients])
         found = remarks(result, rows)
@@ -134,7 +134,7 @@ def execute(task: Task, name: str, watch: Stopwatch, display: Display) -> Result
                 )
             with display.stage("cross-validating"), watch.stage("train"):
                 sums = engine.cross_validate()
-                scores = judge(sums)
+                scores = judge(sums, task.grid, task.choose)
             with display.stage("refitting the winner"), watch.stage("refit"):
                 model = engine.refit(task.grid[scores.best])
                 held_out = engine.hold_out()

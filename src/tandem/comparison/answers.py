@@ -1,12 +1,15 @@
 """What a finished run answered, as one value that can be compared and judged."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from tandem.model_keys import GridPoint
 from tandem.records import Array
 from tandem.results import LinearModel
-from tandem.settings import GridPoint
+from tandem.scores import standard_error
 
 
 @dataclass(frozen=True)
@@ -44,3 +47,14 @@ class Answer:
     def best_slopes(self) -> Array | None:
         """Of every training set at `best`, shape (folds, features), where known."""
         return None if self.slopes is None else self.slopes[:, self.grid.index(self.best)]
+
+    def at_limit(self, places: Sequence[int], room: float) -> bool:
+        """Whether the mean RMSE at one of the grid points is where one standard error ends.
+
+        To within `room`; `places`: of the points in the grid.
+        """
+        rmse = self.metrics["rmse"]
+        means = rmse.mean(axis=0)
+        best = int(means.argmin())
+        limit = means[best] + standard_error(rmse[:, best])
+        return bool(np.min(np.abs(means[[*places]] - limit)) <= room)

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tandem.model_keys import GridPoint
 from tandem.records import Array
 from tandem.scores import largest_relative_difference
-from tandem.settings import GridPoint
 
 
 @dataclass(frozen=True, slots=True)

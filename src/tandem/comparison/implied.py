@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tandem.model_keys import GridPoint
 from tandem.records import Array
-from tandem.settings import GridPoint
 from tandem.solver import Standard, penalty
 
 # Seen of Spark ML, 45 grid points on nine tables: the mean is within 1.1 deviations of 1.

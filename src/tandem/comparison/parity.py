@@ -18,6 +18,7 @@ from tandem.comparison.figures import Difference, apart, largest, share
 from tandem.comparison.referee import Referee
 from tandem.comparison.tolerances import ROUNDING, stated, tolerance
 from tandem.model import feature, predict
+from tandem.model_keys import Choose
 from tandem.records import Array
 from tandem.scores import relative_difference
 
@@ -213,10 +214,15 @@ def _pair(left: Answer, right: Answer, rows: "pd.DataFrame", referee: Referee | 
 
 
 def _near_winners(left: Answer, right: Answer, referee: Referee | None) -> bool:
-    """Whether both winners are equally good as far as their models, or the tolerance, tell."""
+    """Whether both winners are equally good as far as their models, or the tolerance, tell.
+
+    By one standard error: whether each answer has the mean at the limit for one of them.
+    """
     indices = [left.grid.index(left.best), left.grid.index(right.best)]
     room = _explained(left, right, referee) if referee else None
     room = _allowed("rmse", left, right) if room is None else room
+    if referee and referee.choose is Choose.ONE_STANDARD_ERROR:
+        return all(answer.at_limit(indices, 2.0 * room.max()) for answer in (left, right))
     allowed = room[:, indices].mean(axis=0).sum()
     means = [answer.metrics["rmse"][:, indices].mean(axis=0) for answer in (left, right)]
     return all(abs(mean[0] - mean[1]) <= allowed for mean in means)

@@ -16,9 +16,10 @@ from tandem.comparison.implied import implied_l1
 from tandem.comparison.prepared import prepared
 from tandem.comparison.tolerances import ROUNDING, left
 from tandem.engines import solved
+from tandem.model_keys import GridPoint
 from tandem.records import Array, Task
 from tandem.results import LinearModel
-from tandem.settings import GridPoint
+from tandem.scores import winner
 from tandem.solver import Normal, Penalty, Standard, errors, penalty
 
 # Of the numbers that cancel in a prediction: what float64 loses on the way to a sum of errors.
@@ -51,6 +52,7 @@ class Referee:
             self._spans = dict(columns)
             self._one_hot = [column.name for column in plan.one_hot]
             self._most = task.cleaning.max_levels
+        self.choose = task.choose
 
     def own(self) -> Iterator[Difference]:
         """The minimum itself: what is left of the conditions of Karush, Kuhn and Tucker."""
@@ -111,7 +113,7 @@ class Referee:
             else:
                 yield from self._implied(answer, answer.slopes)
         yield self._r2(answer)
-        best = answer.grid[int(np.argmin(answer.metrics["rmse"].mean(axis=0)))]
+        best = answer.grid[winner(answer.metrics["rmse"], answer.grid, self.choose)]
         yield single("choice", f"{best}", float(best != answer.best), 0.0, 0.0)
         yield from self._model(answer)
 

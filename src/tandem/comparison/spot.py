@@ -80,7 +80,7 @@ def _features(task: Task) -> int:
 def _compared(task: Task) -> Iterator[Difference]:
     with prepared(task) as (engine, plan, ledger):
         sums = engine.cross_validate()
-        scores = judge(sums)
+        scores = judge(sums, task.grid, task.choose)
         model = engine.refit(task.grid[scores.best])
         held_out = engine.hold_out()
     truth, where = oracle.cross_validate(task), f"{task.dataset.rows} rows"

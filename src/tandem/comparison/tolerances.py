@@ -8,8 +8,8 @@ from math import sqrt
 
 from tandem.comparison.answers import Answer
 from tandem.engines import ENGINES
+from tandem.model_keys import GridPoint
 from tandem.records import Array
-from tandem.settings import GridPoint
 
 ROUNDING = 1e-9  # relative, of what is solved in closed form
 

@@ -111,17 +111,27 @@ def sweep_keys(config: DictConfig) -> SweepKeys:
 
 
 def task(chosen: Settings, dataset: Dataset) -> Task:
-    """What the engine named in `chosen` is asked for."""
+    """What the engine named in `chosen` is asked for.
+
+    Raises DataError where a path is asked for and the target cannot be read.
+    """
+    deviation = 1.0
+    if chosen.model.path:
+        from tandem.dataset import target_deviation  # noqa: PLC0415 - help needs none of it
+
+        deviation = target_deviation(dataset)
     return Task(
         dataset=dataset,
         cleaning=chosen.cleaning,
         folds=dataset.counted(chosen.folds),
-        grid=chosen.model.grid,
+        grid=chosen.model.grid(deviation),
         solver=chosen.model.solver,
         spark=chosen.spark,
         threads=chosen.engine.threads,
         mae=chosen.scores.mae,
         cache_moments=chosen.cache.moments,
+        path=chosen.model.path is not None,
+        choose=chosen.model.choose,
     )
 
 

@@ -31,6 +31,8 @@ def refuse_unread(config: Configuration) -> None:
 def _unread(key: str, config: Configuration) -> str:
     """Who reads `key` instead, and what to write; nothing where it is read."""
     command, engine = config.settings.command, config.settings.engine.name
+    if key == "model.reg_param" and (path := config.settings.model.path):
+        return f"model.path={path} lays the penalties -> leave model.path out"
     if key.startswith("sweep."):
         return "only a sweep reads it -> tandem sweep"
     if command is Command.INSPECT and not key.startswith(_LOOKS):

@@ -18,6 +18,7 @@ from tandem.dataset.parquet import (
     whole,
 )
 from tandem.dataset.samples import example, sample
+from tandem.dataset.target import target_deviation
 
 __all__ = [
     "are_dates",
@@ -36,6 +37,7 @@ __all__ = [
     "read_off",
     "reading",
     "sample",
+    "target_deviation",
     "type_read_off",
     "united",
     "whole",

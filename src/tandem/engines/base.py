@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Protocol
 
+from tandem.model_keys import GridPoint
 from tandem.records import Advance, Ledger, Plan, Profile, Task
 from tandem.results import ErrorSums, Facts, LinearModel
-from tandem.settings import GridPoint
 
 # From what was counted to what is done with every column.
 Decide = Callable[[Profile], Plan]

@@ -16,9 +16,10 @@ from tandem.engines.base import Decide, Progress
 from tandem.engines.spark_design import FEATURES, portable_model, slopes_of, stages_of
 from tandem.fold_keys import FoldKind
 from tandem.folds import FOLD, Assignment
+from tandem.model_keys import GridPoint
 from tandem.records import Advance, Array, Ledger, Plan, Task
 from tandem.results import ErrorSums, Facts, LinearModel
-from tandem.settings import FitOn, GridPoint
+from tandem.settings import FitOn
 from tandem.spark import partitions, session_facts, start_session
 from tandem.spark.cross_validator import SplitValidator, fold_metrics
 from tandem.spark.frames import fold_of_row, frame_errors, read_frame, unread_by_spark

@@ -16,10 +16,11 @@ import numpy as np
 from tandem.engines import scan
 from tandem.engines.base import Decide, Progress
 from tandem.errors import DataError
+from tandem.model_keys import GridPoint
 from tandem.records import Ledger, Plan, Task
 from tandem.results import ErrorSums, Facts, LinearModel
 from tandem.scan import NotFiniteError, Stretch, Work, each, versions
-from tandem.settings import GridPoint, SparkSettings
+from tandem.settings import SparkSettings
 from tandem.spark import (
     cores,
     results_in_order,

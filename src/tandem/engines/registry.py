@@ -8,8 +8,8 @@ from math import sqrt
 
 from tandem.engines.base import Engine, Progress
 from tandem.errors import MachineError
+from tandem.model_keys import GridPoint
 from tandem.records import Advance, Task
-from tandem.settings import GridPoint
 
 # A step of OWLQN or L-BFGS that gains less than tol ends it; the answer is then off by about the
 # square root, in units of the target's deviation. Seen on flights: 1.1 times it; 5 leaves room.

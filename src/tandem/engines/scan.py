@@ -21,12 +21,13 @@ from threadpoolctl import threadpool_limits
 from tandem.cleaning import features_of
 from tandem.engines.base import Decide, Progress
 from tandem.errors import ConfigurationError
+from tandem.model_keys import GridPoint
 from tandem.moments import MAXIMUM_FOLDS, Residual, fit_indices
 from tandem.records import Array, Ledger, Plan, Profile, Task
 from tandem.results import ErrorSums, Facts, LinearModel
 from tandem.scan import NotFiniteError, Run, Scanned, Scanner, Stretch, Work, in_order
 from tandem.scores import judge
-from tandem.settings import Encoding, FitOn, GridPoint
+from tandem.settings import Encoding, FitOn
 from tandem.solver import (
     DigitsLostError,
     Folding,

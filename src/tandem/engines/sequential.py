@@ -1,7 +1,6 @@
 """pandas and scikit-learn, one fold after another, one fit after another, one thread."""
 
-import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import narwhals as nw
@@ -9,8 +8,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import ElasticNet, LinearRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
@@ -33,11 +30,13 @@ from tandem.engines.pandas_design import (
     target_values,
     typed,
 )
+from tandem.engines.sklearn_fits import Fit, Fits
 from tandem.folds import FOLD
+from tandem.model_keys import GridPoint
 from tandem.records import Array, Column, Ledger, Plan, Task
 from tandem.results import Design, ErrorSums, Facts, LinearModel
-from tandem.settings import FitOn, GridPoint
-from tandem.solver import NEARLY, groups, sklearn_estimator
+from tandem.settings import FitOn
+from tandem.solver import NEARLY, groups
 from tandem.splits import Splits, check_folds
 
 
@@ -116,19 +115,19 @@ class Engine:
             middle = float(y_train.mean())
             y_train, y_test = y_train - middle, self._target(test) - middle
             sst[fold] = _variation(y_test)
-            for index, point in enumerate(self.task.grid):
-                estimator = self._fit(point, x_train, y_train)
-                if isinstance(estimator, LinearRegression):
+            fits = Fits(x_train, y_train, self.task.solver)
+            for index, fit in self._found(fits):
+                if fit.singular is not None:
                     sets = [self._spans[c.id] for c in self._plan.one_hot]
-                    designs[fold] = _measured(estimator, x_train, np.isfinite(scaler.scale_), sets)
-                slopes[fold, index] = estimator.coef_ / scaler.scale_
-                if isinstance(estimator, ElasticNet):
-                    gaps[fold, index] = estimator.dual_gap_ / (y_train.var() or 1.0)
-                errors = y_test - estimator.predict(x_test)
+                    designs[fold] = _measured(fit, x_train, np.isfinite(scaler.scale_), sets)
+                slopes[fold, index] = fit.weights / scaler.scale_
+                gaps[fold, index] = fit.gap / (y_train.var() or 1.0)
+                errors = y_test - (x_test @ fit.weights + fit.intercept)
                 sse[fold, index] = np.sum(errors**2)
                 if sae is not None:
                     sae[fold, index] = np.sum(np.abs(errors))
                 advance(1)
+            self._unconverged += fits.unconverged
         known = tuple(designs.values())
         return ErrorSums(*(sse, sst, n_train, n_test, self._unconverged, sae, known, slopes, gaps))
 
@@ -139,14 +138,15 @@ class Engine:
         x = _scaled(scaler, self._design(train, fitted), fit=True)
         y = self._target(train)
         middle = float(y.mean())
-        estimator = self._fit(point, x, y - middle)
+        fit = Fits(x, y - middle, self.task.solver).at(point)
         if self._splits.holdout is not None:
             test = self._frame[self._folds == self._splits.holdout]
             y_test = self._target(test) - middle
-            errors = y_test - estimator.predict(_scaled(scaler, self._design(test, fitted)))
+            x_test = _scaled(scaler, self._design(test, fitted))
+            errors = y_test - (x_test @ fit.weights + fit.intercept)
             sums = np.array([[np.sum(errors**2)]]), np.array([_variation(y_test)])
             self._held_out = ErrorSums(*sums, (len(train),), (len(test),))
-        coefficients = estimator.coef_ / scaler.scale_
+        coefficients = fit.weights / scaler.scale_
         means = scaler.mean_.copy()
         for column in self._plan.target_encoded:
             means[self._spans[column.id]] += fitted.middle
@@ -157,7 +157,7 @@ class Engine:
         slopes = (coefficients[span] for span in self._spans.values())
         of, effects = by_column(self._plan, slopes, levels, self.task.cleaning.max_levels)
         return LinearModel(
-            intercept=float(middle + estimator.intercept_ - coefficients @ means),
+            intercept=float(middle + fit.intercept - coefficients @ means),
             coefficients=of,
             means={c.name: fitted.means[c.id] for c in self._plan.numeric},
             levels=levels,
@@ -192,18 +192,10 @@ class Engine:
     def _target(self, frame: pd.DataFrame) -> Array:
         return frame[self._plan.target.id].to_numpy()
 
-    def _fit(self, point: GridPoint, x: Array, y: Array) -> ElasticNet | Ridge | LinearRegression:
-        deviation = float(y.std()) or 1.0  # a constant target: every coefficient is 0 anyway
-        estimator = sklearn_estimator(point, x.shape, deviation, self.task.solver)
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", ConvergenceWarning)
-            estimator.fit(x, y)
-        for warning in caught:
-            if issubclass(warning.category, ConvergenceWarning):
-                self._unconverged += 1  # told once, with the count, instead of once per fit
-            else:
-                warnings.warn(warning.message, warning.category, stacklevel=2)
-        return estimator
+    def _found(self, fits: Fits) -> Iterable[tuple[int, Fit]]:
+        """The place of every grid point with its fit."""
+        grid = self.task.grid
+        return fits.along(grid) if self.task.path else enumerate(map(fits.at, grid))
 
 
 def _scaled(scaler: StandardScaler, matrix: Array, *, fit: bool = False) -> Array:
@@ -219,16 +211,16 @@ def _variation(y: Array) -> float:
     return float(np.sum((y - y.mean()) ** 2)) if np.ptp(y) else 0.0
 
 
-def _measured(
-    estimator: LinearRegression, x: Array, varies: NDArray[np.bool_], sets: list[slice]
-) -> Design:
+def _measured(fit: Fit, x: Array, varies: NDArray[np.bool_], sets: list[slice]) -> Design:
     """What least squares found out on its way about the features that vary.
 
     One in each of `sets` follows from the others by design.
     """
     known = sum(bool(varies[one].any()) for one in sets)
-    features, rank = int(varies.sum()) - known, int(estimator.rank_)
-    condition = float(estimator.singular_[0] / estimator.singular_[rank - 1]) if rank else 1.0
+    assert fit.rank is not None
+    assert fit.singular is not None
+    features, rank = int(varies.sum()) - known, fit.rank
+    condition = float(fit.singular[0] / fit.singular[rank - 1]) if rank else 1.0
     if rank == features and condition <= NEARLY:
         return Design(features, rank, condition)
     place, x = np.flatnonzero(varies), x[:, varies]

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from tandem.model_keys import Choose
 from tandem.records import STAGES, Action
 from tandem.results import Result
 from tandem.scores import of_hold_out
@@ -42,7 +43,9 @@ def _lines(result: Result, weights: Mapping[str, float]) -> Iterator[tuple[str, 
     yield "rows", used + (f"; left out {ledger.rows_rejected:,} bad" * bool(ledger.rows_rejected))
     yield "features", features(result)
     point, points = result.best, len(result.task.grid)
-    of = f" (best of {points})" if points > 1 else ""
+    by_error = result.task.choose is Choose.ONE_STANDARD_ERROR
+    rule = "largest within a standard error of the best" if by_error else "best"
+    of = f" ({rule} of {points})" if points > 1 else ""
     penalty = f"reg_param {point.reg_param:g}, elastic_net_param {point.elastic_net_param:g}"
     yield "penalty", penalty + of
     by = result.task.dataset.fold_column

@@ -75,7 +75,7 @@ def answer_lines(found: Comparison) -> list[str]:
         f"Predicting the mean: {five_digits(found.answers[0].baseline)}; R2 {r2:.4g}",
         (
             f"reg_param {best.reg_param:g}, elastic_net_param {best.elastic_net_param:g}: "
-            f"the best of {len(found.answers[0].grid)} grid points"
+            f"chosen of {len(found.answers[0].grid)} grid points"
         ),
     ]
 

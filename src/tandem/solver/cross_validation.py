@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from tandem.cleaning import MISSING, by_column
+from tandem.model_keys import GridPoint
 from tandem.moments import Residual
 from tandem.records import Advance, Array, Plan
 from tandem.results import Design, ErrorSums, LinearModel
-from tandem.settings import GridPoint
 from tandem.solver.fits import LOST, Fitted, errors, fit, intercept
 from tandem.solver.residuals import residual
 from tandem.solver.solve import KKT_TOLERANCE, SHOWS

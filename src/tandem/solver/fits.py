@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tandem.model_keys import GridPoint
 from tandem.records import Array
 from tandem.results import Design
-from tandem.settings import GridPoint
 from tandem.solver.double_double import DoubleDouble
 from tandem.solver.objective import penalty
 from tandem.solver.solve import Solution, solve

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from tandem.settings import GridPoint, Solver
+from tandem.model_keys import GridPoint, Solver
 
 if TYPE_CHECKING:
     from sklearn.linear_model import ElasticNet, LinearRegression, Ridge

@@ -22,8 +22,8 @@ from itertools import zip_longest
 import numpy as np
 from numpy.typing import NDArray
 
+from tandem.model_keys import GridPoint
 from tandem.records import Array
-from tandem.settings import GridPoint
 from tandem.solver.active_set import EPSILON, RANK_CUTOFF, ActiveSet, violation
 from tandem.solver.collinear import NEARLY, Groups, groups
 from tandem.solver.double_double import DoubleDouble, stacked

@@ -123,7 +123,7 @@ class Runner:
         found = ask(attempts, self._experiment, job.key)
         own = [attempt for attempt in found if attempt.parent == self._parent]
         for attempt in own:
-            if attempt.status == RUNNING:
+            if attempt.status == RUNNING or self._stopping:
                 ask(end_unfinished, attempt.run_id, killed=self._stopping)
             if attempt.status == FINISHED:
                 return Outcome(job, Status.DONE, seconds, code, attempt.run_id, attempt.rmse)

@@ -16,6 +16,7 @@ import numpy as np
 from tandem.comparison import Answer
 from tandem.dataset import as_lines, example
 from tandem.model import from_json, to_json
+from tandem.model_keys import GridPoint
 from tandem.parts import Part
 from tandem.records import Column, Kind
 from tandem.redaction import shown
@@ -35,7 +36,6 @@ from tandem.reporting import (
     spark_log,
 )
 from tandem.results import Result
-from tandem.settings import GridPoint
 from tandem.tracking.record import Record
 
 _FOLD_METRICS, _FOLDS, _CHECKS = "cv/fold_metrics.csv", "cv/folds.csv", "cv/checks.json"

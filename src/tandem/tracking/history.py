@@ -161,11 +161,14 @@ def _of_run(run: "Run") -> Measured:
 def end_unfinished(run_id: str, *, killed: bool = False) -> None:
     """End a run that is RUNNING though its process is gone: KILLED where that was on demand.
 
-    Else FAILED, `failure.class=lost`. A run that has ended is left as it is.
+    Else FAILED, `failure.class=lost`. A run that has ended is left as it is, but for one that was
+    taken for lost before it was known to be killed.
     """
     with answering():
         store = client()
-        if store.get_run(run_id).info.status == RUNNING:
+        run = store.get_run(run_id)
+        lost = run.data.tags.get("failure.class") == "lost"
+        if run.info.status == RUNNING or (killed and lost):
             store.set_tag(run_id, "failure.class", "Terminated" if killed else "lost")
             store.set_tag(run_id, "failure.message", "its process ended without a word")
             store.set_terminated(run_id, "KILLED" if killed else "FAILED")
