@@ -185,7 +185,6 @@ def test_an_unknown_column_of_text_is_refused_with_the_nearest_name(tmp_path: Pa
 def test_keys_about_csv_are_refused_for_parquet(tmp_path: Path) -> None:
     path = opened(write(tmp_path, number)).files[0].path
     for key, spelling in (
-        ("text", Spelling(text=("a",))),
         ("missing", Spelling(missing=("-999",))),
         ("multiline", Spelling(multiline=True)),
     ):

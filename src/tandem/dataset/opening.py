@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tandem.dataset.chosen import as_text, check_names, matching
 from tandem.dataset.csv import Converted, to_parquet
 from tandem.dataset.dates import (
     check_dates,
@@ -22,12 +23,10 @@ from tandem.dataset.files import ending, find_files, is_text
 from tandem.dataset.fold_columns import as_column, check_groups, fold_column, labelled
 from tandem.dataset.parquet import read_footer
 from tandem.dataset.schema import (
-    check_names,
     check_numbers,
     columns_of,
     folder_keys,
     left_out,
-    matching,
     named_index,
     one_schema,
     saved_index,
@@ -74,12 +73,13 @@ def open_dataset(
     if converted and next(iter(schemas.values())).names[0] == "":
         saved = ["", *saved]
     schema = one_schema({file: without(found, saved) for file, found in schemas.items()})
-    schema = _as_codes(schema, coded)
+    texts = source.text if isinstance(source, Files) and not converted else ()
+    schema = as_text(schema, texts, coded)
     exclude = [name for name in source.exclude if name not in {*saved, *read_off_names(schema)}]
     if to_look and not source.target:
         source = replace(source, target=stand_in(schema, source.include, exclude))
     by = fold_column(schema, folds, source.target) if folds else None
-    label = by not in matching("include", source.include, schema.names)
+    label = by not in matching("include", source.include, schema)
     named = check_names(
         schema, source.target, source.include, [*exclude, by] if by and label else exclude
     )
@@ -182,7 +182,7 @@ def _converted(files: Sequence[Path], digest: str, spelling: Spelling) -> Conver
             spelling = replace(spelling, delimiter="\t")
         return to_parquet(files, digest, spelling)
     for key, value in asdict(spelling).items():
-        if value != getattr(PLAIN, key):
+        if value != getattr(PLAIN, key) and key != "text":
             given = [*value] if isinstance(value, tuple) else value
             raise ConfigurationError(
                 f"dataset.{key}: {given}: is about CSV files, these are Parquet -> leave it out"
@@ -196,11 +196,3 @@ def content_digest(files: Iterable[Path]) -> str:
     for mark in marks(files):
         digest.update(bytes.fromhex(mark.digest))
     return digest.hexdigest()
-
-
-def _as_codes(schema: pa.Schema, names: Collection[str]) -> pa.Schema:
-    """`schema` with text in place of whole numbers in the columns `names`: they are codes."""
-    for at, field in enumerate(schema):
-        if field.name in names and pa.types.is_integer(field.type):
-            schema = schema.set(at, field.with_type(pa.string()))
-    return schema

@@ -3,7 +3,6 @@
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tandem.dataset.chosen import matching
 from tandem.dataset.dates import is_date, is_seconds
 from tandem.dataset.overrides import override
 from tandem.dataset.parquet import is_text, places, read_columns, united
-from tandem.errors import ConfigurationError, DataError, nearest
+from tandem.errors import DataError
 from tandem.parts import Part
 from tandem.records import Column, Kind, Source
 
@@ -107,59 +107,10 @@ def one_schema(schemas: dict[Path, pa.Schema]) -> pa.Schema:
     return schema
 
 
-def check_names(
-    schema: pa.Schema, target: str | None, include: Sequence[str], exclude: Sequence[str]
-) -> list[str]:
-    """The target, then the features, in their order: those of `include`, if any, less `exclude`.
-
-    Raises ConfigurationError where no target is given, DataError where a name is not there or no
-    feature is left.
-    """
-    names = schema.names
-    if not target:
-        raise ConfigurationError(f"dataset.target: no target is given -> one of {', '.join(names)}")
-    if target not in names:
-        raise DataError(
-            f"dataset.target: there is no column '{target}'{nearest(target, names)}"
-            f" -> one of {', '.join(names)}"
-        )
-    excluded = {target, *matching("exclude", exclude, names)}
-    included = matching("include", include, names) or names
-    features = [name for name in names if name in included and name not in excluded]
-    if not features:
-        fewer = "leave fewer columns out: see dataset.include, dataset.exclude"
-        step = fewer if include or exclude else "a regression needs more columns"
-        raise DataError(f"no feature is left beside the target '{target}' -> {step}")
-    if "" in {target, *features}:
-        raise DataError(
-            f"column {names.index('') + 1} has no name: a model needs one -> name it, or "
-            "'dataset.exclude=[\"\"]'"
-        )
-    return [target, *features]
-
-
-def matching(key: str, patterns: Iterable[str], names: Sequence[str]) -> set[str]:
-    """The columns of these names, or that a pattern such as `x*` stands for.
-
-    Raises DataError, which names `dataset.key`, where there is none.
-    """
-    found: set[str] = set()
-    for pattern in patterns:
-        some = [name for name in names if fnmatchcase(name, pattern)]
-        if pattern not in names and not some:
-            raise DataError(
-                f"dataset.{key}: there is no column '{pattern}'{nearest(pattern, names)}"
-                f" -> some of {', '.join(names)}"
-            )
-        found.update([pattern] if pattern in names else some)
-    return found
-
-
 def stand_in(schema: pa.Schema, include: Sequence[str], exclude: Sequence[str]) -> str | None:
     """The first column of numbers among those that are read; None: there is none."""
-    names = schema.names
-    gone, some = matching("exclude", exclude, names), matching("include", include, names) or names
-    read = (name for name in names if name in some and name not in gone)
+    gone, some = matching("exclude", exclude, schema), matching("include", include, schema)
+    read = (n for n in schema.names if n in (some or schema.names) and n not in gone)
     return next((n for n in read if _kind_of(schema.field(n).type) is Kind.NUMERIC), None)
 
 

@@ -1,0 +1,107 @@
+"""Which columns a user means: by name, by a pattern of names, by type."""
+
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+
+import pyarrow as pa
+
+from tandem.dataset.dates import is_date, is_seconds
+from tandem.dataset.parquet import is_text
+from tandem.errors import ConfigurationError, DataError, nearest
+
+_TYPE = "type:"
+_TYPES = ("number", "text", "boolean", "date")
+
+
+def check_names(
+    schema: pa.Schema, target: str | None, include: Sequence[str], exclude: Sequence[str]
+) -> list[str]:
+    """The target, then the features, in their order: those of `include`, if any, less `exclude`.
+
+    Raises ConfigurationError where no target is given, DataError where a name is not there or no
+    feature is left.
+    """
+    names = schema.names
+    if not target:
+        raise ConfigurationError(f"dataset.target: no target is given -> one of {', '.join(names)}")
+    if target not in names:
+        raise DataError(
+            f"dataset.target: there is no column '{target}'{nearest(target, names)}"
+            f" -> one of {', '.join(names)}"
+        )
+    excluded = {target, *matching("exclude", exclude, schema)}
+    included = matching("include", include, schema) or names
+    features = [name for name in names if name in included and name not in excluded]
+    if not features:
+        fewer = "leave fewer columns out: see dataset.include, dataset.exclude"
+        step = fewer if include or exclude else "a regression needs more columns"
+        raise DataError(f"no feature is left beside the target '{target}' -> {step}")
+    if "" in {target, *features}:
+        raise DataError(
+            f"column {names.index('') + 1} has no name: a model needs one -> name it, or "
+            "'dataset.exclude=[\"\"]'"
+        )
+    return [target, *features]
+
+
+def matching(key: str, patterns: Iterable[str], schema: pa.Schema) -> set[str]:
+    """The columns of these names, that a pattern such as `x*` stands for, or of `type:date`.
+
+    Types are number, text, boolean and date, with which go times and durations. Raises DataError,
+    which names `dataset.key`, where there is none.
+    """
+    names = schema.names
+    found: set[str] = set()
+    for pattern in patterns:
+        if pattern.startswith(_TYPE) and pattern not in names:
+            some = [f.name for f in schema if _type_of(f.type) == pattern.removeprefix(_TYPE)]
+        else:
+            some = [name for name in names if fnmatchcase(name, pattern)]
+        if pattern not in names and not some:
+            raise DataError(f"dataset.{key}: there is no column {_told(pattern, schema)}")
+        found.update([pattern] if pattern in names else some)
+    return found
+
+
+def _told(pattern: str, schema: pa.Schema) -> str:
+    """What is not there, and what is."""
+    if pattern.startswith(_TYPE):
+        there = {_type_of(field.type) for field in schema}
+        known = [f"{_TYPE}{one}" for one in _TYPES if one in there]
+        return f"of '{pattern}'{nearest(pattern, known)} -> some of {', '.join(known)}"
+    return f"'{pattern}'{nearest(pattern, schema.names)} -> some of {', '.join(schema.names)}"
+
+
+def _type_of(kind: pa.DataType) -> str:
+    """One of `_TYPES`; empty for what no run reads."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    types = pa.types
+    if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
+        return "number"
+    if types.is_boolean(kind):
+        return "boolean"
+    if is_date(kind) or is_seconds(kind):
+        return "date"
+    return "text" if is_text(kind) else ""
+
+
+def as_text(schema: pa.Schema, named: Sequence[str], coded: Iterable[str]) -> pa.Schema:
+    """`schema` with text in place of whole numbers in the columns that are codes.
+
+    `named`: by dataset.text, `coded`: by an encoding of their own. Raises DataError where one that
+    is `named` is not there, or holds neither whole numbers nor text.
+    """
+    for name in named:
+        if name not in schema.names:
+            raise DataError(f"dataset.text: there is no column {_told(name, schema)}")
+        kind = schema.field(name).type
+        if not pa.types.is_integer(kind) and _type_of(kind) not in {"text", "boolean"}:
+            raise DataError(
+                f"dataset.text: column '{name}' holds {kind}: only whole numbers can be text -> "
+                "store it as text"
+            )
+    for at, field in enumerate(schema):
+        if field.name in {*named, *coded} and pa.types.is_integer(field.type):
+            schema = schema.set(at, field.with_type(pa.string()))
+    return schema
