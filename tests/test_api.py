@@ -27,6 +27,9 @@ def test_a_run_is_the_answer_of_the_command(engine: str, place: Path, houses: pd
     assert found.rmse == known.scores.rmse_mean[known.scores.best]
     assert found.r2 == known.scores.r2[:, known.scores.best].mean()
     told, model = found.coefficients, known.model
+    worth = found.statistics.get("partial_r2")
+    assert (worth is not None) == (engine == "scan")
+    assert worth is None or (worth["area"] > 0.9 > worth["rooms"] > 0.1)
     assert [*told.index] == ["area", "rooms", "city=(missing)", "city=Bern", "city=Basel"]
     assert told["rooms"] == model.coefficients["rooms"]
     assert told["city=Bern"] == model.encodings["city"][model.levels["city"].index("Bern")]

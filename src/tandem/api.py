@@ -6,19 +6,15 @@ mapping, `folds={"k": 5}`, or a choice by name, `engine="scan"`. Errors are thos
 `tandem.errors`: one line that names key, value, rule and next step.
 """
 
-import hashlib
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tandem.beside import ask
 from tandem.commands.advise import advise as _advise
@@ -28,9 +24,9 @@ from tandem.commands.run import Answered, measure
 from tandem.commands.run import run as _run
 from tandem.comparison import Comparison
 from tandem.config import Configuration, compose, spelled, words
-from tandem.errors import DataError, IncompleteError
+from tandem.errors import IncompleteError
+from tandem.frames import kept
 from tandem.inspection import Inspection
-from tandem.machine import published
 from tandem.reporting import (
     coefficients,
     data_uri,
@@ -86,6 +82,15 @@ class RunResult:
     def coefficients(self) -> pd.Series:
         """Slopes in raw units by feature, `city=Bern` of a level; the intercept is `intercept`."""
         return coefficients(self.answered.result).set_index("feature")["coefficient"]
+
+    @property
+    def statistics(self) -> pd.DataFrame:
+        """By feature: its coefficient, and those of the training sets, `fold_0` and so on.
+
+        By `scan` and `distributed_scan` also standard_error, low_95, high_95 (without a penalty)
+        and partial_r2.
+        """
+        return coefficients(self.answered.result).set_index("feature")
 
     @property
     def intercept(self) -> float:
@@ -260,7 +265,7 @@ def _configuration(data: Any, target: str | None, keys: Mapping[str, Any]) -> Co
 def _words(data: Any, target: str | None, keys: Mapping[str, Any]) -> Iterator[str]:
     """The command line that says the same."""
     if data is not None:
-        path = data if isinstance(data, (str, Path)) else _kept(data)
+        path = data if isinstance(data, (str, Path)) else kept(data)
         yield from ("dataset=files", f"dataset.path={spelled(str(path))}")
     if target is not None:
         yield f"dataset.target={spelled(target)}"
@@ -271,26 +276,3 @@ def _words(data: Any, target: str | None, keys: Mapping[str, Any]) -> Iterator[s
             yield from (f"{key}.{name}={spelled(inner)}" for name, inner in value.items())
         else:
             yield f"{key}={value if isinstance(value, str) else spelled(value)}"
-
-
-def _kept(frame: Any) -> Path:
-    """The Parquet file of a frame, in the cache under the digest of its content."""
-    if isinstance(frame, pd.DataFrame):
-        content = pa.Table.from_pandas(frame)
-    elif hasattr(frame, "__arrow_c_stream__"):
-        content = pa.table(frame)
-    else:
-        raise DataError(
-            f"data: {type(frame).__name__}: no path and no frame -> a path, or a pandas, polars "
-            "or Arrow frame"
-        )
-    buffer = BytesIO()
-    pq.write_table(content, buffer)
-    written = buffer.getvalue()
-    key = f"frames/{hashlib.sha256(written).hexdigest()[:16]}"
-
-    def build(folder: Path) -> dict[str, Any]:
-        (folder / "frame.parquet").write_bytes(written)
-        return {"rows": content.num_rows}
-
-    return published(key, len(written), build) / "frame.parquet"

@@ -74,6 +74,20 @@ class LinearModel:
 
 
 @dataclass(frozen=True, slots=True)
+class Inference:
+    """Of every feature, by least squares on all rows; shape (p,), NaN where it cannot be told.
+
+    `errors`: standard errors of the coefficients, raw units, of a model without a penalty;
+    `partial_r2`: the share of what the other features leave of the target that one explains;
+    `degrees`: of freedom, rows less features less 1.
+    """
+
+    errors: Array
+    partial_r2: Array
+    degrees: int
+
+
+@dataclass(frozen=True, slots=True)
 class SparkFacts:
     """What Spark really used and did; `log`: what its JVM wrote."""
 
@@ -91,7 +105,7 @@ class Facts:
     `spark` is None for an engine without Spark; `moments_mb`: of an engine that solves from
     moments; `counted`: names of the categories that it only counted in the first of its scans;
     `encodings`: the mean RMSE over folds that every encoding of the categories gives at the chosen
-    penalty, where that is known too.
+    penalty, where that is known too; `inference`: of the model, where it is known.
     """
 
     scans: int
@@ -99,6 +113,7 @@ class Facts:
     moments_mb: float | None = None
     counted: tuple[str, ...] = ()
     encodings: Mapping[Encoding, float] = field(default_factory=dict)
+    inference: Inference | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from tandem.errors import ConfigurationError
 from tandem.model_keys import GridPoint
 from tandem.moments import MAXIMUM_FOLDS, Residual, fit_indices
 from tandem.records import Array, Ledger, Plan, Profile, Task
-from tandem.results import ErrorSums, Facts, LinearModel
+from tandem.results import ErrorSums, Facts, Inference, LinearModel
 from tandem.scan import NotFiniteError, Run, Scanned, Scanner, Stretch, Work, in_order
 from tandem.scores import judge
 from tandem.settings import Encoding, FitOn
@@ -62,6 +62,7 @@ class Engine:
         self._folding: Folding
         self._measured: ErrorSums | None = None
         self._chosen: GridPoint | None = None
+        self._inference: Inference | None = None
         self._limits: threadpool_limits | None = None
 
     @property
@@ -114,7 +115,8 @@ class Engine:
     def refit(self, point: GridPoint) -> LinearModel:
         assert self._scanned is not None
         plan, self._chosen = self._scanned.plan, point
-        return self._solved(lambda: refit(self._folding, plan, point))
+        model, self._inference = self._solved(lambda: refit(self._folding, plan, point))
+        return model
 
     def hold_out(self) -> ErrorSums | None:
         point = self._chosen
@@ -130,7 +132,8 @@ class Engine:
         counted = {*moments.counted, *self._scanned.whole}
         names = tuple(plan.categorical[c].name for c in sorted(counted))
         scans, size = self._scanner.scans, moments.nbytes / 1e6
-        return Facts(scans, moments_mb=size, counted=names, encodings=self._encodings())
+        found = Facts(scans, moments_mb=size, counted=names, encodings=self._encodings())
+        return replace(found, inference=self._inference)
 
     def close(self) -> None:
         self._scanned = None

@@ -54,7 +54,9 @@ def coefficients(result: Result) -> "pd.DataFrame":
     """feature, coefficient (of all rows, raw units), fold_0, ...: those of the training sets.
 
     At the chosen grid point; a row per feature. Without folds where the engine does not tell, and
-    for the levels of a category, whose order by frequency is another in every training set.
+    for the levels of a category, whose order by frequency is another in every training set. Then,
+    where the engine tells, as `Inference` has them: standard_error, low_95 and high_95 (of the
+    t distribution), partial_r2.
     """
     import pandas as pd  # noqa: PLC0415 - slow, and the answer stands before
 
@@ -72,6 +74,14 @@ def coefficients(result: Result) -> "pd.DataFrame":
             rows[name] = [result.model.coefficients[name], *by_fold]
     found = pd.DataFrame([*rows.values()], columns=["coefficient", *folds])
     found.insert(0, "feature", [*rows])
+    told = result.facts.inference
+    if told and len(told.errors) == len(found):
+        from scipy.special import stdtrit  # noqa: PLC0415 - slow, and the answer stands before
+
+        away = stdtrit(max(told.degrees, 1), 0.975) * told.errors
+        found["standard_error"] = told.errors
+        found["low_95"], found["high_95"] = found.coefficient - away, found.coefficient + away
+        found["partial_r2"] = told.partial_r2
     return found
 
 

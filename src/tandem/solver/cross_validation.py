@@ -1,6 +1,7 @@
 """Every fold and grid point from the moments; rows are asked for only where digits are missing."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -8,8 +9,9 @@ from tandem.cleaning import MISSING, by_column
 from tandem.model_keys import GridPoint
 from tandem.moments import Residual
 from tandem.records import Advance, Array, Plan
-from tandem.results import Design, ErrorSums, LinearModel
+from tandem.results import Design, ErrorSums, Inference, LinearModel
 from tandem.solver.fits import LOST, Fitted, errors, fit, intercept
+from tandem.solver.inference import inference
 from tandem.solver.residuals import residual
 from tandem.solver.solve import KKT_TOLERANCE, SHOWS
 from tandem.solver.splits import Normal
@@ -71,7 +73,14 @@ def cross_validate(
     return ErrorSums(sse, sst, n_train, tuple(n_test), unsolved, sae, *known)
 
 
-def refit(folding: Folding, plan: Plan, point: GridPoint) -> LinearModel:
+class Refitted(NamedTuple):
+    """The model of all rows, and what they tell of its coefficients."""
+
+    model: LinearModel
+    inference: Inference | None
+
+
+def refit(folding: Folding, plan: Plan, point: GridPoint) -> Refitted:
     """The model of `point` on all rows. Raises DigitsLostError as `cross_validate` does."""
     split = folding.whole()
     slopes = _fit(split.train, [point], rounded=folding.rounded).slopes[0]
@@ -83,7 +92,7 @@ def refit(folding: Folding, plan: Plan, point: GridPoint) -> LinearModel:
     means = split.means.rounded()
     own = (rounded[span] for span in split.spans)
     coefficients, effects = by_column(plan, own, levels, folding.max_levels)
-    return LinearModel(
+    model = LinearModel(
         intercept=intercept(split, slopes),
         coefficients=coefficients,
         means={c.name: float(mean) for c, mean in zip(plan.numeric, means, strict=True)},
@@ -91,6 +100,7 @@ def refit(folding: Folding, plan: Plan, point: GridPoint) -> LinearModel:
         encodings={plan.categorical[c].name: e for c, e in split.encodings.items()} | effects,
         sources=plan.sources,
     )
+    return Refitted(model, inference(split.train, penalised=point.reg_param > 0.0))
 
 
 def hold_out(folding: Folding, point: GridPoint, sum_errors: SumErrors) -> ErrorSums | None:

@@ -1,0 +1,48 @@
+"""What the sums tell of every coefficient beside its value: errors, and what it is worth."""
+
+import numpy as np
+
+from tandem.results import Inference
+from tandem.solver.splits import Normal
+from tandem.solver.standard import Standard
+
+_EPSILON = float(np.finfo(np.float64).eps)
+_MOST = 1000  # features: more are factorised in seconds
+_EXACT = 1e-13  # share of the target's variance that rounding leaves of an exact fit
+
+
+def inference(train: Normal, *, penalised: bool) -> Inference | None:
+    """Classical inference of least squares on the standardised features of a training set.
+
+    With G = Z'Z/n, c = Z'y/n, w = G^+ c, r the rank of G and d = n - 1 - r degrees of freedom:
+    s^2 = n (y'y/n - w'c) / d; the standard error of b_j is s sqrt(G^+_jj / n) / s_j; with t_j the
+    coefficient over it, the partial R2 is t_j^2 / (t_j^2 + d): the share of what the other features
+    leave of the target that feature j explains. Errors are NaN where the model is `penalised`, both
+    are where a feature follows from others, is constant, or nothing is left to judge by. None of
+    more than 1,000 features. (T. Hastie, R. Tibshirani, J. Friedman, The elements of statistical
+    learning, 2009, section 3.2.)
+    """
+    standard = Standard.of(train)
+    features, varies = standard.features, standard.varies
+    if len(varies) > _MOST:
+        return None
+    values, vectors = np.linalg.eigh(standard.xx.hi)
+    above = values > len(values) * _EPSILON * max(values[-1:], default=0.0)
+    # Each of the sets makes one value 0, which rounding may leave just above it.
+    rank = min(int(above.sum()), len(values) - len(standard.rank.sets))
+    kept = np.arange(len(values)) >= len(values) - rank
+    # What follows from others has a share in the directions that are left out, beyond rounding.
+    rounding = 10.0 * len(values) * _EPSILON / min(values[kept], default=1.0)
+    own = np.sum(vectors[:, ~kept] ** 2, axis=1) <= rounding**2
+    inverse = (vectors[:, kept] / values[kept]) @ vectors[:, kept].T
+    weights = inverse @ standard.xy.hi
+    degrees = train.rows - 1 - rank
+    left = max(standard.yy - float(weights @ standard.xy.hi), 0.0)
+    errors, partial = np.full((2, features), np.nan)
+    if degrees > 0 and left > _EXACT * standard.yy:
+        scaled = np.sqrt(left / degrees * inverse.diagonal())
+        told = varies[own]
+        partial[told] = (t := (weights[own] / scaled[own]) ** 2) / (t + degrees)
+        if not penalised:
+            errors[told] = scaled[own] / standard.scale[own]
+    return Inference(errors, partial, degrees)

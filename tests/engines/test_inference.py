@@ -1,0 +1,115 @@
+"""Standard errors and partial R2, by their definitions and by certified values."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tandem.records import Array
+from tandem.reporting.run_texts import coefficients
+from tandem.results import Inference, Result
+from tests.tasks import drive, make_task
+
+NIST = Path(__file__).parents[2] / "experiments" / "accuracy" / "nist"
+OLS = ("model.reg_param=[0]", "model.elastic_net_param=[0]", "folds.k=2")
+only = pytest.mark.engines("scan", "distributed_scan")
+
+
+def found(engine: str, folder: Path, frame: pd.DataFrame, *words: str) -> Result:
+    frame.to_parquet(folder / "t.parquet")
+    data = ("dataset=files", f"dataset.path={folder}/t.parquet", "dataset.target=y")
+    return drive(engine, make_task(*data, *OLS, *words))
+
+
+def told(result: Result) -> Inference:
+    assert result.facts.inference is not None
+    return result.facts.inference
+
+
+def r2(x: Array, y: Array) -> float:
+    x = np.column_stack([np.ones(len(y)), x])
+    left = y - x @ np.linalg.lstsq(x, y)[0]
+    return 1.0 - float(left @ left) / float(np.sum((y - y.mean()) ** 2))
+
+
+@only
+@pytest.mark.parametrize("name", ["Longley", "Norris"])
+def test_certified_standard_errors(engine: str, tmp_path: Path, name: str) -> None:
+    frame = pd.read_csv(NIST / f"{name}.csv")
+    certified = json.loads((NIST / "certified.json").read_text("utf-8"))["datasets"][name][
+        "coef_sd"
+    ]
+    result = found(engine, tmp_path, frame.astype(float))
+    assert told(result).errors == pytest.approx([*map(float, certified[1:])], rel=1e-9)
+
+
+@pytest.fixture
+def frame() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(80, 3)) @ rng.normal(size=(3, 3)) * (1.0, 50.0, 1e-3) + 7.0
+    y = x @ (1.0, 0.02, 300.0) + rng.normal(size=80)
+    return pd.DataFrame({**dict(zip("abc", x.T, strict=True)), "y": y})
+
+
+def test_by_their_definitions(tmp_path: Path, frame: pd.DataFrame) -> None:
+    x, y = frame[[*"abc"]].to_numpy(), frame.y.to_numpy()
+    centred = x - x.mean(axis=0)
+    left = y - y.mean() - centred @ np.linalg.lstsq(centred, y - y.mean())[0]
+    errors = np.sqrt(left @ left / 76 * np.linalg.inv(centred.T @ centred).diagonal())
+    partial = []
+    for j in range(3):
+        without = r2(np.delete(x, j, axis=1), y)
+        partial.append((r2(x, y) - without) / (1.0 - without))
+    result = found("scan", tmp_path, frame)
+    assert told(result).degrees == 76
+    assert told(result).errors == pytest.approx(errors, rel=1e-9)
+    assert told(result).partial_r2 == pytest.approx(partial, rel=1e-8)
+    table = coefficients(result).set_index("feature")
+    half = 1.9916726 * errors  # of the t distribution with 76 degrees of freedom, R's qt(0.975, 76)
+    assert (table.high_95 - table.coefficient).to_numpy() == pytest.approx(half, rel=1e-6)
+    assert (table.coefficient - table.low_95).to_numpy() == pytest.approx(half, rel=1e-6)
+
+
+def test_a_penalty_leaves_what_a_feature_is_worth(tmp_path: Path, frame: pd.DataFrame) -> None:
+    plain, ridge = (
+        told(found("scan", tmp_path, frame, f"model.reg_param=[{penalty}]")) for penalty in (0, 1)
+    )
+    assert np.isnan(ridge.errors).all()
+    assert ridge.partial_r2 == pytest.approx(plain.partial_r2)
+
+
+def test_what_cannot_be_told_is_left_open(tmp_path: Path, frame: pd.DataFrame) -> None:
+    """Of features that follow from others, of constants; the rest is as without them."""
+    alone = told(found("scan", tmp_path, frame[["a", "y"]]))
+    frame = frame.assign(d=frame.b + 2.0 * frame.c, e=5.0)
+    one = told(found("scan", tmp_path, frame))
+    assert np.isnan(one.errors).tolist() == [False, True, True, True, True]
+    assert one.degrees == 76
+    rest = told(found("scan", tmp_path, frame.drop(columns=["d", "e"])))
+    assert one.errors[0] == pytest.approx(rest.errors[0], rel=1e-8)
+    assert one.errors[0] != pytest.approx(alone.errors[0], rel=1e-3)
+
+
+def test_levels_follow_from_one_another_and_numbers_do_not(
+    tmp_path: Path, frame: pd.DataFrame
+) -> None:
+    """As with one level left out, by which others are counted."""
+    city = np.random.default_rng(1).choice(["Bern", "Basel", "Chur"], 80)
+    one = told(found("scan", tmp_path, frame.assign(city=city), "cleaning.encoding=one_hot"))
+    dummies = pd.get_dummies(city).to_numpy(float)[:, 1:]
+    x = np.column_stack([frame[[*"abc"]], dummies])
+    x = x - x.mean(axis=0)
+    left = (y := frame.y - frame.y.mean()) - x @ np.linalg.lstsq(x, y)[0]
+    errors = np.sqrt(left @ left / 74 * np.linalg.inv(x.T @ x).diagonal())
+    assert one.degrees == 74
+    assert one.errors[:3] == pytest.approx(errors[:3], rel=1e-8)
+    assert np.isnan(one.errors[3:]).all()
+
+
+def test_nothing_is_told_of_an_exact_fit(tmp_path: Path) -> None:
+    a = np.arange(20.0)
+    one = told(found("scan", tmp_path, pd.DataFrame({"a": a, "b": a**2, "y": 2.0 * a - 1.0})))
+    assert np.isnan(one.errors).all()
+    assert np.isnan(one.partial_r2).all()
