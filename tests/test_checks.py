@@ -198,3 +198,13 @@ def test_numbers_that_are_codes_are_named(tmp_path: Path, table: dict[str, np.nd
     lines = found(tmp_path, table | {"code": 98000 + code, "steps": steps})
     (line,) = (line for line in lines if "codes" in line)
     assert line.startswith("code: its 20 numbers explain ")
+
+
+def test_a_constant_target_and_days_that_go_on_ask_for_nothing(tmp_path: Path) -> None:
+    days = np.arange("2020-01-01", "2020-07-19", dtype="datetime64[D]")
+    code, y = np.arange(200) % 5, np.random.default_rng(0).normal(size=200)
+    assert len(days) == 200
+    said = found(tmp_path, {"code": code, "sold": days, "y": np.full(200, 5.0)})
+    assert not [line for line in said if "numbers explain" in line]
+    said = found(tmp_path, {"code": code, "sold": days, "y": y})
+    assert not [line for line in said if "counts the rows" in line]

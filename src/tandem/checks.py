@@ -147,6 +147,8 @@ def _labels(result: Result, rows: pa.Table) -> Iterator[str]:
     for name, levels in result.model.levels.items():
         yield from label(name, len(levels), result.ledger.rows_used)
     for name in result.model.means:
+        if name in result.model.sources:  # days go on from row to row
+            continue
         steps = np.diff(floats(rows[name]))
         yield from counter(name, int(np.count_nonzero(steps == 1.0)), len(steps))
 
@@ -189,10 +191,11 @@ def _codes(result: Result, rows: pa.Table) -> Iterator[str]:
         there = ~np.isnan(values)
         values, y = values[there], target[there]
         numbers, places = np.unique(values, return_inverse=True)
-        if not _FEWEST <= len(numbers) <= min(_CODES, len(y) / _EACH) or np.any(values % 1.0):
+        enough = _FEWEST <= len(numbers) <= min(_CODES, len(y) / _EACH)
+        if not enough or np.ptp(y) == 0.0 or np.any(values % 1.0):
             continue
         means = np.bincount(places, y) / np.bincount(places)
-        left = float(np.sum((y - means[places]) ** 2)) / (float(np.sum((y - y.mean()) ** 2)) or 1.0)
+        left = float(np.mean((y - means[places]) ** 2) / y.var())
         share = 1.0 - left * (len(y) - 1) / (len(y) - len(numbers))
         alone = _explained(values, y)
         if share > alone + _GAINED:
