@@ -10,6 +10,7 @@ from tandem.dataset.target import target_deviation
 from tandem.engines.sklearn_fits import Fits
 from tandem.model_keys import GridPoint, Solver
 from tandem.oracle import cross_validate
+from tandem.reporting import grid
 from tests.engines.test_answers import SOLVED, check, protocol, table
 from tests.tasks import drive, make_task, synthetic
 
@@ -31,6 +32,18 @@ def test_every_engine_finds_the_truth_along_a_path(engine: str, tmp_path: Path) 
     assert found.best.reg_param >= task.grid[smallest].reg_param
 
 
+def test_a_path_is_drawn_as_curves_over_the_penalty(tmp_path: Path) -> None:
+    synthetic(tmp_path, rows=300, seed=4, files=2)
+    found = drive("scan", table(tmp_path, *protocol(), "model.path=6"))
+    (axes,) = grid(found).axes
+    lines = {str(line.get_label()): line for line in axes.get_lines()}
+    assert [*lines] == [*(f"elastic_net_param {share}" for share in ("0", "0.5", "1")), "chosen"]
+    for place, line in enumerate([*lines.values()][:3]):
+        means = found.scores.rmse_mean[place::3][::-1]
+        np.testing.assert_array_equal(line.get_ydata(), means)
+    assert lines["chosen"].get_xdata() == [found.best.reg_param]
+
+
 def test_nothing_is_left_of_a_lasso_at_the_beginning(tmp_path: Path) -> None:
     synthetic(tmp_path, rows=300, seed=4, files=2)
     words = ("model.path=5", "model.elastic_net_param=[0.2,1]")
@@ -46,11 +59,11 @@ def test_along_a_path_or_one_by_one(*, precompute: bool) -> None:
     x = rng.normal(size=(200, 9))
     x = (x - x.mean(axis=0)) / x.std(axis=0)
     y = x @ rng.normal(size=9) + rng.normal(size=200)
-    grid = [GridPoint(r, a) for r in (0.03, 1.0, 0.2) for a in (0.0, 0.5, 1.0)]
+    points = [GridPoint(r, a) for r in (0.03, 1.0, 0.2) for a in (0.0, 0.5, 1.0)]
     fits = Fits(x, y, Solver(1e-12, 100_000, precompute=precompute))
-    along = dict(fits.along(grid))
+    along = dict(fits.along(points))
     assert sorted(along) == [*range(9)]
-    for place, point in enumerate(grid):
+    for place, point in enumerate(points):
         one = fits.at(point)
         np.testing.assert_allclose(along[place].weights, one.weights, atol=1e-7)
         assert along[place].intercept == pytest.approx(one.intercept, abs=1e-9)
@@ -61,9 +74,9 @@ def test_fits_that_stop_too_early_are_counted_on_a_path() -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(50, 5)) + 3.0 * rng.normal(size=(50, 1))
     x = (x - x.mean(axis=0)) / x.std(axis=0)
-    grid = [GridPoint(r, 1.0) for r in (1e-3, 1e-4, 1e-5)]
+    points = [GridPoint(r, 1.0) for r in (1e-3, 1e-4, 1e-5)]
     fits = Fits(x, x @ rng.normal(size=5), Solver(1e-14, 2, precompute=False))
-    assert len([*fits.along(grid)]) == 3
+    assert len([*fits.along(points)]) == 3
     assert fits.unconverged == 3
 
 

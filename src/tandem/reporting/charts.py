@@ -3,27 +3,39 @@
 import io
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
+from itertools import cycle
 from statistics import median
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from tandem.comparison import Comparison
 from tandem.engines import color as color_of
 from tandem.records import STAGES
 from tandem.results import Result
+from tandem.scores import standard_error
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _LINE = "#555555"
 _BINS = 50
+_CURVE = 4  # penalties that make one
 _STYLES = ("-", "--", ":", "-.")
 _STAGES = ("#9d9d9d", "#d4a373", "#72b7b2", "#eeca3b", "#4c78a8", "#ff9da6")  # of the stages
 
 
 def grid(result: Result) -> "Figure":
-    """Held-out RMSE of every fold (dots) and its mean (line) by grid point."""
+    """Held-out RMSE of every fold (dots) and its mean (line) by grid point.
+
+    Of four penalties or more: the mean over reg_param, a line for every elastic_net_param.
+    """
     figure = _figure(7, 4)
     axes = figure.subplots()
+    if len({point.reg_param for point in result.task.grid}) >= _CURVE:
+        _curves(axes, result)
+        return figure
     positions = range(len(result.task.grid))
     color = color_of(result.engine)
     for fold in range(result.task.folds.k):
@@ -38,6 +50,29 @@ def grid(result: Result) -> "Figure":
     axes.set_ylabel(f"held-out RMSE of {result.task.dataset.target.name}")
     axes.legend()
     return figure
+
+
+def _curves(axes: "Axes", result: Result) -> None:
+    """With a band of one standard error about that of the chosen elastic_net_param."""
+    points, means, best = result.task.grid, result.scores.rmse_mean, result.best
+    color = color_of(result.engine)
+    shares = dict.fromkeys(point.elastic_net_param for point in points)
+    for share, style in zip(shares, cycle(_STYLES), strict=False):
+        places = [g for g, point in enumerate(points) if point.elastic_net_param == share]
+        places.sort(key=lambda place: points[place].reg_param)
+        penalties = [points[place].reg_param for place in places]
+        label = f"elastic_net_param {share:g}"
+        axes.plot(penalties, means[places], style, color=color, label=label)
+        if share == best.elastic_net_param:
+            error = np.array([standard_error(result.scores.rmse[:, place]) for place in places])
+            low, high = means[places] - error, means[places] + error
+            axes.fill_between(penalties, low, high, color=color, alpha=0.2, linewidth=0)
+    axes.plot(best.reg_param, means[result.scores.best], "o", color=color, label="chosen")
+    least = min((point.reg_param for point in points if point.reg_param > 0), default=1.0)
+    axes.set_xscale("symlog", linthresh=least)
+    axes.set_xlabel("reg_param")
+    axes.set_ylabel(f"held-out RMSE of {result.task.dataset.target.name}, mean over folds")
+    axes.legend()
 
 
 def stages(found: Comparison) -> "Figure":
