@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
-from tandem.cleaning import feature_counts
 from tandem.dataset import floats
 from tandem.model import encoded, indices
 from tandem.records import Array
@@ -108,9 +107,7 @@ def _collinear(result: Result) -> Iterator[str]:
     fold, worst = max(designs, key=lambda d: (d[1].missing, d[1].condition), default=(0, None))
     if worst is None or not (worst.missing or worst.condition > NEARLY):
         return
-    levels = {name: len(listed) for name, listed in result.model.levels.items()}
-    counts = feature_counts(result.plan, levels, result.task.cleaning.max_levels)
-    columns = zip(result.plan.used, counts, strict=True)
+    columns = zip(result.plan.used, result.sums.features, strict=True)
     names = [column.name for column, features in columns for _ in range(features)]
     tied = [_listed([*dict.fromkeys(names[place] for place in group)]) for group in worst.groups]
     who = "; ".join(tied[:_GROUPS])

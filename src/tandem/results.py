@@ -40,7 +40,8 @@ class ErrorSums:
     known; `sae[f, g]`: sum of absolute errors, in units of the target, if asked for;
     `slopes[f, g, j]`: coefficients in raw units, shape (k, points, p), where known; `gaps[f, g]`:
     the duality gap at which a fit stopped, as the solver tells it, in shares of the mean square of
-    the target about its mean; NaN where it does not iterate.
+    the target about its mean; NaN where it does not iterate. `features`: how many every column of
+    the regression is, levels that only the hold-out has among them.
     """
 
     sse: Array
@@ -52,6 +53,7 @@ class ErrorSums:
     designs: tuple[Design, ...] = ()
     slopes: Array | None = None
     gaps: Array | None = None
+    features: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Spark: repartition, cache, StringIndexer, StandardScaler, LinearRegression, CrossValidator."""
 
+from dataclasses import replace
 from typing import Any
 
 import narwhals as nw
@@ -98,7 +99,8 @@ class Engine:
         rows = np.array(n_test, dtype=np.float64)[:, None]
         sse = metrics[:, :, 0] ** 2 * rows
         sae = metrics[:, :, 1] * rows if self.task.mae else None
-        return ErrorSums(sse, sst[:k], n_train, n_test, sae=sae, slopes=np.array(slopes))
+        sums = ErrorSums(sse, sst[:k], n_train, n_test, sae=sae, slopes=np.array(slopes))
+        return replace(sums, features=self._features)
 
     def refit(self, point: GridPoint) -> LinearModel:
         estimator, grid = self._search()

@@ -129,7 +129,9 @@ class Engine:
                 advance(1)
             self._unconverged += fits.unconverged
         known = tuple(designs.values())
-        return ErrorSums(*(sse, sst, n_train, n_test, self._unconverged, sae, known, slopes, gaps))
+        features = tuple(span.stop - span.start for span in self._spans.values())
+        found = sse, sst, n_train, n_test, self._unconverged, sae, known, slopes, gaps
+        return ErrorSums(*found, features=features)
 
     def refit(self, point: GridPoint) -> LinearModel:
         train = self._trained_on(-1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tandem.cleaning import feature_counts, spans
+from tandem.cleaning import features_of, spans
 from tandem.dataset import has_checksums
 from tandem.records import Action
 from tandem.redaction import redacted
@@ -60,42 +60,39 @@ def coefficients(result: Result) -> "pd.DataFrame":
     """
     import pandas as pd  # noqa: PLC0415 - slow, and the answer stands before
 
-    rows, slopes, best = dict[str, list[float]](), result.sums.slopes, result.scores.best
+    slopes, best = result.sums.slopes, result.scores.best
     folds = [] if slopes is None else [f"fold_{fold}" for fold in range(len(slopes))]
     unknown = [np.nan] * len(folds)
-    counts = features_by_column(result)
-    for column, span in zip(result.plan.used, spans(counts), strict=True):
-        name = column.name
+    names, rows, places = list[str](), list[list[float]](), list[int]()
+    for column, span in zip(result.plan.used, spans(result.sums.features), strict=True):
         if column in result.plan.one_hot:
-            effects = _effects(result, name, span)
-            rows |= {f"{name}={level}": [b, *unknown] for level, b in effects}
+            found = [*_effects(result, column.name)]
+            names += [f"{column.name}={level}" for level, _ in found]
+            rows += [[effect, *unknown] for _, effect in found]
+            places += range(span.start, span.start + len(found))
         else:
             by_fold = [] if slopes is None else slopes[:, best, span.start].tolist()
-            rows[name] = [result.model.coefficients[name], *by_fold]
-    found = pd.DataFrame([*rows.values()], columns=["coefficient", *folds])
-    found.insert(0, "feature", [*rows])
-    told = result.facts.inference
-    if told and len(told.errors) == len(found):
+            names.append(column.name)
+            rows.append([result.model.coefficients[column.name], *by_fold])
+            places.append(span.start)
+    table = pd.DataFrame(rows, columns=["coefficient", *folds])
+    table.insert(0, "feature", names)
+    if told := result.facts.inference:
         from scipy.special import stdtrit  # noqa: PLC0415 - slow, and the answer stands before
 
-        away = stdtrit(max(told.degrees, 1), 0.975) * told.errors
-        found["standard_error"] = told.errors
-        found["low_95"], found["high_95"] = found.coefficient - away, found.coefficient + away
-        found["partial_r2"] = told.partial_r2
-    return found
+        errors = told.errors[places]
+        away = stdtrit(max(told.degrees, 1), 0.975) * errors
+        table["standard_error"] = errors
+        table["low_95"], table["high_95"] = table.coefficient - away, table.coefficient + away
+        table["partial_r2"] = told.partial_r2[places]
+    return table
 
 
-def features_by_column(result: Result) -> tuple[int, ...]:
-    """How many features every column of the regression is."""
-    levels = {name: len(listed) for name, listed in result.model.levels.items()}
-    return feature_counts(result.plan, levels, result.task.cleaning.max_levels)
-
-
-def _effects(result: Result, name: str, span: slice) -> Iterator[tuple[str, float]]:
+def _effects(result: Result, name: str) -> Iterator[tuple[str, float]]:
     """Every level that has a feature, then the others, with its coefficient."""
     levels, values = result.model.levels[name], result.model.encodings[name]
     most = result.task.cleaning.max_levels
-    for place in range(span.stop - span.start):
+    for place in range(features_of(len(levels), most)):
         missing = levels[place] is None
         level = "(others)" if place == most else "(missing)" if missing else str(levels[place])
         yield level, values[place]

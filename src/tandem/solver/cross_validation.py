@@ -1,6 +1,7 @@
 """Every fold and grid point from the moments; rows are asked for only where digits are missing."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -70,7 +71,8 @@ def cross_validate(
         sae = absolute if mae else None
     n_train = folding.scheme.n_train(folding.rows)
     known = tuple(designs), np.stack(slopes)
-    return ErrorSums(sse, sst, n_train, tuple(n_test), unsolved, sae, *known)
+    found = ErrorSums(sse, sst, n_train, tuple(n_test), unsolved, sae, *known)
+    return replace(found, features=folding.by_column)
 
 
 class Refitted(NamedTuple):

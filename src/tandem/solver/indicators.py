@@ -52,11 +52,13 @@ class Indicators:
         self.size = 0
         for c in protocol.one_hot:
             # Of the hold-out too: a level that stands in it alone is a feature that is always 0.
-            seen = len(np.unique(ranked.categories[c].level))
+            # Dropped rows are among the keys, with no row.
+            category = ranked.categories[c]
+            seen = len(np.unique(category.level[category.sums[:, 0] > 0.0]))
             count = features_of(seen, protocol.max_levels)
             # A level that the training set has not: a feature that is 0 in all of it, or the last.
             places = np.minimum(indices[c].ranks, count - 1)
-            levels = ranked.categories[c].levels
+            levels = category.levels
             if (summed := moments.categories[c].levels) != levels:
                 at = {level: place for place, level in enumerate(levels)}
                 known = np.array([at.get(level, -1) for level in summed])

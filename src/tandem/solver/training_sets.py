@@ -113,6 +113,11 @@ class Folding:
         return self._split(-1, self.scheme.holdout)
 
     @property
+    def by_column(self) -> tuple[int, ...]:
+        """How many features every column of the regression is."""
+        return tuple(span.stop - span.start for span in self._spans)
+
+    @property
     def rows(self) -> list[int]:
         """Rows of every part."""
         found: list[int] = self._moments.rows.tolist()

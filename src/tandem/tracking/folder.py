@@ -26,7 +26,6 @@ from tandem.reporting import (
     cleaning_json,
     coefficients,
     encodings,
-    features_by_column,
     fold_metrics,
     folds_table,
     grid,
@@ -103,7 +102,7 @@ def write_record(folder: Path, result: Result, record: Record, config_yaml: str)
         table(result).to_csv(path, index=False, lineterminator="\n", na_rep="nan")
     _place(folder, _GRID).write_bytes(png(grid(result)))
     fits = [of if of is not None else np.empty(0) for of in (result.sums.slopes, result.sums.gaps)]
-    np.savez(folder / _FITS, slopes=fits[0], gaps=fits[1], features=features_by_column(result))
+    np.savez(folder / _FITS, slopes=fits[0], gaps=fits[1], features=result.sums.features)
     (folder / _MODEL).write_text(to_json(result.model), encoding="utf-8")
     (folder / _DATASET).write_text(json.dumps(_dataset(result, record)), encoding="utf-8")
     (folder / _RECORD).write_text(json.dumps(asdict(record), indent=1), encoding="utf-8")

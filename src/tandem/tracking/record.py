@@ -11,7 +11,7 @@ from tandem.engines import color
 from tandem.machine import machine_name
 from tandem.records import Action
 from tandem.redaction import shown
-from tandem.reporting import features_by_column, run_note
+from tandem.reporting import run_note
 from tandem.results import Result
 from tandem.scores import of_hold_out
 
@@ -75,7 +75,7 @@ def _metrics(result: Result) -> dict[str, Any]:
         **result.times,
         **{f"data/{name}": count for name, count in ledger.items()},
         "data/scans": facts.scans,
-        "data/features": sum(features_by_column(result)),
+        "data/features": sum(result.sums.features),
         "data/levels": sum(map(len, result.model.levels.values())),
         "data/columns_dropped": len(result.plan.columns(Action.DROP_COLUMN)),
         "memory/peak_mb": result.peak_mb,
