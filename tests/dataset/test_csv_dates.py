@@ -116,16 +116,10 @@ def test_what_is_no_date_is_refused_wherever_it_stands(
         assert left.rejects[0].line == row + 2
 
 
-WAYS = {
-    "%d.%m.%Y": "%d.%m.%Y",
-    "%m/%d/%Y": "%m/%d/%Y",
-    "%d %b %Y": "%d %b %Y",
-    "%m/%d/%Y %I:%M %p": "%m/%d/%Y %I:%M %p",
-    "%d-%b-%y": "%d-%b-%y",
-}
+WAYS = ("%d.%m.%Y", "%m/%d/%Y", "%d %b %Y", "%b %d %Y", "%m/%d/%Y %I:%M %p", "%d-%b-%y")
 
 
-@pytest.mark.parametrize("form", [*WAYS])
+@pytest.mark.parametrize("form", WAYS)
 def test_dates_that_are_written_in_another_way_are_refused_with_the_key(
     tmp_path: Path, form: str
 ) -> None:
@@ -142,6 +136,12 @@ def test_dates_that_are_written_in_another_way_are_refused_with_the_key(
     source = dataset.features[0].source
     assert source
     assert source.form == form
+
+
+def test_where_no_common_way_fits_none_is_said_to(tmp_path: Path) -> None:
+    path = write(tmp_path, lambda row: when(row).strftime("%d/%m/%Y %H:%M Uhr"))
+    with pytest.raises(DataError, match=r"holds dates.* with its own format, in the words of strp"):
+        opened(path)
 
 
 def test_two_ways_that_fit_are_both_named(tmp_path: Path) -> None:

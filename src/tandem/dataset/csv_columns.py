@@ -84,8 +84,11 @@ class Remark:
             return f"{place}: the target holds {self.form} -> {_keys(self.form, self.cell)}"
         step = _keys(self.form, self.cell)
         if self.form == _DATES:
-            ways = [*self.ways][:2] or ["%d.%m.%Y"]
+            ways = [*self.ways][:2]
             step = " or ".join(_dates_as(self.column, way, spelling) for way in ways)
+            if not ways:
+                example = _dates_as(self.column, "%d.%m.%Y", spelling)
+                step = f"{example} with its own format, in the words of strptime"
             found = "the column holds dates, and not as 2020-01-31"
         else:
             found = f"the column holds {self.form}, read as a category with {self.levels}"

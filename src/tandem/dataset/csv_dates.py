@@ -31,7 +31,7 @@ _WORDS = {DATE: "date", ZONED: "date with a time zone", TIME: "time of day"}
 _COMMON = (
     *("%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%Y/%m/%d", "%d-%m-%Y", "%m-%d-%Y", "%Y.%m.%d"),
     *("%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d %b %Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y"),
-    *("%d-%b-%y", "%d-%b-%Y", "%Y-%m-%d"),
+    *("%d-%b-%y", "%d-%b-%Y", "%b %d %Y", "%B %d %Y", "%Y %b %d", "%Y-%m-%d"),
 )
 _CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S")
 _TRIED = 1000
