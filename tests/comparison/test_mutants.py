@@ -304,7 +304,7 @@ SHARED: dict[str, Patched] = {
     "the folds of every engine": other_folds,
     "the judge": lambda: patch(
         "tandem.comparison.spot.judge",
-        lambda sums: replace(scores.judge(sums), r2=scores.judge(sums).r2 * 0.9),
+        lambda *of: replace(scores.judge(*of), r2=scores.judge(*of).r2 * 0.9),
     ),
     "a gap is predicted as 0": lambda: patch(
         "tandem.model._numbers", lambda cells, _mean: cells.astype(float).fillna(0.0).to_numpy()

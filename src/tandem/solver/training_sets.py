@@ -82,6 +82,7 @@ class Folding:
         self._indices = fit_indices(ranked, training=training)
         self._indicators = Indicators(moments, ranked, self._indices, protocol)
         self._spans, self._sets, self._places = self._indicators.features(vector)
+        self.by_column = tuple(span.stop - span.start for span in self._spans)  # features of each
         self.features = len(self._places)
         sums = index_sums(moments, self._indices, protocol.one_hot)
         if moments.counted:
@@ -111,11 +112,6 @@ class Folding:
     def whole(self) -> Split:
         """All rows as the training set but the hold-out, which is held out, if there is one."""
         return self._split(-1, self.scheme.holdout)
-
-    @property
-    def by_column(self) -> tuple[int, ...]:
-        """How many features every column of the regression is."""
-        return tuple(span.stop - span.start for span in self._spans)
 
     @property
     def rows(self) -> list[int]:
