@@ -72,7 +72,7 @@ def _weak(result: Result) -> Iterator[str]:
     """Where no penalty of the grid is anything against the target."""
     penalties = {point.reg_param for point in result.task.grid}
     largest = max(penalties)
-    target = float(np.sqrt(result.sums.sst.sum() / sum(result.sums.n_test)))
+    target = _deviation(result)
     if len(penalties) > 1 and largest < _WEAK * target:
         yield (
             f"reg_param {largest:g}, the largest of the grid, is nothing against the target, whose "
@@ -81,11 +81,15 @@ def _weak(result: Result) -> Iterator[str]:
         )
 
 
+def _deviation(result: Result) -> float:
+    """Of the target about the mean of each fold, over the held-out rows."""
+    return float(np.sqrt(result.sums.sst.sum() / sum(result.sums.n_test)))
+
+
 def _folds(result: Result) -> Iterator[str]:
     scores = result.scores
     mean, deviation = scores.rmse_mean[scores.best], scores.rmse_std[scores.best]
-    target = np.sqrt(result.sums.sst.sum() / sum(result.sums.n_test))
-    if deviation > _SPREAD * mean and mean > _ROUNDING * target:
+    if deviation > _SPREAD * mean and mean > _ROUNDING * _deviation(result):
         yield (
             f"RMSE differs between folds by {deviation / mean:.0%} of its mean (standard "
             "deviation) -> compare models with care; look for outliers, or use more rows"

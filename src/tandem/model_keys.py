@@ -4,9 +4,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Annotated
 
-from tandem.rules import Listed, Rule, at_least, fraction, not_empty
-
-Count = Annotated[int, at_least(1)]
+from tandem.rules import Count, Listed, Rule, at_least, fraction, not_empty
 
 # A path's penalties, in deviations of the target: none is more use than the first, for a lasso.
 _LARGEST, _SMALLEST = 10.0, 1e-4

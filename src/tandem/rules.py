@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
-from typing import Any
+from typing import Annotated, Any
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,9 @@ def at_least(least: float, next_step: str = "") -> Rule:
     """A number from `least` on."""
     step = f" -> {next_step}" if next_step else ""
     return Rule(lambda value: least <= value < inf, f"must be at least {least}{step}")
+
+
+Count = Annotated[int, at_least(1)]
 
 
 def fraction(what: str) -> Rule:

@@ -35,10 +35,16 @@ def winner(rmse: Array, grid: Sequence[GridPoint], choose: Choose) -> int:
     best = int(np.argmin(means))
     if choose is Choose.BEST:
         return best
-    limit = means[best] + standard_error(rmse[:, best])
-    share = grid[best].elastic_net_param
-    near = [g for g, p in enumerate(grid) if p.elastic_net_param == share and means[g] <= limit]
+    most, share = limit(rmse), grid[best].elastic_net_param
+    near = [g for g, p in enumerate(grid) if p.elastic_net_param == share and means[g] <= most]
     return max(near, key=lambda g: float(grid[g].reg_param))
+
+
+def limit(rmse: Array) -> float:
+    """The smallest mean RMSE over folds and one standard error; `rmse`: shape (k, points)."""
+    means = rmse.mean(axis=0)
+    best = int(np.argmin(means))
+    return float(means[best]) + standard_error(rmse[:, best])
 
 
 def standard_error(rmse: Array) -> float:

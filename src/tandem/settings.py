@@ -14,9 +14,8 @@ from tandem import rules
 from tandem.fold_keys import Folds
 from tandem.model_keys import ModelKeys
 from tandem.parts import DatePart
-from tandem.rules import Listed, at_least, fraction, not_empty, one_character
+from tandem.rules import Count, Listed, at_least, fraction, not_empty, one_character
 
-Count = Annotated[int, at_least(1)]
 Seed = Annotated[int, at_least(0)]
 Fraction = Annotated[float, fraction("a fraction of rows")]
 Words = Annotated[tuple[str, ...], Listed()]

@@ -9,7 +9,7 @@ import numpy as np
 from tandem.model_keys import GridPoint
 from tandem.records import Array
 from tandem.results import LinearModel
-from tandem.scores import standard_error
+from tandem.scores import limit
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,5 @@ class Answer:
         To within `room`; `places`: of the points in the grid.
         """
         rmse = self.metrics["rmse"]
-        means = rmse.mean(axis=0)
-        best = int(means.argmin())
-        limit = means[best] + standard_error(rmse[:, best])
-        return bool(np.min(np.abs(means[[*places]] - limit)) <= room)
+        means = rmse[:, [*places]].mean(axis=0)
+        return bool(np.min(np.abs(means - limit(rmse))) <= room)

@@ -54,7 +54,7 @@ def matching(key: str, patterns: Iterable[str], schema: pa.Schema) -> set[str]:
     found: set[str] = set()
     for pattern in patterns:
         if pattern.startswith(_TYPE) and pattern not in names:
-            some = [f.name for f in schema if _type_of(f.type) == pattern.removeprefix(_TYPE)]
+            some = [f.name for f in schema if type_of(f.type) == pattern.removeprefix(_TYPE)]
         else:
             some = [name for name in names if fnmatchcase(name, pattern)]
         if pattern not in names and not some:
@@ -66,18 +66,22 @@ def matching(key: str, patterns: Iterable[str], schema: pa.Schema) -> set[str]:
 def _told(pattern: str, schema: pa.Schema) -> str:
     """What is not there, and what is."""
     if pattern.startswith(_TYPE):
-        there = {_type_of(field.type) for field in schema}
+        there = {type_of(field.type) for field in schema}
         known = [f"{_TYPE}{one}" for one in _TYPES if one in there]
         return f"of '{pattern}'{nearest(pattern, known)} -> some of {', '.join(known)}"
     return f"'{pattern}'{nearest(pattern, schema.names)} -> some of {', '.join(schema.names)}"
 
 
-def _type_of(kind: pa.DataType) -> str:
-    """One of `_TYPES`; empty for what no run reads."""
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
+def type_of(kind: pa.DataType) -> str:
+    """One of number, text, boolean and date; empty for what no run reads.
+
+    A column of nothing but gaps is numbers, one of codes is text or nothing.
+    """
     types = pa.types
-    if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
+    if types.is_dictionary(kind):
+        return "text" if is_text(kind.value_type) else ""
+    exact = types.is_null(kind) or types.is_integer(kind) or types.is_decimal(kind)
+    if exact or types.is_floating(kind):
         return "number"
     if types.is_boolean(kind):
         return "boolean"
@@ -96,7 +100,7 @@ def as_text(schema: pa.Schema, named: Sequence[str], coded: Iterable[str]) -> pa
         if name not in schema.names:
             raise DataError(f"dataset.text: there is no column {_told(name, schema)}")
         kind = schema.field(name).type
-        if not pa.types.is_integer(kind) and _type_of(kind) not in {"text", "boolean"}:
+        if not pa.types.is_integer(kind) and type_of(kind) not in {"text", "boolean"}:
             raise DataError(
                 f"dataset.text: column '{name}' holds {kind}: only whole numbers can be text -> "
                 "store it as text"

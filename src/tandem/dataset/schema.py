@@ -10,10 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tandem.dataset.chosen import matching
-from tandem.dataset.dates import is_date, is_seconds
+from tandem.dataset.chosen import matching, type_of
 from tandem.dataset.overrides import override
-from tandem.dataset.parquet import is_text, places, read_columns, united
+from tandem.dataset.parquet import places, read_columns, united
 from tandem.errors import DataError
 from tandem.parts import Part
 from tandem.records import Column, Kind, Source
@@ -27,6 +26,8 @@ TOO_LARGE = (
 )
 # What pandas calls an index without a name in the file.
 _NAMELESS_INDEX = re.compile(r"__index_level_\d+__")
+
+_KINDS = {"number": Kind.NUMERIC, "text": Kind.CATEGORICAL, "boolean": Kind.CATEGORICAL}
 
 
 def saved_index(schemas: Iterable[pa.Schema], target: str | None) -> list[str]:
@@ -111,14 +112,14 @@ def stand_in(schema: pa.Schema, include: Sequence[str], exclude: Sequence[str]) 
     """The first column of numbers among those that are read; None: there is none."""
     gone, some = matching("exclude", exclude, schema), matching("include", include, schema)
     read = (n for n in schema.names if n in (some or schema.names) and n not in gone)
-    return next((n for n in read if _kind_of(schema.field(n).type) is Kind.NUMERIC), None)
+    return next((n for n in read if type_of(schema.field(n).type) == "number"), None)
 
 
 def unread(schema: pa.Schema, names: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Those of `names` that are neither numbers, text nor dates, with a line on each."""
     for name in names:
         kind = schema.field(name).type
-        if _kind_of(kind) is None and not (is_date(kind) or is_seconds(kind)):
+        if not type_of(kind):
             told = (
                 f"column '{name}' holds {kind}: a run refuses it, only numbers, text, booleans, "
                 f"dates and times are read -> convert it, or {override('exclude', [name])}"
@@ -138,7 +139,8 @@ def columns_of(
     `forms`: how raw dates are written, as in `Source`. Raises DataError, which names all of them,
     where types are neither number, text nor date, and where two columns get one name.
     """
-    kinds = {name: _kind_of(schema.field(name).type) for name in names if name not in dates}
+    plain = (name for name in names if name not in dates)
+    kinds = {name: _KINDS.get(type_of(schema.field(name).type)) for name in plain}
     if odd := [name for name, kind in kinds.items() if kind is None]:
         raise DataError(
             f"column '{odd[0]}' holds {schema.field(odd[0]).type}: only numbers, text, booleans, "
@@ -158,21 +160,6 @@ def columns_of(
             kind = kinds.get(name) or Kind.NUMERIC
             found[full] = Column(f"c{len(found)}", full, kind, source)
     return [*found.values()]
-
-
-def _kind_of(kind: pa.DataType) -> Kind | None:
-    """None where a type is neither number nor text; a column of nothing but gaps is numbers."""
-    if pa.types.is_null(kind):
-        return Kind.NUMERIC
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    elif pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        return Kind.NUMERIC
-    elif pa.types.is_boolean(kind):
-        return Kind.CATEGORICAL
-    if is_text(kind):
-        return Kind.CATEGORICAL
-    return None
 
 
 def check_numbers(file: Path, footer: pq.FileMetaData, names: Iterable[str]) -> None:

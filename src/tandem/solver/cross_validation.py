@@ -85,7 +85,8 @@ class Refitted(NamedTuple):
 def refit(folding: Folding, plan: Plan, point: GridPoint) -> Refitted:
     """The model of `point` on all rows. Raises DigitsLostError as `cross_validate` does."""
     split = folding.whole()
-    slopes = _fit(split.train, [point], rounded=folding.rounded).slopes[0]
+    fitted = _fit(split.train, [point], rounded=folding.rounded)
+    slopes = fitted.slopes[0]
     rounded = slopes.rounded()
     levels = {
         column.name: tuple(None if names[i] == MISSING else names[i] for i in order.tolist())
@@ -102,7 +103,9 @@ def refit(folding: Folding, plan: Plan, point: GridPoint) -> Refitted:
         encodings={plan.categorical[c].name: e for c, e in split.encodings.items()} | effects,
         sources=plan.sources,
     )
-    return Refitted(model, inference(split.train, penalised=point.reg_param > 0.0))
+    return Refitted(
+        model, inference(fitted.standard, split.train.rows, penalised=point.reg_param > 0.0)
+    )
 
 
 def hold_out(folding: Folding, point: GridPoint, sum_errors: SumErrors) -> ErrorSums | None:

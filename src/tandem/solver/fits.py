@@ -31,6 +31,7 @@ class Fitted:
     slopes: DoubleDouble
     solution: Solution
     design: Design
+    standard: Standard
 
 
 def fit(train: Normal, grid: Sequence[GridPoint]) -> Fitted:
@@ -42,7 +43,7 @@ def fit(train: Normal, grid: Sequence[GridPoint]) -> Fitted:
     groups = tuple(group for group in groups if not _of_one(group, train.sets))
     features = len(standard.varies) - len(standard.rank.sets)
     design = Design(features, solution.rank, solution.condition, groups)
-    return Fitted(standard.raw(solution.weights), solution, design)
+    return Fitted(standard.raw(solution.weights), solution, design, standard)
 
 
 def errors(test: Normal, slopes: Array) -> tuple[Array, Array]:

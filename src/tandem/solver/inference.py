@@ -3,7 +3,6 @@
 import numpy as np
 
 from tandem.results import Inference
-from tandem.solver.splits import Normal
 from tandem.solver.standard import Standard
 
 _EPSILON = float(np.finfo(np.float64).eps)
@@ -11,8 +10,8 @@ _MOST = 1000  # features: more are factorised in seconds
 _EXACT = 1e-13  # share of the target's variance that rounding leaves of an exact fit
 
 
-def inference(train: Normal, *, penalised: bool) -> Inference | None:
-    """Classical inference of least squares on the standardised features of a training set.
+def inference(standard: Standard, rows: int, *, penalised: bool) -> Inference | None:
+    """Classical inference of least squares on a training set of so many `rows`, `standard`.
 
     With G = Z'Z/n, c = Z'y/n, w = G^+ c, r the rank of G and d = n - 1 - r degrees of freedom:
     s^2 = n (y'y/n - w'c) / d; the standard error of b_j is s sqrt(G^+_jj / n) / s_j; with t_j the
@@ -22,7 +21,6 @@ def inference(train: Normal, *, penalised: bool) -> Inference | None:
     more than 1,000 features. (T. Hastie, R. Tibshirani, J. Friedman, The elements of statistical
     learning, 2009, section 3.2.)
     """
-    standard = Standard.of(train)
     features, varies = standard.features, standard.varies
     if len(varies) > _MOST:
         return None
@@ -36,7 +34,7 @@ def inference(train: Normal, *, penalised: bool) -> Inference | None:
     own = np.sum(vectors[:, ~kept] ** 2, axis=1) <= rounding**2
     inverse = (vectors[:, kept] / values[kept]) @ vectors[:, kept].T
     weights = inverse @ standard.xy.hi
-    degrees = train.rows - 1 - rank
+    degrees = rows - 1 - rank
     left = max(standard.yy - float(weights @ standard.xy.hi), 0.0)
     errors, partial = np.full((2, features), np.nan)
     if degrees > 0 and left > _EXACT * standard.yy:
