@@ -4,7 +4,6 @@ It shares no code with the engines: of the package it knows only the question (`
 """
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from tandem.oracle_dates import in_utc, read_off
 from tandem.oracle_folds import HELD_OUT, parts_of, trained_on
-from tandem.oracle_line import fit
+from tandem.oracle_line import fit, mean, total_of, weighed
 from tandem.records import Column, Dataset, Kind, Task
 
 Row = dict[str, Any]
@@ -25,6 +24,7 @@ Array = NDArray[np.float64]
 
 ROW_ID = "\x00row id"  # beside the columns' names in a row: no column is called this
 FOLD_CELL = "\x00fold"  # the same: what stands in the column that folds go by
+WEIGHT = "\x00weight"  # the same: how often the row counts
 MISSING = "\x00missing"  # what a missing category is called where categories are ordered
 
 
@@ -41,6 +41,7 @@ class OracleResult:
     rows_used: int
     rows_dropped_target: int
     rows_dropped_missing: int
+    rows_dropped_weight: int
     cells_imputed: int
     actions: Mapping[str, str]
     rmse: Array
@@ -79,7 +80,9 @@ def read_rows(dataset: Dataset) -> list[Row]:
             row = {column.stored: cells[column.stored] for column in dataset.columns}
             row |= {column.name: value(column, cells[column.stored]) for column in dataset.columns}
             by = dataset.fold_column
-            rows.append({**row, ROW_ID: len(rows), FOLD_CELL: cells[by.name] if by else None})
+            weight = Fraction(cells[dataset.weight.name] if dataset.weight else 1)
+            cell = cells[by.name] if by else None
+            rows.append({**row, ROW_ID: len(rows), FOLD_CELL: cell, WEIGHT: weight})
     return rows
 
 
@@ -123,12 +126,13 @@ def action_of(column: Column, rows: Sequence[Row], task: Task) -> str:
 
 def cross_validate(task: Task) -> OracleResult:
     """rmse = sqrt(sse / n), r2 = 1 - sse / sst, mae = sum |error| / n on held-out rows by fold and
-    grid point; refits.
+    grid point, each row as often as it counts; refits.
     """
     rows = read_rows(task.dataset)
     actions = plan_of(rows, task)
     target = task.dataset.target.name
-    with_target = [row for row in rows if row[target] is not None]
+    counting = [row for row in rows if row[WEIGHT] > 0]
+    with_target = [row for row in counting if row[target] is not None]
     required = [name for name, action in actions.items() if "drop rows" in action]
     used = [row for row in with_target if all(row[name] is not None for name in required)]
     imputed = [name for name, action in actions.items() if action == "impute mean"]
@@ -144,27 +148,30 @@ def cross_validate(task: Task) -> OracleResult:
         test = [row for row in used if parts[row[ROW_ID]] == fold]
         own = task.cleaning.fit_on != "all"
         cleaner = fit_cleaner(train, features, actions, task) if own else on_all
-        x_test, y_test = clean(test, features, cleaner), numbers(test, target)
-        sst = math.fsum((y - mean(y_test)) ** 2 for y in y_test)
-        lines = fit(clean(train, features, cleaner), numbers(train, target), task.grid)
-        for index, line in enumerate(lines):
+        x_test, y_test, v_test = clean(test, features, cleaner), numbers(test, target), counts(test)
+        middle, n = mean(y_test, v_test), float(sum(v_test))
+        sst = weighed(((y - middle) ** 2 for y in y_test), v_test)
+        x = clean(train, features, cleaner)
+        for index, line in enumerate(fit(x, numbers(train, target), task.grid, counts(train))):
             errors = [line.error(x, y) for x, y in zip(x_test, y_test, strict=True)]
-            sse = math.fsum(error**2 for error in errors)
-            rmse[fold, index] = math.sqrt(sse / len(test))
+            sse = weighed((error**2 for error in errors), v_test)
+            rmse[fold, index] = math.sqrt(sse / n)
             r2[fold, index] = 1.0 - sse / sst if sst > 0 else math.nan
-            mae[fold, index] = math.fsum(abs(error) for error in errors) / len(test)
+            mae[fold, index] = weighed(map(abs, errors), v_test) / n
 
-    refits = fit(clean(kept, features, on_all), numbers(kept, target), task.grid)
+    x = clean(kept, features, on_all)
+    refits = fit(x, numbers(kept, target), task.grid, counts(kept))
     held_out = []
     for line in refits if apart else []:
         pairs = zip(clean(apart, features, on_all), numbers(apart, target), strict=True)
-        sse = math.fsum(line.error(x, y) ** 2 for x, y in pairs)
-        held_out.append(math.sqrt(sse / len(apart)))
+        sse = weighed((line.error(x, y) ** 2 for x, y in pairs), counts(apart))
+        held_out.append(math.sqrt(sse / float(sum(counts(apart)))))
     found = [by_column(line.slopes, features, on_all) for line in refits]
     return OracleResult(
         rows_in=len(rows),
         rows_used=len(used),
-        rows_dropped_target=len(rows) - len(with_target),
+        rows_dropped_weight=len(rows) - len(counting),
+        rows_dropped_target=len(counting) - len(with_target),
         rows_dropped_missing=len(with_target) - len(used),
         cells_imputed=sum(row[name] is None for row in used for name in imputed),
         actions=actions,
@@ -208,32 +215,32 @@ def numbers(rows: Iterable[Row], name: str) -> list[float]:
     return [row[name] for row in rows if row[name] is not None]
 
 
-def mean(values: Sequence[float]) -> float:
-    """sum / n, within the values' range: rounding does not make the mean of equals another."""
-    return min(max(math.fsum(values) / len(values), min(values)), max(values))
+def counts(rows: Iterable[Row], name: str | None = None) -> list[Fraction]:
+    """How often the rows count, those in which the column is there."""
+    return [row[WEIGHT] for row in rows if name is None or row[name] is not None]
 
 
 def fit_cleaner(
     rows: Sequence[Row], features: Sequence[Column], actions: Mapping[str, str], task: Task
 ) -> Cleaner:
-    """Means of the values that are there; category -> rank by descending count, ties by text, at
-    most `max_levels` where it tells a 0/1 feature; or (sum of the target + m * mean) / (rows + m)
-    over its rows, m being the smoothing.
+    """Means of the values that are there; category -> rank by descending count (to 12 digits of
+    all), ties by text, at most `max_levels` where it tells a 0/1 feature; or (sum of the target +
+    m * mean) / (rows + m) over its rows, m being the smoothing.
     """
     means, found, unseen, places = {}, {}, {}, {}
     for column in features:
         name = column.name
         if column.kind is Kind.NUMERIC:
-            means[name] = mean(numbers(rows, name))
+            means[name] = mean(numbers(rows, name), counts(rows, name))
             continue
         cells = [MISSING if row[name] is None else row[name] for row in rows]
         if actions[name].startswith("encode"):
-            y = [Fraction(row[task.dataset.target.name]) for row in rows]
-            found[name], unseen[name] = target_means(cells, y, Fraction(task.cleaning.smoothing))
+            y = [Fraction(row[task.dataset.target.name]) * row[WEIGHT] for row in rows]
+            smoothing = Fraction(task.cleaning.smoothing)
+            found[name], unseen[name] = target_means(cells, y, counts(rows), smoothing)
             continue
-        counts = Counter(cells)
-        ranked = sorted(counts)
-        ranked.sort(key=lambda level: -counts[level])  # stable: ties stay in the order above
+        of = total_of(cells, counts(rows))
+        ranked = sorted(sorted(of), key=lambda level: -round(of[level] * 10**12 / sum(of.values())))
         found[name] = {level: float(index) for index, level in enumerate(ranked)}
         unseen[name] = float(len(ranked))
         if actions[name].startswith("a 0/1"):
@@ -245,17 +252,14 @@ def fit_cleaner(
 
 
 def target_means(
-    cells: Sequence[str], y: Sequence[Fraction], smoothing: Fraction
+    cells: Sequence[str], y: Sequence[Fraction], weights: Sequence[Fraction], smoothing: Fraction
 ) -> tuple[dict[str, float], float]:
-    """The smoothed mean target of every category, and the mean of all rows."""
-    middle = sum(y, Fraction()) / len(y)
-    sums: dict[str, Fraction] = {}
-    for cell, value in zip(cells, y, strict=True):
-        sums[cell] = sums.get(cell, Fraction()) + value
-    counts = Counter(cells)
+    """The smoothed mean target of every category, and the mean of all rows; `y`: weighed."""
+    middle = sum(y, Fraction()) / sum(weights)
+    rows = total_of(cells, weights)
     return {
-        cell: float((total + smoothing * middle) / (counts[cell] + smoothing))
-        for cell, total in sums.items()
+        cell: float((total + smoothing * middle) / (rows[cell] + smoothing))
+        for cell, total in total_of(cells, y).items()
     }, float(middle)
 
 

@@ -1,4 +1,4 @@
-"""The oracle's regression: the line of every grid point, by the definition of the objective.
+"""The oracle's sums and regression: the line of every grid point, by the objective's definition.
 
 As all of the oracle, it shares no code with the engines.
 """
@@ -37,31 +37,59 @@ class Line(NamedTuple):
         return float(Fraction(y) - self.y_mean) - math.fsum(map(mul, self.slopes, away))
 
 
-def fit(x: Sequence[Sequence[float]], y: Sequence[float], grid: Iterable[GridPoint]) -> list[Line]:
-    """The line of every grid point, by z_j = (x_j - mean_j) / s_j, or 0 for a constant column."""
-    n = len(y)
-    y_mean, centred = centre(y)
-    deviation = math.sqrt(math.fsum(map(mul, centred, centred)) / n)
+def fit(
+    x: Sequence[Sequence[float]],
+    y: Sequence[float],
+    grid: Iterable[GridPoint],
+    weights: Sequence[Fraction],
+) -> list[Line]:
+    """The line of every grid point, by z_j = (x_j - mean_j) / s_j, or 0 for a constant column.
+
+    `weights`: how often each row counts.
+    """
+    n, v = float(sum(weights)), [float(weight) for weight in weights]
+    y_mean, centred = centre(y, weights)
+    deviation = math.sqrt(math.fsum(map(mul, v, map(mul, centred, centred))) / n)
     means, deviations, z = [], [], []
     for column in zip(*x, strict=True):
-        middle, from_mean = centre(column)
+        middle, from_mean = centre(column, weights)
         means.append(middle)
-        s = math.sqrt(math.fsum(map(mul, from_mean, from_mean)) / n)
+        s = math.sqrt(math.fsum(map(mul, v, map(mul, from_mean, from_mean))) / n)
         deviations.append(s or math.inf)
         z.append([value / deviations[-1] for value in from_mean])
-    gram = np.array([[math.fsum(map(mul, left, right)) / n for right in z] for left in z])
-    xy = np.array([math.fsum(map(mul, column, centred)) / n for column in z])
+    weighed = [[*map(mul, v, column)] for column in z]
+    gram = np.array([[math.fsum(map(mul, left, right)) / n for right in z] for left in weighed])
+    xy = np.array([math.fsum(map(mul, column, centred)) / n for column in weighed])
     lines = []
     for point in grid:
-        weights = minimise(gram, xy, point, deviation or 1.0)
-        slopes = [float(w) / s for w, s in zip(weights, deviations, strict=True)]
+        found = minimise(gram, xy, point, deviation or 1.0)
+        slopes = [float(w) / s for w, s in zip(found, deviations, strict=True)]
         lines.append(Line(y_mean, means, slopes))
     return lines
 
 
-def centre(values: Sequence[float]) -> tuple[Fraction, list[float]]:
+def weighed(values: Iterable[float], weights: Iterable[Fraction]) -> float:
+    """The sum of `values`, each as often as it counts."""
+    return math.fsum(map(mul, values, map(float, weights)))
+
+
+def mean(values: Sequence[float], weights: Sequence[Fraction]) -> float:
+    """sum / n, within the values' range: rounding does not make the mean of equals another."""
+    middle = weighed(values, weights) / float(sum(weights))
+    return min(max(middle, min(values)), max(values))
+
+
+def total_of(cells: Iterable[str], values: Iterable[Fraction]) -> dict[str, Fraction]:
+    """The sum of the `values` of every category."""
+    sums: dict[str, Fraction] = {}
+    for cell, value in zip(cells, values, strict=True):
+        sums[cell] = sums.get(cell, Fraction()) + value
+    return sums
+
+
+def centre(values: Sequence[float], weights: Sequence[Fraction]) -> tuple[Fraction, list[float]]:
     """The mean, not rounded, and the values less it."""
-    middle = sum(map(Fraction, values), Fraction()) / len(values)
+    middle = sum(map(mul, map(Fraction, values), weights), Fraction()) / sum(weights)
     return middle, [float(Fraction(value) - middle) for value in values]
 
 

@@ -103,13 +103,31 @@ class Reject:
 
 
 @dataclass(frozen=True, slots=True)
+class Weights:
+    """How often a row counts: what stands in `column`.
+
+    `per_unit`: the power of ten that makes all of them whole numbers; None: there is none, or
+    their sum would be too large. `total`: their sum.
+    """
+
+    column: Column
+    per_unit: float | None
+    total: float
+
+    @property
+    def unit(self) -> float:
+        """What weights are multiplied by where sums of them are taken."""
+        return self.per_unit or 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Dataset:
     """Parquet files in row-id order, the target and the features, and the digest of the content.
 
     `notes`: what the user should know of how it is read, a line each. `rejected`: bad rows that
     are not in the files; `rejects`: the first of them. `fold_column`: what folds go by, where they
     go by a column; it need not be a feature; `fold_labels`: its values that make a fold each, or
-    with which blocks of time begin.
+    with which blocks of time begin; `weights`: how often a row counts, None: once.
     """
 
     name: str
@@ -122,6 +140,17 @@ class Dataset:
     rejects: tuple[Reject, ...] = ()
     fold_column: Column | None = None
     fold_labels: tuple[str, ...] = ()
+    weights: Weights | None = None
+
+    @property
+    def weight(self) -> Column | None:
+        """The column that says how often a row counts."""
+        return self.weights.column if self.weights else None
+
+    @property
+    def beside(self) -> tuple[Column, ...]:
+        """What is read beside the target and the features, which they may be too."""
+        return tuple(column for column in (self.fold_column, self.weight) if column)
 
     @property
     def rows(self) -> int:
@@ -159,10 +188,14 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The decisions for all features, in their order. A pure function of profile and thresholds."""
+    """The decisions for all features, in their order. A pure function of profile and thresholds.
+
+    `weight`: the column that says how often a row counts; None: every row counts once.
+    """
 
     target: Column
     decisions: tuple[Decision, ...]
+    weight: Column | None = None
 
     def columns(self, *actions: Action) -> tuple[Column, ...]:
         """The features that one of `actions` applies to, in order."""
@@ -222,6 +255,7 @@ class Ledger:
     rows_dropped_missing: int
     cells_imputed: int
     rows_rejected: int = 0
+    rows_dropped_weight: int = 0
     rows_from_cache: int = field(default=0, compare=False)  # how it was found, not what
 
 

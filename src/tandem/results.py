@@ -35,7 +35,8 @@ class ErrorSums:
     Arrays by fold have shape (k,), by fold and grid point (k, points).
     `sse[f, g]`: sum of squared errors of grid point g on fold f, in squared units of the target;
     `sst[f]`: sum of squared deviations of the target from its mean on fold f;
-    `n_train[f]`, `n_test[f]`: rows outside and inside fold f;
+    `n_train[f]`, `n_test[f]`: rows outside and inside fold f, each as often as it counts; all sums
+    are of rows that count so;
     `unconverged`: fits that stopped at the iteration cap, `designs`: of the training sets, where
     known; `sae[f, g]`: sum of absolute errors, in units of the target, if asked for;
     `slopes[f, g, j]`: coefficients in raw units, shape (k, points, p), where known; `gaps[f, g]`:
@@ -46,8 +47,8 @@ class ErrorSums:
 
     sse: Array
     sst: Array
-    n_train: tuple[int, ...]
-    n_test: tuple[int, ...]
+    n_train: tuple[float, ...]
+    n_test: tuple[float, ...]
     unconverged: int = 0
     sae: Array | None = None
     designs: tuple[Design, ...] = ()

@@ -99,6 +99,7 @@ class Files(Spelling):
     name: str | None = None
     path: str | None
     target: str | None
+    weight: str | None = None
     include: Words = ()
     exclude: Words = ()
 
@@ -123,6 +124,7 @@ class Flights:
 
     name: str
     target: str | None
+    weight: str | None = None
     include: Words = ()
     exclude: Words = ()
     rows: Annotated[int, at_least(1, "dataset.rows=100000, or leave it out for all rows")] | None

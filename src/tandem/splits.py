@@ -58,9 +58,9 @@ class Splits:
         """Whether every fold is trained on all parts but its own."""
         return bool(np.array_equal(self.training, _others(self.parts)))
 
-    def n_train(self, rows: Sequence[int]) -> tuple[int, ...]:
+    def n_train(self, rows: Sequence[float]) -> tuple[float, ...]:
         """Rows that every fold is trained on; `rows`: of every part."""
-        found = self.training[:-1] @ np.asarray(rows, dtype=np.int64)
+        found = self.training[:-1] @ np.asarray(rows)
         return tuple(found.tolist())
 
     def sums(self, parts: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,8 @@ from tandem.records import Array, Plan
 MISSING = "\x00missing"
 # Stands for all levels that have no sums of their own.
 REST = "\x00rest"
+# Of all that counts: sums of weights that are nearer to each other are equal.
+_EQUAL = 1e-12
 
 
 def features_of(levels: int, most: int) -> int:
@@ -63,13 +66,25 @@ def spans(features: Iterable[int]) -> tuple[slice, ...]:
     return tuple(slice(*ends) for ends in pairwise(accumulate(features, initial=0)))
 
 
-def frequency_order(levels: Sequence[str], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+def frequency_order(levels: Sequence[str], counts: NDArray[Any]) -> NDArray[np.int64]:
     """Positions of the levels that occur, by descending count, ties by code point.
 
-    `counts`: shape (levels,), rows of every level; the result: shape (levels with a row,).
-    So does Spark's StringIndexer (frequencyDesc), which compares UTF-8 bytes.
+    `counts`: shape (levels,), how often the rows of every level count; the result: shape (levels
+    with a row,). So does Spark's StringIndexer (frequencyDesc), which compares UTF-8 bytes.
     """
     present = np.flatnonzero(counts).tolist()
     present.sort(key=levels.__getitem__)
     by_text = np.array(present, dtype=np.int64)
-    return by_text[np.argsort(-counts[by_text], kind="stable")]
+    return by_text[np.argsort(-comparable(counts[by_text]), kind="stable")]
+
+
+def comparable(counts: NDArray[Any]) -> NDArray[Any]:
+    """`counts` by which levels are ordered: sums of weights to 12 digits of them all.
+
+    What is equal but for rounding, which is another in every order of adding, is equal. Both have
+    shape (levels,).
+    """
+    if counts.dtype != np.float64:
+        return counts
+    unit = float(counts.sum()) * _EQUAL
+    return np.rint(counts / unit) if unit else counts

@@ -15,16 +15,20 @@ _ENCODED = {
 
 
 def decide(
-    target: Column, features: Iterable[Column], profile: Profile, cleaning: Cleaning
+    target: Column,
+    features: Iterable[Column],
+    profile: Profile,
+    cleaning: Cleaning,
+    weight: Column | None = None,
 ) -> Plan:
     """The plan: one decision per feature, from its share of missing cells and the thresholds.
 
-    `features`: in the order of the coefficients; `profile` counts their missing cells by id.
-    Raises ConfigurationError where a column is to be encoded that is no category, DataError where
-    no feature is left.
+    `features`: in the order of the coefficients; `profile` counts their missing cells by id,
+    every row once, whatever its `weight`. Raises ConfigurationError where a column is to be encoded
+    that is no category, DataError where no feature is left.
     """
     found = decisions(features, profile, cleaning)
-    plan = Plan(target, found)
+    plan = Plan(target, found, weight)
     if not plan.used:
         raise DataError(
             f"no feature left: {len(found)} of {len(found)} columns are dropped -> "

@@ -121,9 +121,8 @@ def execute(task: Task, name: str, watch: Stopwatch, display: Display) -> Result
             with display.stage("loading"), watch.stage("load"):
                 engine.load()
             with display.stage("cleaning"), watch.stage("clean"):
-                plan, ledger = engine.prepare(
-                    partial(decide, dataset.target, dataset.features, cleaning=task.cleaning)
-                )
+                asked = partial(decide, dataset.target, dataset.features, weight=dataset.weight)
+                plan, ledger = engine.prepare(partial(asked, cleaning=task.cleaning))
             ledger = replace(
                 ledger, rows_in=ledger.rows_in + dataset.rejected, rows_rejected=dataset.rejected
             )

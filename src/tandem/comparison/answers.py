@@ -16,18 +16,18 @@ from tandem.scores import limit
 class Answer:
     """One run of one engine. `metrics[name]` has shape (folds, grid points).
 
-    `test_rows[f]` and `target_deviation[f]`: rows of fold f and the population standard deviation
-    of the target in it; `cleaning`: the ledger and every decision; `tol`: as asked for, None the
-    default; `features`: how many every column of the regression is; `slopes`: of every training
-    set, shape (folds, grid points, features), and `gaps`, as in `ErrorSums`, where known;
-    `held_out`: the RMSE of `model` on the hold-out, if any.
+    `test_rows[f]` and `target_deviation[f]`: rows of fold f, each as often as it counts, and the
+    population standard deviation of the target in it; `cleaning`: the ledger and every decision;
+    `tol`: as asked for, None the default; `features`: how many every column of the regression is;
+    `slopes`: of every training set, shape (folds, grid points, features), and `gaps`, as in
+    `ErrorSums`, where known; `held_out`: the RMSE of `model` on the hold-out, if any.
     """
 
     engine: str
     turn: int
     grid: tuple[GridPoint, ...]
     metrics: Mapping[str, Array]
-    test_rows: tuple[int, ...]
+    test_rows: tuple[float, ...]
     target_deviation: Array
     cleaning: Mapping[str, Any]
     best: GridPoint

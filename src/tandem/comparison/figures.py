@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tandem.model_keys import GridPoint
 from tandem.records import Array
@@ -58,3 +59,8 @@ def share(difference: Array, allowed: Array) -> Array:
     """difference / allowed; where nothing is allowed 0 or infinite."""
     exact = np.where(difference > 0, np.inf, 0.0)
     return np.where(allowed > 0, difference / np.where(allowed > 0, allowed, 1.0), exact)
+
+
+def near(left: ArrayLike, right: ArrayLike, share: float) -> bool:
+    """Whether both have the same shape, and numbers that differ by `share` of them at most."""
+    return np.shape(left) == np.shape(right) and np.allclose(left, right, rtol=share, atol=0.0)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tandem.comparison.answers import Answer
-from tandem.comparison.figures import Difference, apart, largest, share
+from tandem.comparison.figures import Difference, apart, largest, near, share
 from tandem.comparison.referee import Referee
 from tandem.comparison.tolerances import ROUNDING, stated, tolerance
 from tandem.model import feature, predict
@@ -146,7 +146,7 @@ def certify(
     first = {answer.engine: answer for answer in reversed(answers)}
     pairs = [*combinations([a for a in answers if first[a.engine] is a], 2)]
     pairs += [(first[a.engine], a) for a in answers if first[a.engine] is not a]
-    found = tuple(_pair(left, right, rows, referee) for left, right in pairs)
+    found = tuple(_pair(*pair, rows, referee) for pair in pairs)
     if referee is None:
         return Certificate(found)
     names = [a.engine if first[a.engine] is a else f"{a.engine} (turn {a.turn})" for a in answers]
@@ -189,8 +189,8 @@ def _pair(left: Answer, right: Answer, rows: "pd.DataFrame", referee: Referee | 
         "rows and cleaning": left.cleaning == right.cleaning,
         "grid": left.grid == right.grid,
         "features": left.features == right.features,
-        "folds": left.test_rows == right.test_rows
-        and bool(np.allclose(left.target_deviation, right.target_deviation, rtol=ROUNDING, atol=0)),
+        "folds": near(left.test_rows, right.test_rows, ROUNDING)
+        and near(left.target_deviation, right.target_deviation, ROUNDING),
         "metrics": left.metrics.keys() == right.metrics.keys(),
     }
     differing = [what for what, holds in same.items() if not holds]
@@ -206,7 +206,7 @@ def _pair(left: Answer, right: Answer, rows: "pd.DataFrame", referee: Referee | 
                 allowed = np.where(allowed > 0, _in_units(name, room, left, right), 0.0)
             found.append(largest(name, ours, theirs, allowed, left.grid))
         if left.best == right.best:
-            found += _models(left, right, rows)
+            found += _models(left, right, rows, referee)
         elif not _near_winners(left, right, referee):
             differing.append("winning grid point")
     names = _name(left, right), _name(right, left)
@@ -255,10 +255,13 @@ def _in_units(name: str, room: Array, left: Answer, right: Answer) -> Array:
     return (2.0 * rmse * room + room**2) / variance + rounding
 
 
-def _models(left: Answer, right: Answer, rows: "pd.DataFrame") -> Iterator[Difference]:
+def _models(
+    left: Answer, right: Answer, rows: "pd.DataFrame", referee: Referee | None
+) -> Iterator[Difference]:
     """Predictions of the refitted models on `rows`, then their standardised coefficients."""
     deviation = float(left.target_deviation.mean()) or 1.0
-    allowed = tolerance(left, right, left.best)
+    promised = referee.promised(left) + referee.promised(right) if referee else 0.0
+    allowed = tolerance(left, right, left.best).widened(promised)
     ours, theirs = (predict(answer.model, rows) for answer in (left, right))
     far = float(np.sqrt(np.mean((ours - theirs) ** 2)))
     room = allowed.allowed(np.asarray(deviation), np.asarray(deviation))
@@ -266,9 +269,8 @@ def _models(left: Answer, right: Answer, rows: "pd.DataFrame") -> Iterator[Diffe
     yield Difference("prediction", where, far, far / deviation, float(share(np.asarray(far), room)))
     columns = {n: feature(left.model, rows[n], n) for n in left.model.coefficients}
     deviations = np.array([values.std() for values in columns.values()])
-    lengths = (np.array([*a.model.coefficients.values()]) for a in (left, right))
-    slopes = [length * deviations for length in lengths]
-    each = np.abs(slopes[0] - slopes[1])
+    one, other = (np.array([*a.model.coefficients.values()]) for a in (left, right))
+    each = np.abs(one - other) * deviations
     smallest = _smallest_singular_value(np.array([*columns.values()]), deviations)
     # Of collinear columns only the sum is determined: the predictions above are the judge.
     shares = share(each, room / smallest) if smallest else np.zeros_like(each)

@@ -20,7 +20,7 @@ def prepared(task: Task) -> Iterator[tuple[Any, Plan, Ledger]]:
     try:
         engine.start()
         engine.load()
-        wanted = partial(decide, dataset.target, dataset.features, cleaning=task.cleaning)
-        yield engine, *engine.prepare(wanted)
+        wanted = partial(decide, dataset.target, dataset.features, weight=dataset.weight)
+        yield engine, *engine.prepare(partial(wanted, cleaning=task.cleaning))
     finally:
         engine.close()

@@ -184,14 +184,12 @@ class Referee:
         constant = float((split.centre[-1] - (split.centre[:-1] * slopes).sum(axis=0)).rounded())
         allowed = ROUNDING * deviation + _CANCELLED * cancels
         yield single("intercept", where, model.intercept, constant, allowed)
-        point = penalty(answer.best, deviation)
         far = _distance(standard, slopes[None, :], best[None, :])[0]
         if test := split.test:
             own = float(np.sqrt(errors(test, slopes[None, :])[0][0] / test.rows))
             told = np.nan if answer.held_out is None else answer.held_out
             yield single("RMSE on the hold-out", where, told, own, ROUNDING * own + allowed)
-        unique = all(map(self.unique, range(len(self._designs))))
-        room = _promised(answer, standard, [point], answer.best, unique=unique)[0]
+        room = self.promised(answer)
         yield single("distance of the model from the minimum", where, far, 0.0, room)
         deviations = _deviations(split.train)
         for name in self._one_hot:
@@ -210,6 +208,13 @@ class Referee:
         for name, mean in ours.means.items():
             room = ROUNDING * deviations[self._spans[name].start] + _CANCELLED * abs(mean)
             yield single(f"mean of {name}", where, model.means[name], mean, room)
+
+    def promised(self, answer: Answer) -> float:
+        """How far its model may be from the minimum, in deviations of the target."""
+        standard = Standard.of(self._whole.train)
+        point = penalty(answer.best, standard.target_deviation)
+        unique = all(map(self.unique, range(len(self._designs))))
+        return float(_promised(answer, standard, [point], answer.best, unique=unique)[0])
 
     def _slopes(self, model: LinearModel) -> Array:
         """Of every feature, shape (p,)."""

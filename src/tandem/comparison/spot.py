@@ -45,8 +45,7 @@ def spot_check(task: Task) -> Iterator[Difference]:
         return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.parquet"
-        by = task.dataset.fold_column
-        read = dict.fromkeys((*task.dataset.columns, *([by] if by else [])))
+        read = dict.fromkeys((*task.dataset.columns, *task.dataset.beside))
         names = [column.name for column in read]
         table = sample(task.dataset, names, rows, stored=True)
         table = table.slice(0, rows)

@@ -34,6 +34,7 @@ from tandem.dataset.schema import (
     unread,
     without,
 )
+from tandem.dataset.weights import check_weight, weighed
 from tandem.errors import ConfigurationError, DataError
 from tandem.fold_keys import FoldKind, Folds
 from tandem.machine import marks
@@ -80,6 +81,9 @@ def open_dataset(
         source = replace(source, target=stand_in(schema, source.include, exclude))
     by = fold_column(schema, folds, source.target) if folds else None
     label = by not in matching("include", source.include, schema)
+    if weight := source.weight:
+        check_weight(schema, weight, source.target)
+        exclude.append(weight)
     named = check_names(
         schema, source.target, source.include, [*exclude, by] if by and label else exclude
     )
@@ -103,6 +107,8 @@ def open_dataset(
     notes = (*notes, *named_index(schema, named[1:]))
     if by and label and by not in source.exclude:
         notes = (*notes, f"{by}: folds go by it: no feature -> dataset.include='*' makes it one")
+    if weight:
+        notes = (*notes, f"{weight}: how often a row counts: no feature")
     notes = (*notes, *dates_told(schema, read_off, source.exclude))
     if not converted:
         notes = (*notes, *folder_keys(path, files, schema.names))
@@ -116,6 +122,7 @@ def open_dataset(
         rejected,
         converted.rejects if converted else (),
         as_column(by, columns) if by else None,
+        weights=weighed(files, weight) if weight else None,
     )
     return labelled(dataset, folds) if folds else dataset
 

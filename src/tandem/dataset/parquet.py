@@ -4,6 +4,7 @@ Pages are checked by their checksums where they carry any; a column is found by 
 and all; what pandas noted of its index is left unread, so that a column stays a column.
 """
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -150,6 +151,11 @@ def first_rows(path: str, group: int, names: Sequence[str], rows: int) -> pa.Tab
         some = min(rows, file.metadata.row_group(group).num_rows)
         batch = whole(some, next(file.iter_batches(max(some, 1), [group], names), None))
         return pa.Table.from_batches([batch]).select(names)
+
+
+def read_group(path: str, group: int, names: Sequence[str]) -> pa.Table:
+    """The columns `names` of a row group. Raises DataError as `reading` does."""
+    return first_rows(path, group, names, sys.maxsize)
 
 
 def read_columns(path: "str | Path", names: Sequence[str]) -> pa.Table:

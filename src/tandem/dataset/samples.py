@@ -26,8 +26,7 @@ def sample(
     target; where they are read off others, `stored`: those instead, as the files hold them.
     Raises DataError where a row group cannot be read.
     """
-    by = [dataset.fold_column] if dataset.fold_column else []
-    columns = [c for c in dict.fromkeys((*dataset.columns, *by)) if c.name in names]
+    columns = [c for c in dict.fromkeys((*dataset.columns, *dataset.beside)) if c.name in names]
     read = [*dict.fromkeys(column.stored for column in columns)]
     groups = [*groups_with_rows(file.path for file in dataset.files)]
     places = {int(p) for p in np.linspace(0, len(groups) - 1, min(_SAMPLE_PLACES, len(groups)))}

@@ -1,31 +1,33 @@
 """The unit of a penalty: the target's standard deviation."""
 
-import sys
-
 import numpy as np
 
 from tandem.dataset.dates import read_off
-from tandem.dataset.parquet import first_rows, floats, groups_with_rows
+from tandem.dataset.parquet import floats, groups_with_rows, read_group
 from tandem.records import Dataset
 
 
 def target_deviation(dataset: Dataset) -> float:
-    """s_y = sqrt(sum_i (y_i - mean)^2 / n) of all finite values of the target, in its unit.
+    """s_y = sqrt(sum_i v_i (y_i - mean)^2 / sum_i v_i) of all finite values of the target, in its
+    unit; v_i: how often row i counts.
 
-    Of one column, row group by row group (T. Chan, G. Golub, R. LeVeque, Algorithms for computing
+    Row group by row group (T. Chan, G. Golub, R. LeVeque, Algorithms for computing
     the sample variance, 1983). 1 where the target is constant. Raises DataError where a row group
     cannot be read.
     """
-    target, count = dataset.target, 0
+    target, weight, count = dataset.target, dataset.weight, 0.0
+    names = [*dict.fromkeys(c.stored for c in (target, weight) if c)]
     mean = squares = np.longdouble(0.0)  # whose exponents hold the square of any float64
     for path, group in groups_with_rows(file.path for file in dataset.files):
-        cells = first_rows(path, group, [target.stored], sys.maxsize)[target.stored]
-        values = floats(read_off(cells, target))
-        values = values[np.isfinite(values)].astype(np.longdouble)
-        if len(values):
-            own = values.mean()
-            step, total = own - mean, count + len(values)
-            squares += np.sum((values - own) ** 2) + step**2 * count * len(values) / total
-            mean += step * len(values) / total
+        read = read_group(path, group, names)
+        values = floats(read_off(read[target.stored], target))
+        counts = floats(read[weight.stored]) if weight else np.ones(len(values))
+        there = np.isfinite(values) & (counts > 0.0)
+        if there.any():
+            y, v = (x[there].astype(np.longdouble) for x in (values, counts))
+            own = v @ y / (more := v.sum())
+            step, total = own - mean, count + more
+            squares += v @ (y - own) ** 2 + step**2 * count * more / total
+            mean += step * more / total
             count = total
-    return float(np.sqrt(squares / max(count, 1))) or 1.0
+    return float(np.sqrt(squares / (count or 1.0))) or 1.0

@@ -62,7 +62,8 @@ class Engine:
         dataset = self.task.dataset
         assigned = Assignment(self.task.folds, dataset.rows, dataset.fold_labels)
         rows = loaded.filter(valid_row(plan)).to_native().withColumn(FOLD, fold_of_row(assigned))
-        used = rows.select(*(c.id for c in (plan.target, *plan.used)), FOLD)
+        kept = [FOLD, *([plan.weight.id] if plan.weight else [])]
+        used = rows.select(*(c.id for c in (plan.target, *plan.used)), *kept)
         cleaned = used.na.fill(MISSING, [c.id for c in plan.categorical]).cache()
         cleaned.count()
         self._features = self._counted(cleaned, plan)
@@ -70,7 +71,7 @@ class Engine:
             stages = self._stages(plan)
             self._cleaning = Pipeline(stages=stages).fit(self._trained_on_all(cleaned))
             prepared = self._cleaning.transform(cleaned)
-            prepared = prepared.select(FEATURES, plan.target.id, FOLD).cache()
+            prepared = prepared.select(FEATURES, plan.target.id, *kept).cache()
             prepared.count()
             cleaned.unpersist()
             cleaned = prepared
@@ -79,8 +80,8 @@ class Engine:
         return plan, ledger
 
     def cross_validate(self) -> ErrorSums:
-        k, counts, sst = self.task.folds.k, *self._fold_sums()
-        check_folds(counts, self.task.folds)
+        k, (rows, counts, sst) = self.task.folds.k, self._fold_sums()
+        check_folds(rows, self.task.folds)
         n_train, n_test = self._splits.n_train(counts), tuple(counts[:k])
         estimator, grid = self._search()
         advance = self._progress(k * len(grid), "fits")
@@ -88,7 +89,7 @@ class Engine:
             self._splits,
             estimator=estimator,
             estimatorParamMaps=grid,
-            evaluator=_Evaluator(self._plan.target.id, advance, mae=self.task.mae),
+            evaluator=_Evaluator(self._plan, advance, mae=self.task.mae),
             numFolds=k,
             foldCol=FOLD,
             parallelism=self.task.spark.parallelism,
@@ -96,9 +97,9 @@ class Engine:
         found = fold_metrics(validator, self._frame)
         metrics = np.array(found.metrics)
         slopes = [[self._slopes(model) for model in models] for models in found.models]
-        rows = np.array(n_test, dtype=np.float64)[:, None]
-        sse = metrics[:, :, 0] ** 2 * rows
-        sae = metrics[:, :, 1] * rows if self.task.mae else None
+        tested = np.array(n_test, dtype=np.float64)[:, None]
+        sse = metrics[:, :, 0] ** 2 * tested
+        sae = metrics[:, :, 1] * tested if self.task.mae else None
         sums = ErrorSums(sse, sst[:k], n_train, n_test, sae=sae, slopes=np.array(slopes))
         return replace(sums, features=self._features)
 
@@ -114,9 +115,9 @@ class Engine:
         part = self._splits.holdout
         if part is None:
             return None
-        rows, sst = self._fold_sums()
+        _, rows, sst = self._fold_sums()
         found = self._final.transform(self._frame.filter(F.col(FOLD) == part))
-        rmse = RegressionEvaluator(labelCol=self._plan.target.id).evaluate(found)
+        rmse = _Evaluator(self._plan, lambda _: None, mae=False).evaluate(found)[0]
         sse = np.array([[rmse**2 * rows[part]]])
         return ErrorSums(sse, sst[[part]], (sum(rows) - rows[part],), (rows[part],))
 
@@ -148,14 +149,21 @@ class Engine:
         levels = {c.name: found[c.id] for c in plan.one_hot}
         return feature_counts(plan, levels, self.task.cleaning.max_levels)
 
-    def _fold_sums(self) -> tuple[list[int], Any]:
-        """Rows, and sst as in ErrorSums, of every part."""
-        y = F.col(self._plan.target.id)
-        variance_of = F.when(F.min(y) == F.max(y), 0.0).otherwise(F.var_pop(y))
-        groups = self._frame.groupBy(FOLD).agg(F.count(y), variance_of).collect()
-        rows = {int(fold): (int(n), float(variance)) for fold, n, variance in groups}
-        found = [rows.get(part, (0, 0.0)) for part in range(self._splits.parts)]
-        return [n for n, _ in found], np.array([n * variance for n, variance in found])
+    def _fold_sums(self) -> tuple[list[int], list[float], Array]:
+        """Rows, how often they count, and sst as in ErrorSums, of every part."""
+        y, frame = F.col(self._plan.target.id), self._frame
+        counts, variance = F.count(y), F.var_pop(y)
+        if self._plan.weight:  # Spark has no variance of weighted rows
+            v = F.col(self._plan.weight.id)
+            means = frame.groupBy(FOLD).agg((F.sum(v * y) / F.sum(v)).alias("mean"))
+            frame = frame.join(F.broadcast(means), FOLD)
+            counts, variance = F.sum(v), F.sum(v * (y - F.col("mean")) ** 2) / F.sum(v)
+        variance_of = F.when(F.min(y) == F.max(y), 0.0).otherwise(variance)
+        groups = frame.groupBy(FOLD).agg(F.count(y), counts, variance_of).collect()
+        of = {int(fold): sums for fold, *sums in groups}
+        found = [of.get(part, (0, 0, 0.0)) for part in range(self._splits.parts)]
+        rows, counted, variances = zip(*found, strict=True)
+        return [*rows], [*counted], np.array(counted) * np.array(variances)
 
     def _trained_on_all(self, frame: DataFrame) -> DataFrame:
         """The rows of the model of all rows: without the hold-out."""
@@ -165,6 +173,8 @@ class Engine:
     def _regression(self) -> LinearRegression:
         solver = self.task.solver
         regression = LinearRegression(featuresCol=FEATURES, labelCol=self._plan.target.id)
+        if self._plan.weight:
+            regression.setWeightCol(self._plan.weight.id)
         if solver.tol is not None:
             regression.setTol(solver.tol)
         if solver.max_iter is not None:
@@ -195,8 +205,10 @@ class _Evaluator(RegressionEvaluator):
     CrossValidator only keeps what `evaluate` returns until it averages, so a pair will do.
     """
 
-    def __init__(self, target: str, advance: Advance, *, mae: bool) -> None:
-        super().__init__(labelCol=target, metricName="rmse")
+    def __init__(self, plan: Plan, advance: Advance, *, mae: bool) -> None:
+        super().__init__(labelCol=plan.target.id, metricName="rmse")
+        if plan.weight:
+            self.setWeightCol(plan.weight.id)
         self._advance, self._mae = advance, mae
 
     def evaluate(self, dataset: DataFrame, params: Any = None) -> Any:

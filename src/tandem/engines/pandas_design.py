@@ -1,6 +1,6 @@
 """What pandas and scikit-learn make of raw columns: types, means, levels, the design matrix."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,25 +29,49 @@ class Fitted:
 
 
 def fit_cleaning(frame: pd.DataFrame, plan: Plan, smoothing: float) -> Fitted:
-    """Means of the numeric columns, levels and encoder of the categorical ones."""
-    levels = {}
+    """Means of the numeric columns, levels and encoder of the categorical ones.
+
+    Of rows that count as often as the column `plan.weight` says.
+    """
+    levels, weights = {}, None if plan.weight is None else frame[plan.weight.id].to_numpy()
     for column in plan.categorical:
         cells = frame[column.id].cat
-        counts = np.bincount(cells.codes, minlength=len(cells.categories))
+        counts = np.bincount(cells.codes, weights, minlength=len(cells.categories))
         names = [str(level) for level in cells.categories]
         levels[column.id] = [names[i] for i in frequency_order(names, counts)]
-    means = {c.id: float(frame[c.id].mean()) for c in plan.numeric}
+    means = {c.id: mean_there(frame[c.id], weights) for c in plan.numeric}
     for column in plan.numeric:
         if np.isnan(means[column.id]):
             raise DataError(
                 f"column '{column.name}': none of {len(frame)} training rows has a value to impute "
                 "the mean of -> exclude the column, or choose fewer folds"
             )
-    middle, encoder = float(frame[plan.target.id].mean()), None
+    middle, encoder = mean_there(frame[plan.target.id], weights), None
     if encoded := [column.id for column in plan.target_encoded]:
         encoder = TargetEncoder(smooth=smoothing, target_type="continuous")
         encoder.fit(frame[encoded], frame[plan.target.id] - middle)
+        if weights is not None:  # scikit-learn's takes none
+            about = weights * (frame[plan.target.id].to_numpy() - middle)
+            encoder.target_mean_ = 0.0
+            encoder.encodings_ = [
+                _sum(frame[name], of, about) / (_sum(frame[name], of, weights) + smoothing)
+                for name, of in zip(encoded, encoder.categories_, strict=True)
+            ]
     return Fitted(means, levels, middle, encoder)
+
+
+def mean_there(cells: "pd.Series[Any]", weights: Array | None) -> float:
+    """Mean of the numbers that are there, each as often as it counts; NaN where none is."""
+    if weights is None:
+        return float(cells.mean())
+    there = cells.notna().to_numpy()
+    return float(np.average(cells[there], weights=weights[there])) if there.any() else np.nan
+
+
+def _sum(cells: "pd.Series[Any]", levels: Sequence[str], values: Array) -> Array:
+    """Sums of `values`, shape (rows,), by level, shape (levels,)."""
+    codes = pd.Index(levels).get_indexer(pd.Index(cells))
+    return np.bincount(codes, values, minlength=len(levels)).astype(np.float64)
 
 
 def target_values(plan: Plan, fitted: Fitted) -> dict[str, tuple[float, ...]]:

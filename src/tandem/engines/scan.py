@@ -177,7 +177,7 @@ class Engine:
         every, found = tuple(range(len(categories))), {}
         for encoding in Encoding if every else ():
             places = every if encoding is Encoding.TARGET else ()
-            smoothing = dict.fromkeys(places, self.task.cleaning.smoothing)
+            smoothing = dict.fromkeys(places, self.task.cleaning.smoothing * self._unit())
             one_hot = every if encoding is Encoding.ONE_HOT else ()
             if (smoothing, one_hot) == (present.smoothing, present.one_hot):
                 rmse = judge(measured).rmse_mean[self.task.grid.index(point)]
@@ -208,9 +208,10 @@ class Engine:
             on_all=cleaning.fit_on is FitOn.ALL,
             one_hot=one_hot,
             max_levels=cleaning.max_levels,
-            smoothing=dict.fromkeys(found, cleaning.smoothing),
+            smoothing=dict.fromkeys(found, cleaning.smoothing * self._unit()),
             whole=scanned.whole,
             splits=self._splits,
+            unit=self._unit(),
         )
 
     def _cross_validated(self) -> ErrorSums:
@@ -239,6 +240,11 @@ class Engine:
             found = self._scanner.about(found, centres)
         moments, vector = recentred(found.moments, found.vector)
         return replace(found, moments=moments, vector=vector)
+
+    def _unit(self) -> float:
+        """What weights of rows are multiplied by."""
+        weights = self.task.dataset.weights
+        return weights.unit if weights else 1.0
 
     def _run(self, work: Work[T], stretches: Sequence[Stretch]) -> Iterator[T]:
         advance = self._progress(sum(stretch.rows for stretch in stretches), "rows")

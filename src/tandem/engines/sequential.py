@@ -30,7 +30,7 @@ from tandem.engines.pandas_design import (
     target_values,
     typed,
 )
-from tandem.engines.sklearn_fits import Fit, Fits
+from tandem.engines.sklearn_fits import Fit, Fits, mean, mean_square
 from tandem.folds import FOLD
 from tandem.model_keys import GridPoint
 from tandem.records import Array, Column, Ledger, Plan, Task
@@ -65,12 +65,13 @@ class Engine:
         self._limits = threadpool_limits(1)
 
     def load(self) -> None:
-        columns = self.task.dataset.columns
+        dataset = self.task.dataset
+        columns = (*dataset.columns, *([dataset.weight] if dataset.weight else []))
         names = [*dict.fromkeys(column.stored for column in columns)]
-        files = [as_pandas(read_columns(file.path, names)) for file in self.task.dataset.files]
+        files = [as_pandas(read_columns(file.path, names)) for file in dataset.files]
         frame = pd.concat([_columns(file, columns) for file in files], ignore_index=True)
         cells = {column.id: typed(frame[column.id], column.kind) for column in columns}
-        cells[FOLD] = fold_of_rows(self.task.dataset, self.task.folds)
+        cells[FOLD] = fold_of_rows(dataset, self.task.folds)
         self._frame = pd.DataFrame(cells, copy=False)
 
     def prepare(self, decide: Decide) -> tuple[Plan, Ledger]:
@@ -79,7 +80,7 @@ class Engine:
         ledger = take_ledger(frame.lazy(), plan)
         used = (
             frame.filter(valid_row(plan))
-            .select(*(c.id for c in (plan.target, *plan.used)), FOLD)
+            .select(*(c.id for c in (plan.target, *plan.used, plan.weight) if c), FOLD)
             .to_native()
         )
         for column in plan.categorical:
@@ -95,8 +96,11 @@ class Engine:
 
     def cross_validate(self) -> ErrorSums:
         advance = self._progress(self.task.folds.k * len(self.task.grid), "fits")
-        rows = np.bincount(self._folds, minlength=self._splits.parts).tolist()
+        parts = self._splits.parts
+        rows = np.bincount(self._folds, minlength=parts).tolist()
         check_folds(rows, self.task.folds)
+        if (weights := self._weights(self._frame)) is not None:
+            rows = np.bincount(self._folds, weights, minlength=parts).tolist()
         n_train, n_test = self._splits.n_train(rows), tuple(rows[: self.task.folds.k])
         sse = np.empty((self.task.folds.k, len(self.task.grid)))
         sae = np.empty_like(sse) if self.task.mae else None
@@ -108,24 +112,26 @@ class Engine:
             train, test = self._trained_on(fold), self._frame[self._folds == fold]
             fitted = self._on_all or self._fitted(train)
             scaler = StandardScaler()
-            x_train = _scaled(scaler, self._design(train, fitted), fit=True)
+            counts, of_test = self._weights(train), self._weights(test)
+            x_train = _scaled(scaler, self._design(train, fitted), counts, fit=True)
             x_test = _scaled(scaler, self._design(test, fitted))
             y_train = self._target(train)
             # About a number near it: predictions of 1e10 +- 1 have lost seven of their digits.
-            middle = float(y_train.mean())
+            middle = mean(y_train, counts)
             y_train, y_test = y_train - middle, self._target(test) - middle
-            sst[fold] = _variation(y_test)
-            fits = Fits(x_train, y_train, self.task.solver)
+            sst[fold] = _variation(y_test, of_test)
+            fits = Fits(x_train, y_train, self.task.solver, counts)
             for index, fit in self._found(fits):
                 if fit.singular is not None:
                     sets = [self._spans[c.id] for c in self._plan.one_hot]
-                    designs[fold] = _measured(fit, x_train, np.isfinite(scaler.scale_), sets)
+                    varies = np.isfinite(scaler.scale_)
+                    designs[fold] = _measured(fit, _rooted(x_train, counts), varies, sets)
                 slopes[fold, index] = fit.weights / scaler.scale_
-                gaps[fold, index] = fit.gap / (y_train.var() or 1.0)
+                gaps[fold, index] = fit.gap / (mean_square(y_train, counts) or 1.0)
                 errors = y_test - (x_test @ fit.weights + fit.intercept)
-                sse[fold, index] = np.sum(errors**2)
+                sse[fold, index] = _total(errors**2, of_test)
                 if sae is not None:
-                    sae[fold, index] = np.sum(np.abs(errors))
+                    sae[fold, index] = _total(np.abs(errors), of_test)
                 advance(1)
             self._unconverged += fits.unconverged
         known = tuple(designs.values())
@@ -136,18 +142,20 @@ class Engine:
     def refit(self, point: GridPoint) -> LinearModel:
         train = self._trained_on(-1)
         fitted = self._on_all or self._fitted(train)
-        scaler = StandardScaler()
-        x = _scaled(scaler, self._design(train, fitted), fit=True)
+        scaler, counts = StandardScaler(), self._weights(train)
+        x = _scaled(scaler, self._design(train, fitted), counts, fit=True)
         y = self._target(train)
-        middle = float(y.mean())
-        fit = Fits(x, y - middle, self.task.solver).at(point)
+        middle = mean(y, counts)
+        fit = Fits(x, y - middle, self.task.solver, counts).at(point)
         if self._splits.holdout is not None:
             test = self._frame[self._folds == self._splits.holdout]
             y_test = self._target(test) - middle
             x_test = _scaled(scaler, self._design(test, fitted))
             errors = y_test - (x_test @ fit.weights + fit.intercept)
-            sums = np.array([[np.sum(errors**2)]]), np.array([_variation(y_test)])
-            self._held_out = ErrorSums(*sums, (len(train),), (len(test),))
+            of_test = self._weights(test)
+            sse, sst = _total(errors**2, of_test), _variation(y_test, of_test)
+            rows = (_total(np.ones(len(train)), counts),), (_total(np.ones(len(test)), of_test),)
+            self._held_out = ErrorSums(np.array([[sse]]), np.array([sst]), *rows)
         coefficients = fit.weights / scaler.scale_
         means = scaler.mean_.copy()
         for column in self._plan.target_encoded:
@@ -191,6 +199,10 @@ class Engine:
     def _design(self, frame: pd.DataFrame, fitted: Fitted) -> Array:
         return design_matrix(frame, self._plan, fitted, self._spans, self.task.cleaning.max_levels)
 
+    def _weights(self, frame: pd.DataFrame) -> Array | None:
+        """How often every row counts; None: once."""
+        return frame[self._plan.weight.id].to_numpy() if self._plan.weight else None
+
     def _target(self, frame: pd.DataFrame) -> Array:
         return frame[self._plan.target.id].to_numpy()
 
@@ -200,17 +212,29 @@ class Engine:
         return fits.along(grid) if self.task.path else enumerate(map(fits.at, grid))
 
 
-def _scaled(scaler: StandardScaler, matrix: Array, *, fit: bool = False) -> Array:
+def _scaled(
+    scaler: StandardScaler, matrix: Array, counts: Array | None = None, *, fit: bool = False
+) -> Array:
     if fit:
-        scaler.fit(matrix)
+        scaler.fit(matrix, sample_weight=counts)
         # A constant column gets coefficient 0, so its rounding noise must not enter the fit.
         scaler.scale_[np.ptp(matrix, axis=0) == 0.0] = np.inf
     return np.asfortranarray(scaler.transform(matrix))
 
 
-def _variation(y: Array) -> float:
+def _total(values: Array, counts: Array | None) -> float:
+    """The sum of `values`, shape (n,), each as often as it counts."""
+    return float(np.sum(values) if counts is None else counts @ values)
+
+
+def _rooted(x: Array, counts: Array | None) -> Array:
+    """Rows times the roots of how often they count, about 1: x'x is then the sum that it is."""
+    return x if counts is None else x * np.sqrt(counts / counts.mean())[:, None]
+
+
+def _variation(y: Array, counts: Array | None) -> float:
     """Exactly 0 for a constant target, whose mean may be off by a rounding."""
-    return float(np.sum((y - y.mean()) ** 2)) if np.ptp(y) else 0.0
+    return _total((y - mean(y, counts)) ** 2, counts) if np.ptp(y) else 0.0
 
 
 def _measured(fit: Fit, x: Array, varies: NDArray[np.bool_], sets: list[slice]) -> Design:

@@ -6,13 +6,25 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import ElasticNet, LinearRegression, enet_path
+from sklearn.linear_model import ElasticNet, LinearRegression, Ridge, enet_path
 
 from tandem.model_keys import GridPoint, Solver
 from tandem.records import Array
 from tandem.solver import sklearn_estimator
 
 T = TypeVar("T")
+
+
+def mean(values: Array, counts: Array | None) -> float:
+    """Mean of `values`, shape (n,), each as often as it counts."""
+    return float(np.average(values, weights=counts) if counts is not None else values.mean())
+
+
+def mean_square(values: Array, counts: Array | None) -> float:
+    """Mean of squares about the mean, of rows that count so."""
+    if counts is None:
+        return float(values.var())
+    return mean((values - mean(values, counts)) ** 2, counts)
 
 
 class Fit(NamedTuple):
@@ -31,18 +43,21 @@ class Fit(NamedTuple):
 class Fits:
     """Of one training set: standardised features `x`, shape (n, p), and the target `y`, (n,).
 
-    `unconverged`: fits so far that stopped at the iteration cap.
+    `counts`: how often every row counts, shape (n,); None: once. `unconverged`: fits so far that
+    stopped at the iteration cap.
     """
 
-    def __init__(self, x: Array, y: Array, solver: Solver) -> None:
-        self._x, self._y, self._solver = x, y, solver
-        self._deviation = float(y.std()) or 1.0  # of a constant every coefficient is 0 anyway
+    def __init__(self, x: Array, y: Array, solver: Solver, counts: Array | None = None) -> None:
+        self._x, self._y, self._solver, self._counts = x, y, solver, counts
+        self._rows = len(y) if counts is None else float(counts.sum())
+        # Of a constant every coefficient is 0 anyway.
+        self._deviation = float(np.sqrt(mean_square(y, counts))) or 1.0
         self.unconverged = 0
 
     def at(self, point: GridPoint) -> Fit:
         """One grid point, by itself."""
-        estimator = sklearn_estimator(point, self._x.shape, self._deviation, self._solver)
-        self._counted(lambda: estimator.fit(self._x, self._y))
+        estimator = self._estimator(point)
+        self._counted(lambda: estimator.fit(self._x, self._y, sample_weight=self._counts))
         gap = estimator.dual_gap_ if isinstance(estimator, ElasticNet) else np.nan
         found = Fit(estimator.coef_, float(estimator.intercept_), float(gap))
         if isinstance(estimator, LinearRegression):
@@ -57,22 +72,23 @@ class Fits:
         for share in dict.fromkeys(point.elastic_net_param for point in grid):
             places = [g for g, point in enumerate(grid) if point.elastic_net_param == share]
             places.sort(key=lambda place: -grid[place].reg_param)
-            estimators = [
-                sklearn_estimator(grid[g], self._x.shape, self._deviation, self._solver)
-                for g in places
-            ]
+            estimators = [self._estimator(grid[g]) for g in places]
             if not all(isinstance(one, ElasticNet) for one in estimators):
                 yield from ((g, self.at(grid[g])) for g in places)
                 continue
             yield from zip(places, self._path(estimators), strict=True)
 
     def _path(self, estimators: "Sequence[ElasticNet]") -> Iterator[Fit]:
-        first = estimators[0]
-        middle, means = float(self._y.mean()), self._x.mean(axis=0)
+        first, x = estimators[0], self._x
+        middle, means = mean(self._y, self._counts), np.average(x, axis=0, weights=self._counts)
+        y = self._y - middle
+        if self._counts is not None:  # the path takes no weights
+            root = np.sqrt(self._counts * len(y) / self._rows)
+            x, y = np.asfortranarray((x - means) * root[:, None]), y * root
         _, weights, gaps = self._counted(
             lambda: enet_path(
-                self._x,
-                self._y - middle,
+                x,
+                y,
                 l1_ratio=first.l1_ratio,
                 alphas=[one.alpha for one in estimators],
                 precompute=first.precompute,
@@ -82,6 +98,10 @@ class Fits:
         )
         for own, gap in zip(weights.T, gaps, strict=True):
             yield Fit(own, middle - float(means @ own), float(gap))
+
+    def _estimator(self, point: GridPoint) -> "ElasticNet | Ridge | LinearRegression":
+        shape = self._x.shape
+        return sklearn_estimator(point, shape, self._deviation, self._solver, self._rows)
 
     def _counted(self, ask: Callable[[], T]) -> T:
         """What is asked for; a fit that has not converged is counted, and told once."""

@@ -19,6 +19,11 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - its name in all of Spark's documentation
 
 from tandem.cleaning import MISSING, by_column, spans
+from tandem.engines.spark_weighted import (
+    WeightedImputer,
+    WeightedIndexer,
+    WeightedTargetEncoder,
+)
 from tandem.records import Array, Plan
 from tandem.results import LinearModel
 from tandem.settings import Cleaning
@@ -33,16 +38,27 @@ def stages_of(plan: Plan, cleaning: Cleaning) -> list["Estimator[Any] | Transfor
     if plan.numeric:
         # Complete columns pass through it unchanged; their means are for rows still to come.
         numeric = [c.id for c in plan.numeric]
-        source |= {name: f"{name}_imputed" for name in numeric}
-        stages.append(Imputer(inputCols=numeric, outputCols=[source[name] for name in numeric]))
+        outputs = {name: f"{name}_imputed" for name in numeric}
+        source |= outputs
+        if plan.weight:
+            stages.append(WeightedImputer(outputs, plan.weight.id))
+        else:
+            stages.append(Imputer(inputCols=numeric, outputCols=[*outputs.values()]))
     if plan.categorical:
         categorical = [c.id for c in plan.categorical]
-        source |= {name: f"{name}_index" for name in categorical}
-        outputs = [source[name] for name in categorical]
-        stages.append(
-            StringIndexer(inputCols=categorical, outputCols=outputs, handleInvalid="keep")
-        )
-    if plan.target_encoded:
+        outputs = {name: f"{name}_index" for name in categorical}
+        source |= outputs
+        if plan.weight:
+            stages.append(WeightedIndexer(outputs, plan.weight.id))
+        else:
+            to = [*outputs.values()]
+            stages.append(StringIndexer(inputCols=categorical, outputCols=to, handleInvalid="keep"))
+    if plan.target_encoded and plan.weight:
+        outputs = {column.id: f"{column.id}_encoded" for column in plan.target_encoded}
+        source |= outputs
+        by = plan.target.id, plan.weight.id
+        stages.append(WeightedTargetEncoder(outputs, *by, cleaning.smoothing))
+    elif plan.target_encoded:
         encoded = [column.id for column in plan.target_encoded]
         indexed = [source[name] for name in encoded]
         source |= {name: f"{name}_encoded" for name in encoded}
@@ -78,7 +94,8 @@ def portable_model(plan: Plan, stages: list[Any], max_levels: int) -> LinearMode
     regression = by_type["LinearRegressionModel"]
     means: dict[str, float] = {}
     if plan.numeric:
-        row = by_type["ImputerModel"].surrogateDF.first()
+        weighted = by_type.get("WeightedMeans")
+        row = weighted.means if weighted else by_type["ImputerModel"].surrogateDF.first()
         means = {column.name: float(row[column.id]) for column in plan.numeric}
     levels: dict[str, tuple[str | None, ...]] = {}
     if plan.categorical:
@@ -93,15 +110,25 @@ def portable_model(plan: Plan, stages: list[Any], max_levels: int) -> LinearMode
         coefficients=coefficients,
         means=means,
         levels=levels,
-        encodings=_target_values(plan, by_type.get("TargetEncoderModel"), levels) | effects,
+        encodings=_targets(plan, by_type, levels) | effects,
         sources=plan.sources,
     )
+
+
+def _targets(
+    plan: Plan, by_type: Mapping[str, Any], levels: Mapping[str, Sequence[str | None]]
+) -> dict[str, tuple[float, ...]]:
+    """Of every column that is encoded by the target, that of each index and of unseen levels."""
+    if (weighted := by_type.get("WeightedTargets")) is None:
+        return _target_values(plan, by_type.get("TargetEncoderModel"), levels)
+    texts = {name: [MISSING if x is None else x for x in of] for name, of in levels.items()}
+    return {c.name: weighted.by_index(c.id, texts[c.name]) for c in plan.target_encoded}
 
 
 def _target_values(
     plan: Plan, encoder: Any, levels: Mapping[str, Sequence[object]]
 ) -> dict[str, tuple[float, ...]]:
-    """Of every column that is encoded by the target, that of each index and of unseen levels."""
+    """The same by Spark's own encoder."""
     if encoder is None:
         return {}
     encoded = plan.target_encoded

@@ -57,6 +57,7 @@ class Accumulator:
 
     def __init__(self, shape: Sequence[int], categories: int, limit: int) -> None:
         self._gram = np.zeros(shape)
+        self._tally: Integers | None = None
         self._limit = limit
         # A level that is asked for the first time gets the next number.
         self._places = [defaultdict[str, int](count().__next__) for _ in range(categories)]
@@ -67,6 +68,8 @@ class Accumulator:
     def add(self, part: Moments) -> None:
         """Add one part."""
         self._gram += part.gram
+        if part.tally is not None:
+            self._tally = part.tally if self._tally is None else self._tally + part.tally
         places = [
             positions(category.levels, known)
             for known, category in zip(self._places, part.categories, strict=True)
@@ -80,7 +83,7 @@ class Accumulator:
             if c in self._sums:
                 self._sums[c].add(level, fold, category.sums, sizes[c])
             else:
-                self._rows[c].add_rows(level, fold, category.sums[:, 0], sizes[c])
+                self._rows[c].add_rows(level, fold, self._counts(category), sizes[c])
         for (left, right), counts in self._pairs.items():
             pair = pairs[left, right]
             at = places[left][pair.left], places[right][pair.right], pair.fold
@@ -97,7 +100,7 @@ class Accumulator:
                 rows = self._rows[c].pair()
                 categories.append(Category(levels, rows.keys, rows.counts[:, None].astype(float)))
         pairs = tuple(counts.pair() for counts in self._pairs.values())
-        return Moments(self._gram.copy(), tuple(categories), pairs)
+        return Moments(self._gram.copy(), tuple(categories), pairs, self._tally)
 
     def _beyond(
         self, sizes: Sequence[int], pairs: Mapping[tuple[int, int], Pair]
@@ -117,8 +120,13 @@ class Accumulator:
             known = self._sums.pop(c).category(())
             self._rows[c] = _Counts(len(self._gram))
             levels = len(self._places[c])
-            self._rows[c].add_rows(known.level, known.fold, known.sums[:, 0], levels)
+            self._rows[c].add_rows(known.level, known.fold, self._counts(known), levels)
         self._pairs = {at: table for at, table in self._pairs.items() if not categories & {*at}}
+
+    def _counts(self, category: Category) -> NDArray[Any]:
+        """How often the rows of every key count: whole numbers where they have no weights."""
+        rows = category.sums[:, 0]
+        return np.rint(rows).astype(np.int64) if self._tally is None else rows
 
 
 class _Sums:
@@ -146,29 +154,28 @@ class _Counts:
     def __init__(self, folds: int) -> None:
         # Half the bytes to touch while no count can reach 2**31.
         self._table: NDArray[Any] | None = np.zeros((folds, 0, 0), dtype=np.int32)
-        self._rows = 0
+        self._rows: int | np.floating[Any] = 0
         self._waiting: list[Pair] = []
         self._compacted = 0
 
-    def add_rows(self, level: Integers, fold: Integers, rows: Array, levels: int) -> None:
+    def add_rows(self, level: Integers, fold: Integers, rows: NDArray[Any], levels: int) -> None:
         """Rows of a single category: all at level 0 of another."""
-        counts = np.rint(rows).astype(np.int64)
-        self.add(np.zeros_like(level), level, fold, counts, (1, levels))
+        self.add(np.zeros_like(level), level, fold, rows, (1, levels))
 
     def add(
         self,
         left: Integers,
         right: Integers,
         fold: Integers,
-        counts: Integers,
+        counts: NDArray[Any],
         sizes: tuple[int, int],
     ) -> None:
         if self._table is not None:
             self._grow(self._table, *sizes)
         if self._table is not None:
-            self._rows += int(counts.sum())
-            if self._rows >= 2**31:
-                self._table = self._table.astype(np.int64, copy=False)
+            self._rows += counts.sum()
+            if self._rows >= 2**31 or counts.dtype == np.float64:
+                self._table = self._table.astype(counts.dtype, copy=False)
             _, lefts, rights = self._table.shape
             self._table.ravel()[(fold * lefts + left) * rights + right] += counts
             return
@@ -192,7 +199,8 @@ class _Counts:
             cells = np.flatnonzero(self._table != 0)  # of booleans: five times faster
             rest, level = divided(cells, max(right, 1))
             fold, other = divided(rest, max(left, 1))
-            counts = self._table.ravel()[cells].astype(np.int64)
+            counts = self._table.ravel()[cells]
+            counts = counts.astype(np.float64 if counts.dtype == np.float64 else np.int64)
             return Pair(pair_keys(other, level, fold), counts)
         keys = np.concatenate([pair.keys for pair in self._waiting])
         counts = np.concatenate([pair.counts for pair in self._waiting])

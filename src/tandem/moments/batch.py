@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tandem.moments.moments import Integers
+from tandem.records import Array
 
 TILE = 16384
 
@@ -35,10 +36,11 @@ class Batch:
     """Some rows: the numeric features, then the target; categorical features; folds; drops.
 
     `folds`: of every row, shape (rows,); `dropped`: positions of the rows that are not used,
-    ascending, shape (drops,).
+    ascending, shape (drops,); `weights`: how often every row counts, shape (rows,); None: once.
     """
 
     numeric: tuple[Cells, ...]
     categorical: tuple[Codes, ...]
     folds: NDArray[np.uint16]
     dropped: Integers
+    weights: Array | None = None

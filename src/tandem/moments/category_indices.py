@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tandem.cleaning import comparable
 from tandem.moments.moments import Category, Integers, Moments, Pair, by_fold
 from tandem.records import Array, Mask
 
@@ -44,6 +45,8 @@ def fit_indices(moments: Moments, *, training: Mask) -> tuple[Indices, ...]:
 def _fit(category: Category, training: Mask) -> Indices:
     """Rank by descending count; ties stay in the canonical order."""
     rows = category.sums[:, 0].astype(np.int64)
+    if np.any(rows != category.sums[:, 0]):
+        return _fit_rounded(category, training)
     level, levels = category.level, len(category.levels)
     everything = np.bincount(level, weights=rows, minlength=levels).astype(np.int64)
     folds = [*by_fold(category.keys, training.shape[1])]
@@ -57,6 +60,21 @@ def _fit(category: Category, training: Mask) -> Indices:
         # The narrower the numbers, the faster they are sorted.
         order = np.argsort((most - counts).astype(np.min_scalar_type(most)), kind="stable")
         seen[fit] = np.count_nonzero(counts)
+        ranks[order, fit] = np.minimum(np.arange(levels), seen[fit])
+    return Indices(ranks, seen)
+
+
+def _fit_rounded(category: Category, training: Mask) -> Indices:
+    """The same of sums of weights that are no whole numbers: none is taken from another."""
+    level, fold, levels = category.level, category.fold, len(category.levels)
+    ranks = np.empty((levels, len(training)), dtype=np.int32)
+    seen = np.empty(len(training), dtype=np.int64)
+    for fit, members in enumerate(training):
+        here = members[fold]
+        counts = np.bincount(level[here], category.sums[here, 0], minlength=levels)
+        absent = counts == 0.0
+        order = np.lexsort((-comparable(counts), absent))
+        seen[fit] = levels - np.count_nonzero(absent)
         ranks[order, fit] = np.minimum(np.arange(levels), seen[fit])
     return Indices(ranks, seen)
 

@@ -1,4 +1,7 @@
-"""Rows by fold and level, and by fold and two levels, over one batch; those of fold k are none."""
+"""Rows by fold and level, and by fold and two levels, over one batch; those of fold k are none.
+
+`weights`: how often every row counts, shape (rows,); None: once.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,47 +14,65 @@ from numpy.typing import NDArray
 from tandem.moments.grouping import added, few, occurring
 from tandem.moments.joints import Joint
 from tandem.moments.moments import Category, Integers, Pair, divided, level_keys, pair_keys
+from tandem.records import Array
 
 # The numbers of two categories, ascending, and their pair.
 Crossed = tuple[tuple[int, int], Pair]
+Weights = Array | None
 
 
-def count_rows(levels: tuple[str, ...], codes: Integers, folds: Integers, k: int) -> Category:
+def count_rows(
+    levels: tuple[str, ...], codes: Integers, folds: Integers, k: int, weights: Weights = None
+) -> Category:
     """Rows by (fold, level) of a category that is only counted."""
     size = max(len(levels), 1)
-    keys, rows = occurring(folds * size + codes, k * size)
+    keys, rows = _counted(folds * size + codes, k * size, weights)
     fold, level = divided(keys, size)
     return Category(levels, level_keys(level, fold), rows[:, None].astype(np.float64))
 
 
-def count_pairs(joints: Sequence[Joint], folds: Integers, k: int) -> Iterator[Crossed]:
+def count_pairs(
+    joints: Sequence[Joint], folds: Integers, k: int, weights: Weights = None
+) -> Iterator[Crossed]:
     """Rows by (fold, level, level), for every two of the categories in `joints`."""
     for joint in joints:
         if joint.parts:
-            cells, rows = occurring(folds * joint.size + joint.codes, k * joint.size)
+            size = k * joint.size
+            cells, rows = _counted(folds * joint.size + joint.codes, size, weights)
             yield from _within(joint, k, *divided(cells, joint.size), rows)
     for left, right in combinations(joints, 2):
-        yield from _between(left, right, folds, k)
+        yield from _between(left, right, folds, k, weights)
 
 
-def _between(left: Joint, right: Joint, folds: Integers, k: int) -> Iterator[Crossed]:
+def _counted(cells: NDArray[Any], size: int, weights: Weights) -> tuple[Integers, NDArray[Any]]:
+    """The numbers below `size` that occur, ascending, and how often their rows count."""
+    if weights is None:
+        return occurring(cells, size)
+    used = np.flatnonzero(cells < size)
+    return added(cells[used], size, weights[used])
+
+
+def _between(
+    left: Joint, right: Joint, folds: Integers, k: int, weights: Weights
+) -> Iterator[Crossed]:
     """Every two categories of which one is in `left` and one in `right`."""
     size = k * left.size * right.size
     if few(size, len(folds)) or not (left.parts or right.parts):
         # Half the bytes to move where they suffice.
         of: NDArray[Any] = folds.astype(np.int32 if size * 2 < 2**31 else np.int64)
-        cells, counts = occurring((of * left.size + left.codes) * right.size + right.codes, size)
+        cells = (of * left.size + left.codes) * right.size + right.codes
+        cells, counts = _counted(cells, size, weights)
         rest, y = divided(cells, right.size)
         yield from _Table(left, right, *divided(rest, left.size), y, counts).pairs(k)
         return
     if not left.parts or (right.parts and right.size > left.size):
         left, right = right, left
     for part, _ in left.parts:
-        yield from _between(part, right, folds, k)
+        yield from _between(part, right, folds, k, weights)
 
 
 def _within(
-    joint: Joint, k: int, fold: Integers, code: Integers, rows: Integers
+    joint: Joint, k: int, fold: Integers, code: Integers, rows: NDArray[Any]
 ) -> Iterator[Crossed]:
     """Every two categories in `joint`, of which there are `rows` by fold and code."""
     if not joint.parts:
@@ -72,7 +93,7 @@ class _Table:
     fold: Integers
     x: NDArray[Any]
     y: NDArray[Any]
-    rows: Integers
+    rows: NDArray[Any]
 
     def pairs(self, k: int) -> Iterator[Crossed]:
         """The same by every two of their categories."""

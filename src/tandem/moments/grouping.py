@@ -63,10 +63,10 @@ def numbered(cells: NDArray[Any], size: int) -> tuple[Integers, Numbers]:
     return found, place.take(at)
 
 
-def added(cells: NDArray[Any], size: int, rows: Integers) -> tuple[Integers, Integers]:
+def added(cells: NDArray[Any], size: int, rows: NDArray[Any]) -> tuple[Integers, NDArray[Any]]:
     """The numbers below `size` that occur, ascending, and the sum of the `rows` of each."""
     found, places = numbered(cells, size)
-    return found, np.bincount(places, rows).astype(np.int64)
+    return found, np.bincount(places, rows).astype(rows.dtype)
 
 
 def occurring(cells: NDArray[Any], size: int) -> tuple[Integers, Integers]:

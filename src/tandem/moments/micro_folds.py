@@ -6,8 +6,10 @@ without a row. They cost a scan a little more: shorter slices of a tile, longer 
 
 from collections.abc import Sequence
 from itertools import combinations
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tandem.moments.batch import TILE
 from tandem.moments.grouping import runs
@@ -54,14 +56,19 @@ def folded(moments: Moments, k: int) -> Moments:
     """The moments by k folds, from those by a multiple of k: fold f is the sum of f, f + k, ..."""
     if len(moments.gram) == k:
         return moments
-    gram = np.zeros((k, *moments.gram.shape[1:]))
-    for first in range(0, len(moments.gram), k):
-        gram += moments.gram[first : first + k]
     return Moments(
-        gram,
+        _added(moments.gram, k),
         tuple(_folded_category(category, k) for category in moments.categories),
         tuple(_folded_pair(pair, k) for pair in moments.pairs),
+        None if moments.tally is None else _added(moments.tally, k),
     )
+
+
+def _added(parts: NDArray[Any], k: int) -> NDArray[Any]:
+    found = np.zeros((k, *parts.shape[1:]), dtype=parts.dtype)
+    for first in range(0, len(parts), k):
+        found += parts[first : first + k]
+    return found
 
 
 def _folded_category(category: Category, k: int) -> Category:

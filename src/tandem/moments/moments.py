@@ -4,11 +4,12 @@ For a row, a = [1, u, o, y]: u = x - shift where x is there, else 0; o = 1 where
 0, for the imputed columns only; y, less its shift. Per fold A = sum a a'. Per category S = sum of
 a over its rows. Per pair of categories the number of rows. Observed, not missing, is marked, so
 that no sum over observed rows is ever taken as total minus missing, which would cost digits.
-Of a category that is too large for sums, only the rows are counted.
+Of a category that is too large for sums, only the rows are counted. Where rows have weights v,
+every sum is of v a a', v a or v, and a row counts v times.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -57,11 +58,11 @@ class Category:
 class Pair:
     """Rows by (fold, level, level) that occur: `counts[i]` belongs to `keys[i]`, ascending.
 
-    All arrays have shape (occurring,).
+    All arrays have shape (occurring,). Of rows with weights, `counts` are float64.
     """
 
     keys: Integers
-    counts: Integers
+    counts: NDArray[Any]
 
     @property
     def left(self) -> Integers:
@@ -85,16 +86,22 @@ class Pair:
 class Moments:
     """gram[f] = sum of a a' over the rows of fold f, shape (k, d, d); categories; their pairs.
 
-    `pairs` follows `paired`. Parts add if they share the shift.
+    `pairs` follows `paired`. Parts add if they share the shift. `tally`: of rows with weights, by
+    fold how many are used, have no target, have weight 0, and have every imputed column, each
+    counted once, shape (k, 3 + imputed); None: rows have no weights.
     """
 
     gram: Array
     categories: tuple[Category, ...]
     pairs: tuple[Pair, ...]
+    tally: Integers | None = None
 
     @property
     def rows(self) -> Integers:
         """Number of used rows of every fold, shape (k,)."""
+        if self.tally is not None:
+            used: Integers = self.tally[:, 0]
+            return used
         counts: Integers = np.rint(self.gram[:, 0, 0]).astype(np.int64)
         return counts
 
@@ -179,7 +186,7 @@ def ordered(moments: Moments, orders: Sequence[Integers]) -> Moments:
         keys = pair_keys(places[left][pair.left], places[right][pair.right], pair.fold)
         sort = np.argsort(keys)
         pairs.append(Pair(keys[sort], pair.counts[sort]))
-    return Moments(moments.gram, tuple(categories), tuple(pairs))
+    return replace(moments, categories=tuple(categories), pairs=tuple(pairs))
 
 
 def _cell(keys: Integers) -> Integers:

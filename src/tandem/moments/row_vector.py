@@ -19,7 +19,8 @@ class RowVector:
     feature j of the regression as its position among [numeric features, categorical features];
     `decimals`: of every column: u and `shift` are in units of 10**-decimals, in which decimals are
     whole; empty: all 0; `exact`: the moments are known to hold no rounding; `centres`: shape
-    (k, columns), what the rows of each fold are summed about in place of `shift`.
+    (k, columns), what the rows of each fold are summed about in place of `shift`; `rounded`: rows
+    have weights that are no whole numbers, so that sums are always rounded.
     """
 
     shift: Array
@@ -28,15 +29,18 @@ class RowVector:
     decimals: tuple[int, ...] = ()
     exact: bool = False
     centres: Array | None = None
+    rounded: bool = False
 
     @classmethod
-    def of(cls, plan: Plan, shift: Array, decimals: tuple[int, ...] = ()) -> "RowVector":
+    def of(
+        cls, plan: Plan, shift: Array, decimals: tuple[int, ...] = (), *, rounded: bool = False
+    ) -> "RowVector":
         """The row vector for the numeric, imputed and categorical features of `plan`."""
         numeric, categorical = plan.numeric, plan.categorical
         place = {column.id: j for j, column in enumerate((*numeric, *categorical))}
         imputed = tuple(place[column.id] for column in plan.imputed)
         design = tuple(place[column.id] for column in plan.used)
-        return cls(shift, imputed, design, decimals if any(decimals) else ())
+        return cls(shift, imputed, design, decimals if any(decimals) else (), rounded=rounded)
 
     @property
     def numeric(self) -> int:

@@ -62,27 +62,47 @@ def moments_of(
     joints = joined({c: (len(columns[c].levels), columns[c].codes) for c in summed})
     folds = batch.folds.astype(np.int64)
     sums = LevelSums(joints, folds, k, vector.width) if joints else None
+    weights, observed = batch.weights, slice(1 + vector.numeric, -1)
+    seen = np.zeros((k, len(vector.imputed)))
     for tile in tiles(batch, vector, k, work):
+        weighed = tile.vectors if weights is None else tile.vectors * weights[tile.rows]
         for fold, first, last in tile.slices:
             vectors = tile.vectors[:, first:last]
-            np.matmul(vectors, vectors.T, out=work.gram)
+            np.matmul(weighed[:, first:last], vectors.T, out=work.gram)
             np.add(of_fold[fold], work.gram, out=of_fold[fold])
+            if weights is not None:
+                seen[fold] += vectors[observed].sum(axis=1)
         if sums is not None:
-            sums.add(tile.vectors, tile.rows)
+            sums.add(weighed, tile.rows)
     folds[batch.dropped] = k
+    tally = None
+    if weights is not None:
+        gram = (gram + gram.transpose(0, 2, 1)) / 2.0  # (v u) w is not (v w) u, but for whole ones
+        tally = np.column_stack([_tally(batch, weights, k), seen.astype(np.int64)])
     categories = {
-        c: count_rows(codes.levels, codes.codes, folds, k)
+        c: count_rows(codes.levels, codes.codes, folds, k, weights)
         for c, codes in enumerate(columns)
         if c not in summed
     }
     for c, cells, found in sums.categories() if sums is not None else ():
         categories[c] = Category(columns[c].levels, cells, found)
-    pairs = dict(count_pairs(joints, folds, k))
+    pairs = dict(count_pairs(joints, folds, k, weights))
     return Moments(
         gram,
         tuple(categories[c] for c in range(len(columns))),
         tuple(pairs[pair] for pair in combinations(summed, 2)),
+        tally,
     )
+
+
+def _tally(batch: Batch, weights: Array, k: int) -> Integers:
+    """Rows of every fold that are used, have no target, and have weight 0, shape (k, 3)."""
+    nothing = weights == 0.0
+    no_target, used = np.zeros_like(nothing), ~nothing
+    no_target[batch.numeric[-1].missing] = True
+    used[batch.dropped] = False
+    kinds = (used, no_target & ~nothing, nothing)
+    return np.column_stack([np.bincount(batch.folds[kind], minlength=k) for kind in kinds])
 
 
 def tiles(batch: Batch, vector: RowVector, k: int, work: Workplace) -> Iterator[Tile]:

@@ -39,6 +39,8 @@ def headline(result: Result, weights: Mapping[str, float]) -> str:
 def _lines(result: Result, weights: Mapping[str, float]) -> Iterator[tuple[str, str]]:
     ledger, scores, best = result.ledger, result.scores, result.scores.best
     gone = f"{ledger.rows_dropped_target:,} without target, {ledger.rows_dropped_missing:,} missing"
+    if result.plan.weight:
+        gone = f"{ledger.rows_dropped_weight:,} of weight 0, {gone}"
     used = f"{ledger.rows_in:,}; used {ledger.rows_used:,}; dropped {gone} a required value"
     yield "rows", used + (f"; left out {ledger.rows_rejected:,} bad" * bool(ledger.rows_rejected))
     yield "features", features(result)

@@ -41,7 +41,10 @@ def fold_metrics(result: Result) -> "pd.DataFrame":
 
 
 def folds_table(result: Result) -> "pd.DataFrame":
-    """fold, n_train, n_test, target_std (population, in units of the target): a row per fold."""
+    """fold, n_train, n_test, target_std (population, in units of the target): a row per fold.
+
+    Rows count as often as their weights say.
+    """
     import pandas as pd  # noqa: PLC0415 - slow, and the answer stands before
 
     sums = result.sums
@@ -123,9 +126,11 @@ def cleaning_html(result: Result) -> str:
 
 def ledger_line(ledger: Mapping[str, int]) -> str:
     """Where every row went, in one line."""
+    weightless = ledger.get("rows_dropped_weight", 0)
     return (
         f"{ledger['rows_in']:,} rows = {ledger['rows_used']:,} used "
-        f"+ {ledger['rows_dropped_target']:,} without target "
+        + f"+ {weightless:,} of weight 0 " * bool(weightless)
+        + f"+ {ledger['rows_dropped_target']:,} without target "
         f"+ {ledger['rows_dropped_missing']:,} missing a required value "
         f"+ {ledger['rows_rejected']:,} rejected; {ledger['cells_imputed']:,} cells imputed."
     )

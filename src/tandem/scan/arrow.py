@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tandem.cleaning import MISSING, REST
 from tandem.folds import Assignment
 from tandem.moments import Batch, Cells, Codes, Integers
-from tandem.records import Kind, Plan
+from tandem.records import Array, Kind, Plan, Weights
 from tandem.scan.pieces import Piece
 
 _NOTHING: Integers = np.empty(0, dtype=np.int64)
@@ -22,8 +22,16 @@ class NotFiniteError(Exception):
     """A column of floating-point numbers holds NaN or an infinity, which the footer cannot tell."""
 
 
-def batch(piece: Piece, plan: Plan, folds: Assignment, with_nan: frozenset[str] | None) -> Batch:
+def batch(
+    piece: Piece,
+    plan: Plan,
+    folds: Assignment,
+    with_nan: frozenset[str] | None,
+    weights: Weights | None = None,
+) -> Batch:
     """The columns of `plan` in `piece`, with the fold of every row and the rows to drop.
+
+    With how often every row counts, times `weights.unit`, where rows have weights.
 
     `with_nan`: ids of the columns in which NaN stands for missing; None: not known yet, then
     raises NotFiniteError where a column of floating-point numbers holds NaN or an infinity that
@@ -36,6 +44,9 @@ def batch(piece: Piece, plan: Plan, folds: Assignment, with_nan: frozenset[str] 
     for column in plan.categorical:
         codes[column.id], missing[column.id] = categories(piece.columns[column.name])
     absent = [missing[column.id] for column in (plan.target, *plan.required)]
+    counts = _counts(piece, weights) if weights else None
+    if counts is not None:
+        absent.append(np.flatnonzero(counts == 0.0))
     absent = [positions for positions in absent if len(positions)]
     dropped = _NOTHING
     if absent:
@@ -51,7 +62,16 @@ def batch(piece: Piece, plan: Plan, folds: Assignment, with_nan: frozenset[str] 
         tuple(codes[column.id] for column in plan.categorical),
         folds.of(piece.first_row, piece.rows, piece.columns.get(folds.folds.column or "")),
         dropped,
+        counts,
     )
+
+
+def _counts(piece: Piece, weights: Weights) -> Array:
+    """How often every row counts, shape (rows,)."""
+    cells = piece.columns[weights.column.name]
+    values = one_array(cells.cast(pa.float64()))
+    found: Array = _values(values)[0] * weights.unit
+    return np.rint(found) if weights.per_unit else found
 
 
 def check_finite(columns: Iterable[pa.Array | pa.ChunkedArray]) -> None:

@@ -80,6 +80,8 @@ def prune(most: int = FOLDER_BYTES) -> None:
 def packed(moments: Moments) -> Arrays:
     """`moments` as arrays; their names hold the number of the category or pair, text is UTF-8."""
     arrays: dict[str, NDArray[Any]] = {"gram": moments.gram}
+    if moments.tally is not None:
+        arrays["tally"] = moments.tally
     for i, category in enumerate(moments.categories):
         texts = [level.encode() for level in category.levels]
         arrays[f"text_{i}"] = np.frombuffer(b"".join(texts), np.uint8)
@@ -101,6 +103,7 @@ def unpacked(arrays: Arrays) -> Moments:
             for i in range(categories)
         ),
         tuple(Pair(arrays[f"pair_keys_{i}"], arrays[f"counts_{i}"]) for i in range(pairs)),
+        arrays.get("tally"),
     )
 
 

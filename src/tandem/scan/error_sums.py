@@ -19,11 +19,11 @@ def error_sums(
     residuals: Sequence[Residual | None],
     places: Sequence[Mapping[str, int]],
 ) -> Array:
-    """sum e^2, then sum |e| over the used rows of every fold, shape (2, k, points).
+    """sum v e^2, then sum v |e| over the used rows of every fold, shape (2, k, points).
 
-    e is what `residuals[f]` says of a row of fold f, in units of the target, of row vectors in
-    `vector`; None: its sums are 0. `places[c]`: level of category c -> its position in
-    `Residual.indices[c]`.
+    v: how often a row counts. e is what `residuals[f]` says of a row of fold f, in units of the
+    target, of row vectors in `vector`; None: its sums are 0. `places[c]`: level of category c ->
+    its position in `Residual.indices[c]`.
     """
     points = max(len(model.row) for model in residuals if model)
     sums = np.zeros((2, len(residuals), points))
@@ -54,6 +54,6 @@ def _levels(batch: Batch, places: Sequence[Mapping[str, int]]) -> list[Integers]
 
 
 def _used(batch: Batch) -> Array:
-    used = np.ones(len(batch.folds))
+    used = np.ones(len(batch.folds)) if batch.weights is None else batch.weights.copy()
     used[batch.dropped] = 0.0
     return used

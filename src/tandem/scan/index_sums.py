@@ -42,9 +42,12 @@ def counted_sums(batch: Batch, vector: RowVector, k: int, work: Workplace, looku
             kappa[:, c] = indices.ranks[column[tile.rows]].T
         if isinstance(tile.rows, slice):
             kappa *= tile.vectors[0]  # 0 where a row that stays in place is not used
+        weighed = kappa[:, [*lookup.counted]]
+        if batch.weights is not None:
+            weighed *= batch.weights[tile.rows]
         for fold, first, last in tile.slices:
             here, vectors = kappa[:, :, first:last], tile.vectors[:, first:last]
-            wanted = here[:, [*lookup.counted]]
+            wanted = weighed[:, :, first:last]
             sums[:, fold, :, : vector.width] += wanted @ vectors.T
             sums[:, fold, :, vector.width :] += wanted @ here.transpose(0, 2, 1)
     return sums

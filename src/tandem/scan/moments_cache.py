@@ -192,9 +192,10 @@ def _how(work: GroupMoments) -> str:
     with_nan = [column.name for column in rows.columns if column.id in (rows.with_nan or ())]
     known = rows.with_nan is not None  # else the moments prove that no column holds NaN
     sums = (sorted(work.allowance.counted), work.allowance.limit)
-    by = rows.folds.depends_on
+    by, weights = rows.folds.depends_on, rows.weights
+    counts = weights and (weights.column.name, weights.per_unit)
     kept = {id_: sorted(levels) for id_, levels in rows.kept.items()}
-    return _digest([*map(_described, used), vector, cut, with_nan, known, by, sums, kept])
+    return _digest([*map(_described, used), vector, cut, with_nan, known, by, sums, kept, counts])
 
 
 def _spelled(values: Mapping[str, object]) -> dict[str, object]:

@@ -77,8 +77,8 @@ class Reader:
             c.name: reduce(united, (type_read_off(s.field(c.stored).type, c) for s in schemas))
             for c in columns
         }
-        if by := self._dataset.fold_column:
-            types[by.name] = reduce(united, (s.field(by.name).type for s in schemas))
+        for one in self._dataset.beside:
+            types[one.name] = reduce(united, (s.field(one.stored).type for s in schemas))
         self._text = tuple(name for name, kind in types.items() if _is_text(kind))
         self._coded.clear()
         told = {c.name: nulls[c.stored] for c in columns if c.stored in nulls}

@@ -1,5 +1,6 @@
 """One scan after another over the rows of a dataset, and what the first one tells the later."""
 
+import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -109,7 +110,9 @@ class Scanner:
         required = [column for column in numeric if column in (plan.target, *plan.required)]
         shift = common_shift(self._reader.sample(first, numeric), numeric, required)
         places = tuple(decimals(self.footers.types[column.name]) for column in numeric)
-        vector = RowVector.of(plan, shift, places)
+        weights = self.dataset.weights
+        rounded = weights is not None and weights.per_unit is None
+        vector = RowVector.of(plan, shift, places, rounded=rounded)
         rows = self._rows(plan, *self._only_checked(plan))
         allowed = allowance(rows, vector, first, self.dataset.rows)
         moments = self._sum(rows, vector, allowed)
@@ -125,7 +128,8 @@ class Scanner:
 
         But for the numbers themselves, by 2**-53 of the column's largest about its shift.
         """
-        slices = Slices.of(scanned.vector, scanned.moments.gram, self.dataset.rows)
+        most = max(self.dataset.rows, math.ceil(float(scanned.moments.gram[:, 0, 0].sum())))
+        slices = Slices.of(scanned.vector, scanned.moments.gram, most)
         vector = replace(scanned.vector, exact=True)
         return self._again(replace(scanned, vector=vector, slices=slices))
 
@@ -188,9 +192,10 @@ class Scanner:
 
     def _rows(self, plan: Plan, *only_checked: Column) -> Rows:
         columns = [*plan.numeric, plan.target, *plan.categorical, *only_checked]
-        if (by := self.dataset.fold_column) and by not in columns:
-            columns.append(by)
-        return Rows(self._reader, tuple(columns), plan, self._folds, self._with_nan)
+        columns += [column for column in self.dataset.beside if column not in columns]
+        weights = self.dataset.weights
+        known = self._folds, self._with_nan
+        return Rows(self._reader, tuple(columns), plan, *known, weights=weights)
 
     def _only_checked(self, plan: Plan) -> tuple[Column, ...]:
         """Dropped columns that may hold NaN: how much of them is missing is reported."""
@@ -201,13 +206,17 @@ class Scanner:
 
     def _ledger(self, moments: Moments, vector: RowVector, no_target: int) -> Ledger:
         rows, used = self.dataset.rows, int(moments.rows.sum())
-        indicators = moments.gram[:, 0, 1 + vector.numeric : -1]
+        complete, weightless = moments.gram[:, 0, 1 + vector.numeric : -1].sum(), 0
+        if moments.tally is not None:
+            no_target, weightless = moments.tally[:, 1:3].sum(axis=0).tolist()
+            complete = moments.tally[:, 3:].sum()
         ledger = Ledger(
             rows_in=rows,
             rows_used=used,
             rows_dropped_target=no_target,
-            rows_dropped_missing=rows - used - no_target,
-            cells_imputed=used * len(vector.imputed) - int(np.rint(indicators.sum())),
+            rows_dropped_weight=weightless,
+            rows_dropped_missing=rows - used - no_target - weightless,
+            cells_imputed=used * len(vector.imputed) - int(np.rint(complete)),
             rows_from_cache=self._second_look.rows_from_cache,
         )
         check_ledger(ledger)

@@ -26,7 +26,7 @@ from tandem.moments import (
     moments_of,
     total,
 )
-from tandem.records import Array, Column, Plan
+from tandem.records import Array, Column, Plan, Weights
 from tandem.scan.arrow import NotFiniteError, batch, count_cells, merged
 from tandem.scan.error_sums import error_sums
 from tandem.scan.index_sums import Lookup, counted_sums
@@ -46,7 +46,7 @@ class Rows:
 
     `with_nan`: ids of the columns in which NaN stands for missing; None: not known yet. `slices`:
     what the numbers are cut into; None: they are whole; `kept`: of the categories whose other
-    levels are taken as one, by id.
+    levels are taken as one, by id; `weights`: how often a row counts; None: once.
     """
 
     reader: Reader
@@ -56,6 +56,7 @@ class Rows:
     with_nan: frozenset[str] | None
     slices: Slices | None = None
     kept: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    weights: Weights | None = None
 
     def pieces(self, stretches: Sequence[Stretch]) -> Pieces:
         """The rows of `stretches`."""
@@ -63,7 +64,7 @@ class Rows:
 
     def batch(self, decoded: Callable[[], Piece]) -> Batch:
         """A piece as what is worked on. Raises NotFiniteError as `arrow.batch` does."""
-        found = batch(decoded(), self.plan, self.folds, self.with_nan)
+        found = batch(decoded(), self.plan, self.folds, self.with_nan, self.weights)
         if self.kept:
             columns = zip(self.plan.categorical, found.categorical, strict=True)
             of = [merged(x, self.kept[c.id]) if c.id in self.kept else x for c, x in columns]

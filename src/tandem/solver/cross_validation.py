@@ -55,7 +55,7 @@ def cross_validate(
     unsolved = 0
     for fold, split in enumerate(folding.splits()):
         assert split.test is not None
-        fitted = _fit(split.train, grid, rounded=folding.rounded)
+        fitted = _fit(split.train, grid, folding)
         rounded = fitted.slopes.rounded()
         sse[fold], share[fold] = errors(split.test, rounded)
         sst[fold] = split.sst
@@ -72,7 +72,18 @@ def cross_validate(
     n_train = folding.scheme.n_train(folding.rows)
     known = tuple(designs), np.stack(slopes)
     found = ErrorSums(sse, sst, n_train, tuple(n_test), unsolved, sae, *known)
-    return replace(found, features=folding.by_column)
+    return replace(_in_rows(found, folding.protocol.unit), features=folding.by_column)
+
+
+def _in_rows(sums: ErrorSums, unit: float) -> ErrorSums:
+    """`sums` of weights times `unit` as those of the weights."""
+    if unit == 1.0:
+        return sums
+    n_train, n_test = (tuple(n / unit for n in rows) for rows in (sums.n_train, sums.n_test))
+    sae = None if sums.sae is None else sums.sae / unit
+    return replace(
+        sums, sse=sums.sse / unit, sst=sums.sst / unit, sae=sae, n_train=n_train, n_test=n_test
+    )
 
 
 class Refitted(NamedTuple):
@@ -85,7 +96,7 @@ class Refitted(NamedTuple):
 def refit(folding: Folding, plan: Plan, point: GridPoint) -> Refitted:
     """The model of `point` on all rows. Raises DigitsLostError as `cross_validate` does."""
     split = folding.whole()
-    fitted = _fit(split.train, [point], rounded=folding.rounded)
+    fitted = _fit(split.train, [point], folding)
     slopes = fitted.slopes[0]
     rounded = slopes.rounded()
     levels = {
@@ -94,7 +105,7 @@ def refit(folding: Folding, plan: Plan, point: GridPoint) -> Refitted:
     }
     means = split.means.rounded()
     own = (rounded[span] for span in split.spans)
-    coefficients, effects = by_column(plan, own, levels, folding.max_levels)
+    coefficients, effects = by_column(plan, own, levels, folding.protocol.max_levels)
     model = LinearModel(
         intercept=intercept(split, slopes),
         coefficients=coefficients,
@@ -103,9 +114,11 @@ def refit(folding: Folding, plan: Plan, point: GridPoint) -> Refitted:
         encodings={plan.categorical[c].name: e for c, e in split.encodings.items()} | effects,
         sources=plan.sources,
     )
-    return Refitted(
-        model, inference(fitted.standard, split.train.rows, penalised=point.reg_param > 0.0)
-    )
+    told = None
+    if not folding.weighted:  # errors of weighted rows depend on what the weights mean
+        rows = int(split.train.rows)
+        told = inference(fitted.standard, rows, penalised=point.reg_param > 0.0)
+    return Refitted(model, told)
 
 
 def hold_out(folding: Folding, point: GridPoint, sum_errors: SumErrors) -> ErrorSums | None:
@@ -116,21 +129,27 @@ def hold_out(folding: Folding, point: GridPoint, sum_errors: SumErrors) -> Error
     split, scheme = folding.whole(), folding.scheme
     if split.test is None or scheme.holdout is None:
         return None
-    slopes = _fit(split.train, [point], rounded=folding.rounded).slopes.rounded()
+    slopes = _fit(split.train, [point], folding).slopes.rounded()
     sse, share = errors(split.test, slopes)
     if share[0] < LOST:
         models: list[Residual | None] = [None] * scheme.parts
         models[scheme.holdout] = residual(split, slopes, folding.vector.of_fold(scheme.holdout))
         sse = sum_errors(models)[0, scheme.holdout]
     rows = (split.train.rows,), (split.test.rows,)
-    return ErrorSums(sse[None, :], np.array([split.sst]), *rows, slopes=slopes[None, :])
+    found = ErrorSums(sse[None, :], np.array([split.sst]), *rows, slopes=slopes[None, :])
+    return _in_rows(found, folding.protocol.unit)
 
 
-def _fit(train: Normal, grid: Sequence[GridPoint], *, rounded: bool) -> Fitted:
-    """Raises DigitsLostError where rounding shows; of few rows, unless it may, its last digits."""
+def _fit(train: Normal, grid: Sequence[GridPoint], folding: Folding) -> Fitted:
+    """Raises DigitsLostError where rounding shows; of few rows, unless it may, its last digits.
+
+    But not where rows have weights that nobody can sum without rounding.
+    """
     fitted = fit(train, grid)
     moved = float(np.max(fitted.solution.rounding, initial=0.0))
-    few = not rounded and train.rows <= _FEW_ROWS and len(train.squares) <= _FEW_FEATURES
-    if not train.exact and moved > (_LAST_DIGITS if few else SHOWS):
+    strict = not folding.protocol.rounded and train.rows <= _FEW_ROWS
+    few = strict and len(train.squares) <= _FEW_FEATURES
+    exact = train.exact or folding.vector.rounded
+    if not exact and moved > (_LAST_DIGITS if few else SHOWS):
         raise DigitsLostError
     return fitted

@@ -27,7 +27,8 @@ class Protocol:
     of the categories whose levels are features, the `max_levels` most frequent ones of their own;
     `smoothing`: of the categories that are encoded by the target, none of them counted only, by
     position;
-    `rounded`: what those sum to may be; `whole`: rows of all levels of the categories whose moments
+    `rounded`: what those sum to may be; `unit`: what weights of rows were
+    multiplied by; `whole`: rows of all levels of the categories whose moments
     take most of their levels as one; `splits`: which folds of the moments make a training set,
     None: all but one.
     """
@@ -39,6 +40,7 @@ class Protocol:
     rounded: bool = False
     whole: Mapping[int, Category] = field(default_factory=dict)
     splits: Splits | None = None
+    unit: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,11 @@ def penalty(point: GridPoint, target_deviation: float) -> Penalty:
 
 
 def sklearn_estimator(
-    point: GridPoint, shape: tuple[int, int], target_deviation: float, solver: Solver
+    point: GridPoint,
+    shape: tuple[int, int],
+    target_deviation: float,
+    solver: Solver,
+    rows: float | None = None,
 ) -> "ElasticNet | Ridge | LinearRegression":
     """The unfitted scikit-learn estimator of the objective, for standardised features of `shape`.
 
@@ -46,7 +50,7 @@ def sklearn_estimator(
     tol, since scikit-learn 1.9, is the share of the largest singular value below which one
     counts as 0: the default ruins ill-conditioned fits, 0 takes rounding for a direction, so it
     is the rounding of a matrix of that shape, as in numpy. With l2 alone: Ridge, whose loss is not
-    divided by 2n. Else ElasticNet.
+    divided by 2n. Else ElasticNet. `rows`: n, each as often as it counts; None: as `shape` says.
     """
     from sklearn.linear_model import ElasticNet, LinearRegression, Ridge  # noqa: PLC0415 - slow
 
@@ -54,7 +58,7 @@ def sklearn_estimator(
     if l1 == 0.0 and l2 == 0.0:
         return LinearRegression(tol=max(shape) * float(np.finfo(np.float64).eps))
     if l1 == 0.0:
-        return Ridge(alpha=shape[0] * l2)
+        return Ridge(alpha=(shape[0] if rows is None else rows) * l2)
     asked = {"tol": solver.tol, "max_iter": solver.max_iter}
     return ElasticNet(
         alpha=l1 + l2,

@@ -55,7 +55,7 @@ def recentred(moments: Moments, vector: RowVector) -> tuple[Moments, RowVector]:
         sums[:, value] = _less(sums[:, value], sums[:, there], step)
         categories.append(Category(category.levels, category.keys, sums))
     shifted = replace(vector, shift=vector.shift + move)
-    return Moments(gram, tuple(categories), moments.pairs), shifted
+    return replace(moments, gram=gram, categories=tuple(categories)), shifted
 
 
 def exact_columns(gram: Array, vector: RowVector) -> Mask:
@@ -65,6 +65,8 @@ def exact_columns(gram: Array, vector: RowVector) -> Mask:
     squares bounds every other sum that the column is in, and all on the way there.
     """
     value = vector.value
+    if vector.rounded:
+        return np.zeros(len(value), dtype=bool)
     sums, squares = gram[:, 0, value], gram[:, value, value]
     whole = (sums == np.rint(sums)) & (squares == np.rint(squares))
     shift = np.atleast_2d(vector.shift if vector.centres is None else vector.centres)

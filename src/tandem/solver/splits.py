@@ -20,15 +20,16 @@ FEW = 200
 
 @dataclass(frozen=True, slots=True)
 class Normal:
-    """Sums over `rows` rows of (z - centre)(z - centre)', z = [features, target] after cleaning.
+    """Sums over rows of (z - centre)(z - centre)', z = [features, target] after cleaning.
 
+    `rows`: how many, each as often as it counts.
     `gram`: shape (p + 1, p + 1), centred at the means of the training set, in raw units; `squares`:
     shape (p + 1,), of every z, about what its rows were summed about, which is what rounding is a
     share of; `exact`: they were summed without rounding; `sets`: features of which one is 1 in
     every row, the others 0.
     """
 
-    rows: int
+    rows: float
     gram: DoubleDouble
     squares: Array
     exact: bool

@@ -54,7 +54,7 @@ class Standard:
     @classmethod
     def of(cls, train: Normal) -> "Standard":
         """The problem of one training set; what is constant is left out."""
-        gram, rows = train.gram, float(train.rows)
+        gram, rows = train.gram, train.rows
         variance = gram.hi.diagonal() / rows
         constant = variance <= CONSTANT * train.squares / rows
         deviation = np.sqrt(np.where(constant, 1.0, variance))
@@ -73,7 +73,7 @@ class Standard:
         least = (max(train.rows, len(varies)) * _EPSILON) ** 2
         sets = [np.flatnonzero((varies >= s.start) & (varies < s.stop)) for s in train.sets]
         sets = [one for one in sets if len(one)]
-        most = min(train.rows - 1, len(varies) - len(sets))
+        most = min(int(rows) - 1, len(varies) - len(sets))
         rank = Rank(tuple(sets), least, most) if train.exact else Rank(tuple(sets))
         return cls(len(constant) - 1, varies, scale, float(deviation[-1]), xx, xy, yy, rank)
 

@@ -71,8 +71,7 @@ class Folding:
         second_scan: SecondScan | None = None,
         slices: Slices | None = None,
     ) -> None:
-        self._moments, self.vector = moments, vector
-        self.rounded, self.max_levels = protocol.rounded, protocol.max_levels
+        self._moments, self.vector, self.protocol = moments, vector, protocol
         self.scheme = protocol.splits or Splits.plain(len(moments.gram))
         training = self.scheme.fitted(on_all=protocol.on_all)
         categories = enumerate(moments.categories)
@@ -88,11 +87,9 @@ class Folding:
         if moments.counted:
             if second_scan is None:
                 raise ValueError("categories that are only counted take a second scan")
-            found = second_scan(self._indices)
-            sums = with_counted(sums, moments.counted, found)
+            sums = with_counted(sums, moments.counted, second_scan(self._indices))
         width = moments.gram.shape[-1]
-        by_target = target_means(moments, vector, protocol, slices, training)
-        self._by_target = by_target
+        self._by_target = by_target = target_means(moments, vector, protocol, slices, training)
         tables = dict(enumerate(found.ranks for found in self._indices)) | self._indicators.places
         self._tables = [by_target[c].values if c in by_target else tables[c] for c in tables]
         self._slices = slices
@@ -114,10 +111,15 @@ class Folding:
         return self._split(-1, self.scheme.holdout)
 
     @property
-    def rows(self) -> list[int]:
-        """Rows of every part."""
-        found: list[int] = self._moments.rows.tolist()
-        return found
+    def weighted(self) -> bool:
+        """Whether rows have weights."""
+        return self._moments.tally is not None
+
+    @property
+    def rows(self) -> list[float]:
+        """Rows of every part, each as often as it counts, times `unit`."""
+        rows = self._moments.gram[:, 0, 0] if self.weighted else self._moments.rows
+        return [*rows.tolist()]
 
     def _split(self, fold: int, tested: int | None) -> Split:
         """The training set of `fold`, -1 being that of all rows, against the part `tested`."""
@@ -249,7 +251,7 @@ class Folding:
         squares = matrix.hi[value, value]
         squares[numeric] = summed.hi.diagonal()[value[numeric]]
         sets = tuple(self._sets.values())
-        return Normal(int(rows), gram, squares / unit**2, self.vector.exact, sets)
+        return Normal(rows, gram, squares / unit**2, self.vector.exact, sets)
 
     def _centred(
         self, matrix: DoubleDouble, means: DoubleDouble, rest: DoubleDouble, own: Integers
@@ -271,7 +273,7 @@ class Folding:
         at = self.vector.width - 1
         total, rows = gram[0, at], float(gram.hi[0, 0])
         found = (gram[at, at] - total * total / rows).rounded()
-        if rows < 2 or found <= CONSTANT * gram.hi[at, at]:
+        if rows == 0.0 or found <= CONSTANT * gram.hi[at, at]:
             return 0.0
         return float(found / self._per_unit[-1] ** 2)
 

@@ -78,7 +78,8 @@ def read_frame(session: "SparkSession", dataset: Dataset, *, times: bool = False
             found = _spark_type(kind)
             assert found is not None, "`unread_by_spark` says so before"
             schema.add(name, found)
-        columns = [_typed(column, by_name[column.stored]) for column in dataset.columns]
+        wanted = (*dataset.columns, *([dataset.weight] if dataset.weight else []))
+        columns = [_typed(column, by_name[column.stored]) for column in wanted]
         read = session.read.schema(schema).parquet(*paths)
         by = dataset.fold_column
         cells = []
@@ -148,9 +149,8 @@ def _arrow_types(dataset: Dataset, file: File) -> dict[str, pa.DataType]:
 
 
 def _stored(dataset: Dataset) -> list[str]:
-    """Of the columns to read: the dataset's, and the one that folds go by."""
-    by = [dataset.fold_column] if dataset.fold_column else []
-    return [*dict.fromkeys(column.stored for column in (*dataset.columns, *by))]
+    """Of the columns to read: the dataset's, what folds go by, and how often a row counts."""
+    return [*dict.fromkeys(column.stored for column in (*dataset.columns, *dataset.beside))]
 
 
 def _spark_type(kind: pa.DataType) -> T.DataType | None:
