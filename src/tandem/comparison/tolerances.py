@@ -3,7 +3,7 @@
 In closed form that is rounding; iterations stop at a tolerance, and leave more.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 
 from tandem.comparison.answers import Answer
@@ -23,6 +23,12 @@ class Tolerance:
 
     relative: float
     of_deviation: float
+
+    def widened(self, promised: float) -> "Tolerance":
+        """Where both are so near the minimum, as each promises; identical bits stay identical."""
+        if self == Tolerance(0.0, 0.0):
+            return self
+        return replace(self, of_deviation=max(self.of_deviation, promised))
 
     def allowed(self, rmse: Array, deviation: Array) -> Array:
         """In units of the target, for RMSEs and standard deviations of the target."""
