@@ -85,10 +85,11 @@ def compare(config: Configuration, *, say: bool = True) -> tuple[str, Comparison
     settings = config.settings
     tags = {"kind": "comparison", "config.hash": config.hash}
     name = f"compare-{settings.dataset.title}"
-    preparing = Display("tandem").stage("preparing the data")
-    with listing_rejects(settings.tracking, name, tags), preparing:
+    display = Display("tandem")
+    with listing_rejects(settings.tracking, name, tags), display.stage("preparing the data"):
         # Once, before any engine is timed; and before there is a run, so that a typo leaves none.
-        dataset = open_dataset(settings.dataset, settings.folds, settings.cleaning)
+        chosen = settings.dataset, settings.folds, settings.cleaning
+        dataset = open_dataset(*chosen, begin=display.begin)
     with tracked(settings.tracking, name, tags) as opened:
         run_id = opened.id
         with tempfile.TemporaryDirectory() as place:

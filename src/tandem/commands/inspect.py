@@ -47,7 +47,8 @@ def look(settings: Settings, *, say: bool = True) -> Inspection:
     """
     display = Display("inspect")
     with display.stage("preparing the data"):
-        dataset = open_dataset(settings.dataset, cleaning=settings.cleaning, to_look=True)
+        chosen, cleaning = settings.dataset, settings.cleaning
+        dataset = open_dataset(chosen, cleaning=cleaning, to_look=True, begin=display.begin)
     display.warn_each(dataset.notes if say else ())
     with display.stage("reading"):
         return inspected(

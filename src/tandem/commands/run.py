@@ -82,7 +82,8 @@ def measure(settings: Settings, *, say: bool) -> Answered:
 def _prepared(settings: Settings, watch: Stopwatch, *, say: bool) -> Task:
     display = Display(settings.engine.name)
     with display.stage("preparing the data"), watch.stage("convert"):
-        asked = task(settings, open_dataset(settings.dataset, settings.folds, settings.cleaning))
+        chosen = settings.dataset, settings.folds, settings.cleaning
+        asked = task(settings, open_dataset(*chosen, begin=display.begin))
     display.warn_each(asked.dataset.notes if say else ())
     return asked
 

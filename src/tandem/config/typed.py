@@ -79,7 +79,9 @@ def _undone(arguments: Sequence[str]) -> Iterator[str]:
 
 
 def _is_path(word: str) -> bool:
-    """Whether a bare word names a table: houses.csv, data/, 'data/*.parquet'."""
+    """Whether a bare word names a table: houses.csv, data/, 'data/*.parquet', s3://b/f."""
+    if "://" in word.partition("=")[0]:
+        return True
     ends = r"\.(csv|tsv)(\.gz|\.bz2|\.zst)?|\.parquet|/"
     return "=" not in word and word[:1] not in "-+~" and bool(re.search(f"({ends})$", word.lower()))
 

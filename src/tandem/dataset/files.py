@@ -1,9 +1,9 @@
 """The data files of a path, a folder or a pattern."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from glob import glob, has_magic
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pyarrow as pa
 
@@ -12,13 +12,13 @@ from tandem.errors import ConfigurationError, DataError
 _TEXT, _PACKED = (".csv", ".tsv"), (".gz", ".bz2", ".zst")
 
 
-def ending(file: Path) -> str:
+def ending(file: PurePath) -> str:
     """Of the name, in small letters, with that of a packed file before: .csv.gz."""
     last = file.suffix.lower()
     return file.with_suffix("").suffix.lower() + last if last in _PACKED else last
 
 
-def is_text(file: Path) -> bool:
+def is_text(file: PurePath) -> bool:
     """Whether a file is CSV, packed or not."""
     return any(ending(file) in {name, *(name + packed for packed in _PACKED)} for name in _TEXT)
 
@@ -51,22 +51,27 @@ def find_files(path: str) -> tuple[Path, ...]:
         candidates = [Path(p) for p in glob(str(place), recursive=True) if not Path(p).is_dir()]  # noqa: PTH207 - an absolute pattern
     else:
         candidates = [place]
-    found = sorted(p.absolute() for p in candidates if not _hidden(p, place))
-    if not found:
-        raise DataError(f"{path}: no data file here (looked for *.parquet and *.csv) -> check it")
+    found = sorted(p.absolute() for p in candidates if not is_hidden(p, place))
     for file in found:
         if not file.is_file():
             raise DataError(f"{file}: there is no such file -> check dataset.path")
+    check_kind(path, found)
+    return tuple(found)
+
+
+def check_kind(path: str, found: Sequence[PurePath]) -> None:
+    """Raise DataError where no file is `found`, or files of two kinds, or of none that is read."""
+    if not found:
+        raise DataError(f"{path}: no data file here (looked for *.parquet and *.csv) -> check it")
     kinds = {*map(ending, found)}
     if len(kinds) > 1 or not (kinds == {".parquet"} or is_text(found[0])):
         raise DataError(
             f"{path}: files of kind {', '.join(sorted(kinds)) or 'unknown'}: one kind is read, "
             ".parquet, .csv, .tsv or .csv.gz -> name them by a pattern such as 'data/*.parquet'"
         )
-    return tuple(found)
 
 
-def _hidden(file: Path, place: Path) -> bool:
+def is_hidden(file: PurePath, place: PurePath) -> bool:
     """Whether the file, or a folder on the way to it from `place`, begins with `_` or `.`.
 
     One that was named itself is meant.

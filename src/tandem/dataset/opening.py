@@ -1,7 +1,7 @@
 """From the user's words to a Dataset: files in row-id order, typed columns, content digest."""
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import accumulate
 from pathlib import Path
@@ -22,6 +22,7 @@ from tandem.dataset.dates import (
 from tandem.dataset.files import ending, find_files, is_text
 from tandem.dataset.fold_columns import as_column, check_groups, fold_column, labelled
 from tandem.dataset.parquet import read_footer
+from tandem.dataset.remote import fetch, is_remote
 from tandem.dataset.schema import (
     check_numbers,
     columns_of,
@@ -39,7 +40,7 @@ from tandem.errors import ConfigurationError, DataError
 from tandem.fold_keys import FoldKind, Folds
 from tandem.machine import marks
 from tandem.parts import Part
-from tandem.records import Column, Dataset, File, Kind
+from tandem.records import Advance, Column, Dataset, File, Kind
 from tandem.redaction import shown
 from tandem.settings import PLAIN, Cleaning, Files, Flights, Spelling
 
@@ -50,20 +51,22 @@ def open_dataset(
     cleaning: Cleaning | None = None,
     *,
     to_look: bool = False,
+    begin: Callable[[int, str], Advance] | None = None,
 ) -> Dataset:
     """The dataset of the files that `source` names; CSV is first converted to Parquet, once.
 
     The column that `folds` go by, if any, is no feature unless the user includes it. `cleaning`
     says what is read off dates; None: all that there is. `to_look`: without a target, the first
     column of numbers stands for it; columns of types that no run reads are left out, with a note.
+    `begin` shows how much of remote files is fetched.
 
     Raises ConfigurationError where path or target are not given, or a key is about other files;
     DataError where files or columns are not there, cannot be read, or hold what no regression
     takes, RejectedError where rows of CSV files break a rule; MachineError where the cache has no
-    room for what is converted.
+    room for what is fetched or converted, or a remote store does not answer.
     """
     path = source.path or "" if isinstance(source, Files) else _drawn(source)
-    files = find_files(path)
+    named_files, files = _found(path, begin)
     digest = content_digest(files)
     coded = cleaning.encodings if cleaning else ()
     converted = _read(files, digest, source.spelling, coded) if isinstance(source, Files) else None
@@ -111,7 +114,7 @@ def open_dataset(
         notes = (*notes, f"{weight}: how often a row counts: no feature")
     notes = (*notes, *dates_told(schema, read_off, source.exclude))
     if not converted:
-        notes = (*notes, *folder_keys(path, files, schema.names))
+        notes = (*notes, *folder_keys(path, named_files, schema.names))
     dataset = Dataset(
         shown(source.title),
         records,
@@ -125,6 +128,17 @@ def open_dataset(
         weights=weighed(files, weight) if weight else None,
     )
     return labelled(dataset, folds) if folds else dataset
+
+
+def _found(
+    path: str, begin: Callable[[int, str], Advance] | None
+) -> tuple[Sequence[Path], Sequence[Path]]:
+    """The data files as `path` names them, and where they are read."""
+    if is_remote(path):
+        copies = fetch(path, begin)
+        return [Path(address).absolute() for address in copies], [*copies.values()]
+    files = find_files(path)
+    return files, files
 
 
 def _read_off(

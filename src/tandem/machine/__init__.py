@@ -1,6 +1,6 @@
 """The computer at hand: the cache folder, locks, digests, processes, clocks, hardware."""
 
-from tandem.machine.cache import cache_folder, write_atomically
+from tandem.machine.cache import cache_folder, check_disk, write_atomically
 from tandem.machine.digests import marks, state
 from tandem.machine.hardware import machine_facts, machine_name
 from tandem.machine.helper import Helper, leave, revoke
@@ -26,6 +26,7 @@ __all__ = [
     "Place",
     "Stopwatch",
     "cache_folder",
+    "check_disk",
     "end_family",
     "end_with_starter",
     "forget_locks",
