@@ -120,12 +120,13 @@ def test_a_value_beyond_hydras_grammar_arrives_as_it_was_typed(value: str) -> No
     assert OverridesParser.create().parse_override(word).value() == value
 
 
-@pytest.mark.parametrize("path", ["houses.csv", "data/", "my data/*.parquet", "A.CSV"])
+@pytest.mark.parametrize("path", ["houses.csv", "data/", "my data/*.parquet", "A.CSV", "s3://b/f"])
 def test_a_path_and_a_target_are_short_for_the_keys(path: str) -> None:
     words = ["dataset=files", f"dataset.path={path}", "dataset.target=price"]
     assert read("compare", path, "--target", "price") == ["command=compare", *words]
     assert read(path, "--target=price") == words
     assert read("folds.k=3", "folds.seed=1", "a.csv")[2] == "a.csv"
+    assert read("s3://b/c=1/a.csv") == ["dataset=files", "dataset.path='s3://b/c=1/a.csv'"]
 
 
 def test_several_values_are_a_list_where_nothing_is_swept() -> None:

@@ -271,3 +271,12 @@ def test_what_a_command_leaves_holds_no_key(bucket: Path, place: Path) -> None:
     for canary in (KEY, SECRET):
         assert canary not in printed
         assert canary.encode() not in left
+
+
+@pytest.mark.parametrize("path", ["t", "", "t/*.parquet", "t/c=1", "t/c=1/*.parquet"])
+def test_a_delta_table_is_not_read_without_its_log(bucket: Path, path: str) -> None:
+    put(bucket, "t/a.parquet", "t/c=1/b.parquet")
+    put(bucket, "t/_delta_log/0.checkpoint.parquet")
+    with pytest.raises(DataError, match=f"s3://{bucket.name}/t: a Delta table, .* -> copy"):
+        opened(f"s3://{bucket.name}/{path}")
+    assert fetch(f"s3://{bucket.name}/t/a.parquet", None)  # who names one means it

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from tandem.errors import ConfigurationError, DataError
 
+DELTA_LOG = "_delta_log"  # the folder that makes a folder a Delta table
 _TEXT, _PACKED = (".csv", ".tsv"), (".gz", ".bz2", ".zst")
 
 
@@ -38,7 +39,7 @@ def find_files(path: str) -> tuple[Path, ...]:
 
     CSV files may end in .tsv, and be packed: .csv.gz, .csv.bz2, .csv.zst. Files of a folder whose
     name begins with `_` or `.` are no data. Raises ConfigurationError where no path is given,
-    DataError where nothing is found, or files of two kinds.
+    DataError where nothing is found, files of two kinds, or files of a Delta table.
     """
     if not path:
         raise ConfigurationError(
@@ -56,7 +57,19 @@ def find_files(path: str) -> tuple[Path, ...]:
         if not file.is_file():
             raise DataError(f"{file}: there is no such file -> check dataset.path")
     check_kind(path, found)
+    if found != [place.absolute()]:
+        _check_delta(path, found)
     return tuple(found)
+
+
+def _check_delta(path: str, found: Sequence[Path]) -> None:
+    """Raise DataError where files of a Delta table are among those found by looking around."""
+    for folder in sorted({parent for file in found for parent in file.parents}):
+        if (folder / DELTA_LOG).is_dir():
+            raise DataError(
+                f"{path}: {folder} is a Delta table: among its files are removed ones -> "
+                f"dataset.path={folder}"
+            )
 
 
 def check_kind(path: str, found: Sequence[PurePath]) -> None:

@@ -19,6 +19,7 @@ from tandem.dataset.dates import (
     parts_of,
     read_off_names,
 )
+from tandem.dataset.delta import delta_files, is_delta
 from tandem.dataset.files import ending, find_files, is_text
 from tandem.dataset.fold_columns import as_column, check_groups, fold_column, labelled
 from tandem.dataset.parquet import read_footer
@@ -137,7 +138,7 @@ def _found(
     if is_remote(path):
         copies = fetch(path, begin)
         return [Path(address).absolute() for address in copies], [*copies.values()]
-    files = find_files(path)
+    files = delta_files(path) if is_delta(path) else find_files(path)
     return files, files
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from tandem.dataset.files import check_kind, is_hidden
+from tandem.dataset.files import DELTA_LOG, check_kind, is_hidden
 from tandem.errors import ConfigurationError, DataError, MachineError
 from tandem.machine import cache_folder, check_disk, published
 from tandem.records import Advance
@@ -86,6 +86,7 @@ class _Store:
             there = asked.type.name == "Directory"
             place = self.path if there else PurePosixPath(*parts[:first])
             pattern = ["**"] if there else parts[first:]
+            self._check_delta(place.parents)
             return [
                 info
                 for info in self._below(place, deep=len(pattern) > 1 or "**" in pattern)
@@ -99,7 +100,25 @@ class _Store:
 
         selector = FileSelector(str(place), allow_not_found=True, recursive=deep)
         listed: Sequence[Any] = self.filesystem.get_file_info(selector)
+        for path in (PurePosixPath(info.path) for info in listed):
+            if DELTA_LOG in path.parts:
+                self._refuse_delta(*path.parts[: path.parts.index(DELTA_LOG)])
         return listed
+
+    def _check_delta(self, folders: Sequence[PurePosixPath]) -> None:
+        """Raise DataError where one of `folders` is a Delta table, as far as one may look."""
+        for folder in folders:
+            with suppress(OSError):
+                log = self.filesystem.get_file_info(str(folder / DELTA_LOG))
+                if folder.parts and log.type.name == "Directory":
+                    self._refuse_delta(*folder.parts)
+
+    def _refuse_delta(self, *parts: str) -> None:
+        folder = self.address(PurePosixPath(*parts))
+        raise DataError(
+            f"{folder}: a Delta table, which is read on a disk only: among its files are removed "
+            "ones -> copy its folder, with _delta_log, to a disk"
+        )
 
     def key(self, info: Any) -> str:
         """The folder of the cache for a file as it is now: another one after any change."""
