@@ -6,7 +6,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from secrets import token_hex
 from types import FrameType
@@ -28,7 +28,7 @@ from tandem.config import (
     search_path,
     words,
 )
-from tandem.errors import TandemError, Terminated
+from tandem.errors import TandemError, Terminated, TrackingError
 from tandem.machine import end_with_starter, handed_over
 from tandem.manual import configuration_folder
 from tandem.redaction import shown
@@ -99,11 +99,15 @@ def _job(make: Callable[[], Configuration]) -> int:
         if chosen.command == Command.INSPECT:
             _inspect(chosen)
             return 0
+        if chosen.command == Command.SEND:
+            _send(chosen)
+            return 0
         run_id = _compare(whole) if chosen.command == Command.COMPARE else _run(whole)
         if run_id and not chosen.tracking.parent_run_id:
             from tandem.tracking import links  # noqa: PLC0415 - imported by now
 
-            sys.stdout.write(f"{ask(links, run_id)}\n")
+            with suppress(TrackingError):  # it has the run
+                sys.stdout.write(f"{ask(links, run_id)}\n")
     except TandemError as error:
         return _report(error, error.status, debug=debug)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the edge: what is left is our bug
@@ -136,6 +140,12 @@ def _inspect(chosen: Settings) -> None:
     with _starting():
         from tandem.commands.inspect import inspect  # noqa: PLC0415
     inspect(chosen)
+
+
+def _send(chosen: Settings) -> None:
+    with _starting():
+        from tandem.commands.send import send  # noqa: PLC0415
+    send(chosen)
 
 
 @contextmanager

@@ -52,6 +52,17 @@ def use_store(uri: str | None) -> None:
         _store["MLFLOW_TRACKING_URI"] = uri
 
 
+def store_uri() -> str:
+    """The address of the store in use; empty for MLflow's own in the working directory."""
+    return _environment().get("MLFLOW_TRACKING_URI", "")
+
+
+def renew() -> None:
+    """Have later calls answered by a new process."""
+    if _made:
+        _made.pop().close()
+
+
 def helper_socket() -> str:
     """Where children find the process that this one asks."""
     return _helper().path
@@ -75,7 +86,8 @@ def _environment() -> Mapping[str, str]:
     own = {**_DEFAULTS, **os.environ}
     if mlflow := sys.modules.get("mlflow"):  # somebody here has chosen a store by it
         own["MLFLOW_TRACKING_URI"] = mlflow.get_tracking_uri()
-    return own | _store
+    # A call that is made again over HTTP may be done twice: tracking makes it again by itself.
+    return own | _store | {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
 
 
 def _import_mlflow() -> None:

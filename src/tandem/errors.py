@@ -42,6 +42,10 @@ class TrackingError(TandemError):
     status = 5
 
 
+class AwayError(TrackingError):
+    """The tracking store does not answer, or fails: later it may take what it does not take now."""
+
+
 class IncompleteError(TandemError):
     """A sweep or comparison ended with at least one of its runs failed."""
 

@@ -28,6 +28,7 @@ class Command(StrEnum):
     COMPARE = "compare"
     ADVISE = "advise"
     INSPECT = "inspect"
+    SEND = "send"
 
 
 class FitOn(StrEnum):

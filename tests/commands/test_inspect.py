@@ -71,7 +71,7 @@ def test_bad_words_end_as_those_of_a_run(words: tuple[str, ...]) -> None:
 def test_what_is_of_no_use_is_refused(place: Path) -> None:
     done = tandem("inspect", "folds.k=5")
     assert done.returncode == 2
-    assert "folds.k: 5: an inspection has no use for it -> tandem run" in done.stderr
+    assert "folds.k: 5: tandem inspect has no use for it -> tandem run" in done.stderr
     (place / "inspect-houses.html").mkdir()
     houses().to_csv("houses.csv", index=False)
     done = tandem("inspect", "houses.csv")

@@ -5,6 +5,7 @@ import shlex
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
@@ -30,7 +31,7 @@ from tandem.comparison import (
 from tandem.config import Configuration, task
 from tandem.dataset import as_pandas, floats, open_dataset, sample
 from tandem.engines import not_installed, solved, without_spark
-from tandem.errors import IncompleteError, MachineError
+from tandem.errors import IncompleteError, MachineError, TrackingError
 from tandem.machine import machine_facts, write_atomically
 from tandem.model import predict
 from tandem.progress import Display
@@ -38,17 +39,16 @@ from tandem.records import Dataset
 from tandem.redaction import shown_word
 from tandem.reporting import draw, five_digits, page_html, page_markdown, page_note, table, verdict
 from tandem.tracking import (
+    KEY_TAG,
     WARM_UP_TAG,
     Record,
-    finished_under,
+    Run,
+    artifacts_in,
+    keep_dataset,
+    keep_record,
     listing_rejects,
-    log_batch,
-    log_dataset,
-    log_files,
     members,
-    put_in_place,
     read_answer,
-    read_logged,
     read_record,
     read_remarks,
     tracked,
@@ -69,10 +69,15 @@ class Turn:
 
 @dataclass(frozen=True)
 class _Ended:
-    """What the runs left: the turns that count and are done, and why others are not."""
+    """What the runs left: the turns that finished, and why others did not."""
 
-    done: list[Turn] = field(default_factory=list)
+    finished: list[Turn] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def done(self) -> list[Turn]:
+        """Those that count."""
+        return [turn for turn in self.finished if turn.number]
 
 
 def compare(config: Configuration, *, say: bool = True) -> tuple[str, Comparison]:
@@ -91,22 +96,20 @@ def compare(config: Configuration, *, say: bool = True) -> tuple[str, Comparison
         chosen = settings.dataset, settings.folds, settings.cleaning
         dataset = open_dataset(*chosen, begin=display.begin)
     with tracked(settings.tracking, name, tags) as opened:
-        run_id = opened.id
         with tempfile.TemporaryDirectory() as place:
-            ended = _run_all(config, run_id, Path(place), say=say)
+            ended = _run_all(config, opened.key, Path(place), say=say)
             with Display("tandem").stage("comparing"):
                 found = _compared(config, dataset, ended)
-                found = replace(found, crossings=[*_crossings(run_id)])
-                _write(found, Path(place, "parent"), _command(config.words))
-                ask(log_files, run_id, Path(place, "parent"))
-                ask(log_batch, run_id, _record(found, dataset))
+                found = replace(found, crossings=[*_crossings(opened.key)])
+                _write(found, artifacts_in(opened.folder), _command(config.words))
+                keep_record(opened.folder, _record(found, dataset))
                 if ended.done:
-                    ask(log_dataset, run_id, read_logged(ended.done[0].folder))
-                _mark_children(found, run_id, settings.compare.warm_up)
+                    keep_dataset(opened.folder, ended.done[0].folder)
+                _mark_children(found, opened, ended)
         if say:
             _show(found)
         _judge(found)
-    return run_id, found
+    return opened.id, found
 
 
 def _of_installed(config: Configuration) -> Configuration:
@@ -147,10 +150,10 @@ def _run_all(config: Configuration, run_id: str, place: Path, *, say: bool) -> _
             Display("tandem").note(f"{position} of {len(turns)}: {turn.engine}, {what}")
         if status := _run_child(turn, run_id, config):
             ended.failed[turn.engine] = f"it ended with status {status}, see its message"
-        elif turn.number:
-            ended.done.append(turn)
-            if say:
-                _tell(turn)
+            continue
+        ended.finished.append(turn)
+        if turn.number and say:
+            _tell(turn)
     return ended
 
 
@@ -197,11 +200,12 @@ def _compared(config: Configuration, dataset: Dataset, ended: _Ended) -> Compari
     )
 
 
-def _crossings(run_id: str) -> Iterator[str]:
-    """What the runs in the experiment say of other sizes of this task."""
-    here, runs = ask(members, run_id)
-    if here:
-        yield from crossings(runs, here)
+def _crossings(key: str) -> Iterator[str]:
+    """What the runs in the experiment say of other sizes of this task; nothing without a store."""
+    with suppress(TrackingError):
+        here, runs = ask(members, key)
+        if here:
+            yield from crossings(runs, here)
 
 
 def _write(found: Comparison, folder: Path, command: str) -> None:
@@ -229,16 +233,15 @@ def _record(found: Comparison, dataset: Dataset) -> Record:
     return Record(found.task, tuple(found.metrics()), tags)
 
 
-def _mark_children(found: Comparison, run_id: str, warm_up: int) -> None:
+def _mark_children(found: Comparison, opened: Run, ended: _Ended) -> None:
     """What the dashboard shows of the children, too; the first are for warming up."""
-    finished = ask(finished_under, run_id)[::-1]
     mark = Record(tags={WARM_UP_TAG: "true"})
     parity = {"parity": found.certificate.parity} if len(found.answers) > 1 else {}
     for place, engine in enumerate(found.engines):
         speedup = Record({}, (("comparison/speedup", found.speedup(engine), 0),), parity)
-        for number, child in enumerate(child for name, child in finished if name == engine):
-            ask(log_batch, child, mark if number < warm_up else speedup)
-            ask(put_in_place, child, place)
+        for turn in (turn for turn in ended.finished if turn.engine == engine):
+            key = read_record(turn.folder).tags[KEY_TAG]
+            opened.add(key, speedup if turn.number else mark, place)
 
 
 def _judge(found: Comparison) -> None:

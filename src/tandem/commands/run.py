@@ -1,17 +1,13 @@
 """One run: prepare the dataset, drive the engine through its stages, judge, record."""
 
 import sys
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
+from shutil import copytree
 
 import pyarrow as pa
 
-from tandem.beside import ask, helper_pid
+from tandem.beside import helper_pid
 from tandem.checks import remarks, weights
 from tandem.cleaning import decide
 from tandem.config import Configuration, task
@@ -26,7 +22,7 @@ from tandem.reporting import headline
 from tandem.results import Result
 from tandem.scores import judge
 from tandem.settings import Settings
-from tandem.tracking import describe, listing_rejects, model_name, send, tracked, write_record
+from tandem.tracking import describe, listing_rejects, model_name, tracked, write_record
 
 
 @dataclass(frozen=True)
@@ -48,6 +44,7 @@ def run(config: Configuration, *, say: bool = True) -> Answered:
 
     The total time is the pipeline's; opening the run before and sending after are outside it.
     `say`: print the answer as soon as it is there, unless the run is part of another.
+    Raises TrackingError where the store does not take the record, which stays in the outbox.
     """
     settings = config.settings
     engine, say = settings.engine.name, say and settings.tracking.parent_run_id is None
@@ -62,11 +59,10 @@ def run(config: Configuration, *, say: bool = True) -> Answered:
         if say:
             sys.stdout.write(found.text())
             sys.stdout.flush()
-        with Display(engine).stage("tracking"), _folder(settings.tracking.record_dir) as folder:
-            begin, result = time.perf_counter(), found.result
-            record = describe(result, config.flat, config.hash)
-            write_record(folder, result, record, config.yaml)
-            ask(send, opened.id, folder, begin)
+        record = describe(found.result, config.flat, config.hash, opened.key)
+        write_record(opened.folder, found.result, record, config.yaml)
+        if kept := settings.tracking.record_dir:
+            copytree(opened.folder, kept, dirs_exist_ok=True)
     if say:
         name = model_name(engine, found.result.task.dataset.name)
         sys.stdout.write(f"model      mlflow.pyfunc.load_model('runs:/{opened.id}/{name}')\n")
@@ -150,12 +146,3 @@ def execute(task: Task, name: str, watch: Stopwatch, display: Display) -> Result
     times = watch.metrics()
     found = sums, scores, model, facts, times, memory.peak_mb
     return Result(name, task, plan, ledger, *found, held_out=held_out)
-
-
-@contextmanager
-def _folder(kept: str | None) -> Iterator[Path]:
-    if kept:
-        yield Path(kept)
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            yield Path(folder)

@@ -13,15 +13,15 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from shutil import copytree
 
-from tandem.beside import ask
 from tandem.commands.child import run_measured
 from tandem.errors import IncompleteError, TandemError
 from tandem.machine import machine_name
 from tandem.progress import Display
 from tandem.records import STAGES
 from tandem.settings import Tracking
-from tandem.tracking import Record, log_batch, log_files, read_record, tracked
+from tandem.tracking import Record, artifacts_in, keep_record, read_record, tracked
 
 AGREE = 0.01  # RMSEs of one task, relative: solvers stop at tolerances
 
@@ -70,13 +70,12 @@ def command(
 def _run_study(name: str, cases: Sequence[Case], repeats: int, table: Path, report: Report) -> None:
     tags = {"kind": "study", "machine": machine_name()}
     with tracked(Tracking(None, f"study-{name}"), name, tags) as opened:
-        parent = opened.id
-        measure(parent, cases, repeats, table)
+        measure(opened.key, cases, repeats, table)
         text, metrics = _judge(report, read(table), table.parent)
         logged = tuple((key, value, 0) for key, value in metrics.items())
         told = {"mlflow.note.content": text}
-        ask(log_batch, parent, Record(metrics=logged, tags=told))
-        ask(log_files, parent, table.parent)
+        keep_record(opened.folder, Record(metrics=logged, tags=told))
+        copytree(table.parent, artifacts_in(opened.folder))
 
 
 def _judge(report: Report, rows: list[Row], folder: Path) -> tuple[str, dict[str, float]]:
@@ -92,8 +91,9 @@ def _judge(report: Report, rows: list[Row], folder: Path) -> tuple[str, dict[str
 
 
 def measure(parent: str, cases: Sequence[Case], repeats: int, table: Path) -> None:
-    """Run every case `repeats` times under the run `parent`, forth and back; a row each in `table`.
+    """Run every case `repeats` times, forth and back; a row each in `table`.
 
+    `parent` is the key of the run that they are under.
     What this machine has measured before stays and is not run again; rows of other machines go.
     Raises IncompleteError where a run fails or two answers to one task differ by more than AGREE.
     """

@@ -12,7 +12,10 @@ _WHY = {
     "": "has no use for it",
 }
 # What an inspection reads.
-_LOOKS = ("dataset", "cleaning", "engine.threads", "command", "debug")
+_READ = {
+    Command.INSPECT: ("dataset", "cleaning", "engine.threads", "command", "debug"),
+    Command.SEND: ("tracking.uri", "command", "debug"),
+}
 
 
 def refuse_unread(config: Configuration) -> None:
@@ -35,8 +38,8 @@ def _unread(key: str, config: Configuration) -> str:
         return f"model.path={path} lays the penalties -> leave model.path out"
     if key.startswith("sweep."):
         return "only a sweep reads it -> tandem sweep"
-    if command is Command.INSPECT and not key.startswith(_LOOKS):
-        return "an inspection has no use for it -> tandem run"
+    if command in _READ and not key.startswith(_READ[command]):
+        return f"tandem {command} has no use for it -> tandem run"
     if key.startswith("compare.") and command is not Command.COMPARE:
         return "only a comparison reads it -> tandem compare"
     readers = [f"engine={name}" for name, one in ENGINES.items() if key.startswith(one.reads)]

@@ -7,6 +7,7 @@ from tandem.machine.helper import Helper, leave, revoke
 from tandem.machine.locks import forget_locks, held, lock_name, locked
 from tandem.machine.processes import (
     JOB_KEY,
+    OUTCOME,
     Place,
     end_family,
     end_with_starter,
@@ -21,6 +22,7 @@ from tandem.machine.timing import MemorySampler, Stopwatch
 
 __all__ = [
     "JOB_KEY",
+    "OUTCOME",
     "Helper",
     "MemorySampler",
     "Place",

@@ -4,6 +4,7 @@ It serves the process that starts it and the children of that one, one call afte
 ends with the last of them. What a caller leaves with it is done if the caller ends without a word.
 """
 
+import ctypes
 import os
 import pickle
 import signal
@@ -105,7 +106,8 @@ class Helper:
             listening.listen()
             link = _connected(self.path)  # first: it ends when nobody is there
             handle = listening.fileno()
-            program = f"from tandem.machine.helper import serve; serve({handle}, {self.path!r})"
+            call = f"serve({handle}, {self.path!r}, {os.getpid()})"
+            program = f"from tandem.machine.helper import serve; {call}"
             self._process = Popen(  # noqa: S603 - our own
                 [sys.executable, "-P", "-c", program],
                 env={**self._environment()},
@@ -155,6 +157,7 @@ def leave(key: str, function: Callable[..., object], *args: Any) -> None:
     Nothing, where there is no caller.
     """
     if _Caller.at_hand:
+        _end_with_starter(0)
         _Caller.at_hand.left[key] = (function, args, str(Path.cwd()), dict(os.environ))
 
 
@@ -164,8 +167,15 @@ def revoke(key: str) -> None:
         caller.left.pop(key, None)
 
 
-def serve(handle: int, path: str) -> None:
-    """Be the helper: answer all that connect to the socket `handle`, bound to `path`."""
+def serve(handle: int, path: str, starter: int) -> None:
+    """Be the helper: answer all that connect to the socket `handle`, bound to `path`.
+
+    Until something is left with it, it ends at once with the process `starter`, where the system
+    can do that: on busy cores it would go on importing, idly, for minutes.
+    """
+    _end_with_starter(signal.SIGKILL)
+    if os.getppid() != starter:
+        os._exit(0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     listening = socket.socket(fileno=handle)
     begun = False
@@ -202,6 +212,8 @@ class _Caller:
             self._link.send_bytes(_answer(self._link.recv_bytes()))
         except (EOFError, OSError):
             _Caller.all.remove(self)
+            if self.left:
+                _schedule(0, "SCHED_OTHER")  # the next command may wait for it
             for function, args, folder, environment in self.left.values():
                 with suppress(Exception):  # nobody is there to be told
                     _go(folder, environment)
@@ -227,6 +239,13 @@ def _go(folder: str, environment: _Variables) -> None:
     if environment != dict(os.environ):
         os.environ.clear()
         os.environ.update(environment)
+
+
+def _end_with_starter(signum: int) -> None:
+    """Get the signal when the starter ends; 0: none."""
+    set_signal = 1  # PR_SET_PDEATHSIG
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).prctl(set_signal, signum)
 
 
 def _connected(path: str) -> socket.socket:

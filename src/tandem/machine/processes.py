@@ -16,7 +16,8 @@ _LIFELINE = "TANDEM_LIFELINE"  # environment variable: standard input ends when 
 HELPER = "TANDEM_HELPER"  # environment variable: the socket of the starter's helper
 JOB_KEY = "TANDEM_JOB_KEY"  # environment variable: the key of the sweep's job that a child is
 _WORDS = "TANDEM_OVERRIDES"  # environment variable: words that no list of processes may show
-_OWN = (JOB_KEY, _WORDS, "MLFLOW_RUN_ID")  # the parent's, never its children's
+OUTCOME = "TANDEM_OUTCOME"  # environment variable: the file in which a child says how it ended
+_OWN = (JOB_KEY, OUTCOME, _WORDS, "MLFLOW_RUN_ID")  # the parent's, never its children's
 _LAST_SECONDS = 5  # for a child to end by itself
 
 
@@ -24,13 +25,15 @@ _LAST_SECONDS = 5  # for a child to end by itself
 class Place:
     """Where a child belongs: the run above it, the address of the store, the job that it is.
 
-    `helper`: the socket of the helper that it shares with its starter.
+    `helper`: the socket of the helper that it shares with its starter; `outcome`: the file in which
+    it says how it ended.
     """
 
     parent: str
     uri: str
     helper: str
     job: str | None = None
+    outcome: str | None = None
 
 
 def start_child(
@@ -52,6 +55,8 @@ def start_child(
     own |= {_LIFELINE: "stdin", HELPER: place.helper, "MLFLOW_TRACKING_URI": place.uri}
     if place.job:
         own[JOB_KEY] = place.job
+    if place.outcome:
+        own[OUTCOME] = place.outcome
     words = [word for word in overrides if not word.lstrip("+~").startswith("tracking.uri=")]
     words.append(f"tracking.parent_run_id={place.parent}")
     if any(shown_word(word) != word for word in words):

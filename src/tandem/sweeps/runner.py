@@ -7,32 +7,43 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO
 
-from tandem.beside import ask, helper_socket
+from tandem.beside import ask, helper_socket, store_uri
 from tandem.errors import IncompleteError
-from tandem.machine import Place, held, locked, start_child, stop_children
+from tandem.machine import Place, locked, start_child, stop_children
 from tandem.sweeps.jobs import Job
 from tandem.sweeps.outcomes import Outcome, Status
-from tandem.tracking import FINISHED, RUNNING, Attempt, attempts, end_unfinished, tracking_uri
+from tandem.tracking import (
+    FINISHED,
+    RUNNING,
+    Attempt,
+    attempts,
+    flush,
+    is_over,
+    key_of,
+    read_outcome,
+    stop_under,
+)
 
-SWEEP_LOCK = "sweep"  # beside the locks of a parent's jobs: held while the sweep lives
+_PAUSE = 0.1  # seconds between two looks at a job of another sweep
 _SILENT = "ended without finishing its run"
 
 
 class Runner:
-    """Runs jobs under one parent, from several threads, until it is stopped.
+    """Runs jobs under the run with the key `parent`, from several threads, until it is stopped.
+
+    `experiment`: where it looks for finished runs of the same jobs; None: nowhere.
 
     A job's lock is held by its process too. Whoever has the lock knows that no other process of
     the job is alive, so that what the store says of it is final.
     """
 
-    def __init__(
-        self, parent: str, experiment: str, *, resume: bool, say: Callable[[str], None]
-    ) -> None:
-        self._parent, self._experiment = parent, experiment
-        self._resume, self._say = resume, say
-        self._place = Place(parent, ask(tracking_uri), helper_socket())
+    def __init__(self, parent: str, experiment: str | None, say: Callable[[str], None]) -> None:
+        self._parent, self._experiment, self._say = parent, experiment, say
+        self._place = Place(parent, store_uri(), helper_socket())
         self._gate = threading.Lock()
         self._stopping = False
         self._processes: set[subprocess.Popen[str]] = set()
@@ -43,47 +54,49 @@ class Runner:
         Raises IncompleteError where the runner is stopped before the job has begun.
         """
         with locked(self._parent, job.key, wait=self._go_on) as lock:
-            if self._resume and (done := self._finished_before(job)):
+            if self._experiment and (done := self._finished_before(job, self._experiment)):
                 return Outcome(job, Status.SKIPPED, done.seconds, 0, done.run_id, done.rmse)
             begin = time.perf_counter()
-            process = self._start(job, lock)
-        message = self._follow(job, process)
-        return self._judge(job, process.returncode, time.perf_counter() - begin, message)
+            with TemporaryDirectory() as place:
+                told = Path(place, "outcome")
+                process = self._start(job, lock, told)
+                message = self._follow(job, process)
+                seconds = time.perf_counter() - begin
+                return _judged(job, process.returncode, seconds, told, message)
 
     def stop(self) -> None:
         """End all processes, start no more."""
         with self._gate:
             self._stopping = True
             alive = list(self._processes)
+        stop_under(self._parent)
         stop_children(alive)
 
     def _go_on(self) -> None:
         if self._stopping:
             raise IncompleteError("the sweep ends")
 
-    def _finished_before(self, job: Job) -> Attempt | None:
-        for attempt in ask(attempts, self._experiment, job.key):
+    def _finished_before(self, job: Job, experiment: str) -> Attempt | None:
+        for attempt in ask(attempts, experiment, job.key):
             if attempt.status == RUNNING:
-                self._conclude(attempt, job.key)
-        found = ask(attempts, self._experiment, job.key)
+                self._await(attempt)
+        ask(flush)
+        found = ask(attempts, experiment, job.key)
         return next((attempt for attempt in found if attempt.status == FINISHED), None)
 
-    def _conclude(self, attempt: Attempt, key: str) -> None:
-        if attempt.parent == self._parent:
-            ask(end_unfinished, attempt.run_id)
-            return
-        with held(attempt.parent, SWEEP_LOCK) as dead:
-            pass
-        if dead:  # else another sweep is at it
-            with locked(attempt.parent, key, wait=self._go_on):
-                ask(end_unfinished, attempt.run_id)
+    def _await(self, attempt: Attempt) -> None:
+        """Wait for the end of a job whose sweep is gone: it may finish yet."""
+        if is_over(ask(key_of, attempt.parent)):  # else another sweep is at it
+            while not is_over(attempt.key):
+                self._go_on()
+                time.sleep(_PAUSE)
 
-    def _start(self, job: Job, lock: int) -> subprocess.Popen[str]:
+    def _start(self, job: Job, lock: int, told: Path) -> subprocess.Popen[str]:
         with self._gate:
             self._go_on()
             process = start_child(
                 [*job.options, *job.overrides],
-                replace(self._place, job=job.key),
+                replace(self._place, job=job.key, outcome=str(told)),
                 keep=(lock,),
                 # On a terminal, what a job prints would tear the bar.
                 stdout=subprocess.PIPE if sys.stdout.isatty() else None,
@@ -119,13 +132,10 @@ class Runner:
                 seen.append(line)
                 self._say(f"{prefix}{line}")
 
-    def _judge(self, job: Job, code: int, seconds: float, message: str) -> Outcome:
-        found = ask(attempts, self._experiment, job.key)
-        own = [attempt for attempt in found if attempt.parent == self._parent]
-        for attempt in own:
-            if attempt.status == RUNNING or self._stopping:
-                ask(end_unfinished, attempt.run_id, killed=self._stopping)
-            if attempt.status == FINISHED:
-                return Outcome(job, Status.DONE, seconds, code, attempt.run_id, attempt.rmse)
-        run_id = own[0].run_id if own else ""
-        return Outcome(job, Status.FAILED, seconds, code, run_id, message=message)
+
+def _judged(job: Job, code: int, seconds: float, told: Path, message: str) -> Outcome:
+    """How a job ended, by what its process has told of its run, if it has."""
+    status, run_id, rmse = read_outcome(told)
+    if status == FINISHED:
+        return Outcome(job, Status.DONE, seconds, code, run_id, rmse)
+    return Outcome(job, Status.FAILED, seconds, code, run_id, message=message)

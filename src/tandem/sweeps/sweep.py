@@ -4,28 +4,31 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from tandem.beside import ask
-from tandem.errors import IncompleteError
-from tandem.machine import forget_locks, held, lock_name, locked, write_atomically
+from tandem.beside import ask, later, store_uri
+from tandem.errors import IncompleteError, TrackingError
+from tandem.machine import forget_locks, lock_name, locked, write_atomically
 from tandem.progress import Display
 from tandem.settings import SweepKeys, Tracking
 from tandem.sweeps import outcomes
 from tandem.sweeps.jobs import Job, sweep_key
 from tandem.sweeps.outcomes import Outcome, Status
-from tandem.sweeps.runner import SWEEP_LOCK, Runner
+from tandem.sweeps.runner import Runner
 from tandem.tracking import (
+    BEST_TAG,
     SWEEP_TAG,
     Record,
+    Run,
+    artifacts_in,
+    flush,
+    keep_record,
     latest_sweep,
     links,
-    log_batch,
-    log_file,
+    log_progress,
     opened_store,
     tracked,
-    tracking_uri,
 )
 
 _NAMED = 4  # keys in the name of a parent
@@ -38,45 +41,40 @@ def sweep(jobs: Sequence[Job], keys: SweepKeys, where: Tracking, folder: Path) -
     the same set of jobs is reopened. Raises IncompleteError where a job failed, or where the sweep
     to be resumed is running.
     """
-    experiment = opened_store(where)
+    experiment = opened_store(where) if keys.resume else None
     display = Display("sweep")
-    with _parent(where, experiment, jobs, resume=keys.resume) as parent:
-        runner = Runner(parent, experiment, resume=keys.resume, say=display.line)
+    with _parent(where, experiment, jobs) as run:
+        runner = Runner(run.key, experiment, display.line)
         ended: list[Outcome] = []
         with display.stage("running"):
             advance = display.begin(len(jobs), "jobs")
 
             def take(outcome: Outcome) -> None:
                 ended.append(outcome)
-                _record(parent, ended, folder, resumed=keys.resume)
+                _record(run, ended, folder, resumed=keys.resume)
                 advance(1)
 
             _in_parallel(jobs, runner, keys.jobs, take)
-        _conclude(parent, ended, display)
-    forget_locks(parent)
+        _show(run, ended, display)
+    forget_locks(run.key)
 
 
 @contextmanager
-def _parent(
-    where: Tracking, experiment: str, jobs: Sequence[Job], *, resume: bool
-) -> Iterator[str]:
-    """The parent run, RUNNING and claimed by this process to its end."""
+def _parent(where: Tracking, experiment: str | None, jobs: Sequence[Job]) -> Iterator[Run]:
+    """The parent run, claimed by this process to its end; in `experiment` the newest goes on."""
     key, name = sweep_key(jobs), _name(jobs)
     tags = {"kind": "sweep", SWEEP_TAG: key}
-    with ExitStack() as claim, ExitStack() as run:
+    with ExitStack() as stack:
         # Two that resume at the same moment find, or make, one after the other.
-        with locked(f"sweep-{lock_name(ask(tracking_uri), experiment, key)}"):
+        with locked(f"sweep-{lock_name(store_uri(), experiment or '', key)}"):
             old = None
-            if resume and "MLFLOW_RUN_ID" not in os.environ:
+            if experiment and "MLFLOW_RUN_ID" not in os.environ:
+                ask(flush)
                 old = ask(latest_sweep, experiment, key)
-            if old and not claim.enter_context(held(old, SWEEP_LOCK)):
-                raise IncompleteError(
-                    f"sweep.resume: the sweep {old} is running -> wait for its end, or end it"
-                )
-            parent = run.enter_context(tracked(where, name, tags, old)).id
-            if not old:
-                claim.enter_context(held(parent, SWEEP_LOCK))
-        yield parent
+            run = stack.enter_context(tracked(where, name, tags, old))
+            if experiment:
+                run.wait()
+        yield run
 
 
 def _name(jobs: Sequence[Job]) -> str:
@@ -98,24 +96,28 @@ def _in_parallel(
             raise
 
 
-def _record(parent: str, ended: Sequence[Outcome], folder: Path, *, resumed: bool) -> None:
-    results = folder / "results.csv"
-    write_atomically(results, outcomes.to_csv(ended))
-    ask(log_file, parent, results, "sweep")
+def _record(run: Run, ended: Sequence[Outcome], folder: Path, *, resumed: bool) -> None:
+    """How the jobs have ended so far: kept, and shown where the store answers."""
+    text = outcomes.to_csv(ended)
+    write_atomically(folder / "results.csv", text)
+    write_atomically(artifacts_in(run.folder) / "sweep" / "results.csv", text)
     counts = outcomes.counts(ended)
     told = [status for status in Status if resumed or status is not Status.SKIPPED]
     metrics = tuple((f"sweep/{status}", float(counts[status]), 0) for status in told)
-    ask(log_batch, parent, Record(metrics=metrics))
-
-
-def _conclude(parent: str, ended: Sequence[Outcome], display: Display) -> None:
-    """The table on the parent, a line per failure. Raises IncompleteError where there is one."""
     tags = {"mlflow.note.content": outcomes.table(ended)}
     if winner := outcomes.best(ended):
-        tags["sweep.best_run_id"] = winner.run_id
-    ask(log_batch, parent, Record(tags=tags))
+        tags[BEST_TAG] = winner.run_id
+    record = Record(metrics=metrics, tags=tags)
+    keep_record(run.folder, record)
+    later(log_progress, run.key, record)
+
+
+def _show(run: Run, ended: Sequence[Outcome], display: Display) -> None:
+    """The table, a line per failure. Raises IncompleteError where there is one."""
     sys.stdout.write(outcomes.for_terminal(ended))
-    sys.stdout.write(f"{ask(links, parent)}\n")
+    with suppress(TrackingError):
+        if run.id:
+            sys.stdout.write(f"{ask(links, run.id)}\n")
     failures = [one for one in outcomes.by_number(ended) if one.status is Status.FAILED]
     for one in failures:
         display.line(f"tandem: {one.sentence()}")

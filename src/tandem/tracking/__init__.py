@@ -1,14 +1,16 @@
 """The record of a run, and MLflow: the store, runs, logged models, history, the dashboard.
 
-What imports MLflow is called in the process beside this one: `beside.ask(log_batch, ...)`.
+What imports MLflow is called in the process beside this one: `beside.ask(flush)`.
 """
 
-from tandem.tracking.client import tracking_uri
 from tandem.tracking.dashboard import links
 from tandem.tracking.folder import (
+    artifacts_in,
+    has_record,
+    keep_dataset,
+    keep_record,
     model_name,
     read_answer,
-    read_logged,
     read_record,
     read_remarks,
     write_record,
@@ -21,50 +23,56 @@ from tandem.tracking.history import (
     Attempt,
     Measured,
     attempts,
-    end_unfinished,
-    finished_under,
+    key_of,
     latest_sweep,
     measured,
     members,
     runs_frame,
 )
-from tandem.tracking.logged_model import load_model, log_dataset
-from tandem.tracking.record import Record, describe
-from tandem.tracking.running import listing_rejects, opened_store, tracked
-from tandem.tracking.runs import log_batch, log_file, log_files, put_in_place, send
+from tandem.tracking.logged_model import load_model
+from tandem.tracking.outbox import address, all_waiting, is_over, stop_under
+from tandem.tracking.record import KEY_TAG, Record, describe
+from tandem.tracking.running import Run, listing_rejects, opened_store, read_outcome, tracked
+from tandem.tracking.runs import BEST_TAG, log_progress
+from tandem.tracking.sending import flush
 
 __all__ = [
+    "BEST_TAG",
     "FINISHED",
+    "KEY_TAG",
     "RUNNING",
     "SWEEP_TAG",
     "WARM_UP_TAG",
     "Attempt",
     "Measured",
     "Record",
+    "Run",
+    "address",
+    "all_waiting",
+    "artifacts_in",
     "attempts",
     "describe",
-    "end_unfinished",
-    "finished_under",
+    "flush",
+    "has_record",
+    "is_over",
+    "keep_dataset",
+    "keep_record",
+    "key_of",
     "latest_sweep",
     "links",
     "listing_rejects",
     "load_model",
-    "log_batch",
-    "log_dataset",
-    "log_file",
-    "log_files",
+    "log_progress",
     "measured",
     "members",
     "model_name",
     "opened_store",
-    "put_in_place",
     "read_answer",
-    "read_logged",
+    "read_outcome",
     "read_record",
     "read_remarks",
     "runs_frame",
-    "send",
+    "stop_under",
     "tracked",
-    "tracking_uri",
     "write_record",
 ]

@@ -13,6 +13,7 @@ from typing import Any
 from tandem.records import STAGES
 from tandem.redaction import shown
 from tandem.tracking.client import client, tracking_uri
+from tandem.tracking.store import answering
 
 KEY = "tandem"
 TAG = f"mlflow.sharedViewState.{KEY}"
@@ -136,8 +137,13 @@ def provide(experiment_id: str, standing: Mapping[str, str], *, sizes: bool = Tr
 
 
 def links(run_id: str) -> str:
-    """Where to look: the dashboard, the run's own page and, of a local store, what serves them."""
-    return "\n".join(_links(client().get_run(run_id).info.experiment_id, run_id))
+    """Where to look: the dashboard, the run's own page and, of a local store, what serves them.
+
+    Raises TrackingError where it does not answer.
+    """
+    with answering():
+        experiment = client().get_run(run_id).info.experiment_id
+    return "\n".join(_links(experiment, run_id))
 
 
 def _links(experiment_id: str, run_id: str) -> Iterator[str]:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from shutil import copy
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,7 @@ _TEXTS: Mapping[str, Callable[[Result], str]] = {
 }
 
 
-def artifacts(folder: Path) -> Path:
+def artifacts_in(folder: Path) -> Path:
     """Where the artifacts of a record folder stand."""
     return folder / "artifacts"
 
@@ -105,7 +106,28 @@ def write_record(folder: Path, result: Result, record: Record, config_yaml: str)
     np.savez(folder / _FITS, slopes=fits[0], gaps=fits[1], features=result.sums.features)
     (folder / _MODEL).write_text(to_json(result.model), encoding="utf-8")
     (folder / _DATASET).write_text(json.dumps(_dataset(result, record)), encoding="utf-8")
+    keep_record(folder, record)
+
+
+def keep_record(folder: Path, record: Record) -> None:
+    """Write a record alone."""
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / _RECORD).write_text(json.dumps(asdict(record), indent=1), encoding="utf-8")
+
+
+def keep_dataset(folder: Path, of: Path) -> None:
+    """Write what MLflow is told of the dataset of another record, that in the folder `of`."""
+    copy(of / _DATASET, folder / _DATASET)
+
+
+def has_record(folder: Path) -> bool:
+    """Whether a record stands there."""
+    return (folder / _RECORD).exists()
+
+
+def has_dataset(folder: Path) -> bool:
+    """Whether it says what MLflow is told of a dataset."""
+    return (folder / _DATASET).exists()
 
 
 def write_rejects(folder: Path, listed: str) -> None:
@@ -114,7 +136,7 @@ def write_rejects(folder: Path, listed: str) -> None:
 
 
 def _place(folder: Path, name: str) -> Path:
-    path = artifacts(folder) / name
+    path = artifacts_in(folder) / name
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
 
@@ -158,7 +180,7 @@ def read_record(folder: Path) -> Record:
 
 def read_remarks(folder: Path) -> list[str]:
     """What a careful reader would ask about the run."""
-    found: list[str] = json.loads((artifacts(folder) / _CHECKS).read_text("utf-8"))
+    found: list[str] = json.loads((artifacts_in(folder) / _CHECKS).read_text("utf-8"))
     return found
 
 
@@ -166,15 +188,15 @@ def read_answer(engine: str, turn: int, folder: Path) -> Answer:
     """The answer of `engine` that `write_record` wrote."""
     import pandas as pd  # noqa: PLC0415 - slow
 
-    table = pd.read_csv(artifacts(folder) / _FOLD_METRICS)
-    folds = pd.read_csv(artifacts(folder) / _FOLDS)
+    table = pd.read_csv(artifacts_in(folder) / _FOLD_METRICS)
+    folds = pd.read_csv(artifacts_in(folder) / _FOLDS)
     with np.load(folder / _FITS) as arrays:
         features = tuple(arrays["features"].tolist())
         fits = {name: arrays[name] if arrays[name].size else None for name in ("slopes", "gaps")}
     points = len(table) // len(folds)
     pairs = table.loc[: points - 1, ["reg_param", "elastic_net_param"]].to_numpy().tolist()
     names = [name for name in ("rmse", "r2", "mae") if name in table]
-    cleaning = json.loads((artifacts(folder) / _CLEANING).read_text("utf-8"))
+    cleaning = json.loads((artifacts_in(folder) / _CLEANING).read_text("utf-8"))
     cleaning["ledger"].pop("rows_from_cache", None)  # how it was found, not what
     record = read_record(folder)
     params = record.params

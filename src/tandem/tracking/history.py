@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tandem.tracking.client import client
+from tandem.tracking.outbox import JOB_TAG
+from tandem.tracking.record import KEY_TAG
 from tandem.tracking.store import answering
 
 if TYPE_CHECKING:
     import pandas as pd
     from mlflow.entities import Run
 
-JOB_TAG = "job.key"
 SWEEP_TAG = "sweep.key"
 WARM_UP_TAG = "warm_up"
 RUNNING, FINISHED = "RUNNING", "FINISHED"
@@ -29,23 +30,38 @@ _FRAME = ["run_id", "kind", "engine", "status", *_PARAMS, *_METRICS, "parent"]
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """A run by MLflow's id, and by the key of its entry in the outbox; empty if it had none."""
+
+    run_id: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """A run of one job: `status` is MLflow's, `rmse` None where it is not known.
 
-    `seconds`: from its start to its end, 0 while it runs.
+    `key`: of its entry in the outbox; `seconds`: from its start to its end, 0 while it runs.
     """
 
     run_id: str
+    key: str
     parent: str
     status: str
     rmse: float | None
     seconds: float = 0.0
 
 
-def latest_sweep(experiment: str, key: str) -> str | None:
-    """The id of the newest parent run of the sweep with this key; None where there is none."""
+def latest_sweep(experiment: str, key: str) -> Known | None:
+    """The newest parent run of the sweep with this key; None where there is none."""
     found = _tagged(experiment, SWEEP_TAG, key)
-    return str(found[0].info.run_id) if found else None
+    return Known(found[0].info.run_id, found[0].data.tags.get(KEY_TAG, "")) if found else None
+
+
+def key_of(run_id: str) -> str:
+    """The key of a run's entry in the outbox; empty if it had none."""
+    with answering():
+        return str(client().get_run(run_id).data.tags.get(KEY_TAG, ""))
 
 
 def attempts(experiment: str, key: str) -> list[Attempt]:
@@ -53,6 +69,7 @@ def attempts(experiment: str, key: str) -> list[Attempt]:
     return [
         Attempt(
             run.info.run_id,
+            run.data.tags.get(KEY_TAG, ""),
             run.data.tags.get("mlflow.parentRunId", ""),
             run.info.status,
             run.data.metrics.get("cv/rmse_mean"),
@@ -86,10 +103,15 @@ def measured(experiment: str) -> list[Measured]:
     return [run for _, run in _measured(experiment)]
 
 
-def members(run_id: str) -> tuple[Measured | None, list[Measured]]:
-    """One of the finished runs under a parent, if there is one, and all of its experiment."""
-    found = _measured(_experiment_of(run_id))
-    return next((run for parent, run in found if parent == run_id), None), [r for _, r in found]
+def members(key: str) -> tuple[Measured | None, list[Measured]]:
+    """One of the finished runs under the run with this key, if any, and all of its experiment."""
+    with answering():
+        run = with_key(key)
+    if run is None:
+        return None, []
+    found = _measured(run.info.experiment_id)
+    below = (of for parent, of in found if parent == run.info.run_id)
+    return next(below, None), [of for _, of in found]
 
 
 def runs_frame(experiment: str, kind: str | None) -> "pd.DataFrame":
@@ -116,18 +138,6 @@ def several_sizes(experiment: str) -> bool:
     """Whether the newest runs of engines have more than one number of rows."""
     found = _search(experiment, "tags.kind = 'run' and attributes.status = 'FINISHED'", 200)
     return len({run.data.metrics.get("data/rows") for run in found}) > 1
-
-
-def finished_under(run_id: str) -> list[tuple[str, str]]:
-    """(engine, run id) of every finished run of an engine under a parent, the newest first."""
-    found = _tagged(_experiment_of(run_id), "mlflow.parentRunId", run_id)
-    ended = [run for run in found if run.info.status == FINISHED]
-    return [(run.data.tags["engine"], run.info.run_id) for run in ended]
-
-
-def _experiment_of(run_id: str) -> str:
-    with answering():
-        return str(client().get_run(run_id).info.experiment_id)
 
 
 def _measured(experiment: str) -> list[tuple[str, Measured]]:
@@ -158,20 +168,11 @@ def _of_run(run: "Run") -> Measured:
     )
 
 
-def end_unfinished(run_id: str, *, killed: bool = False) -> None:
-    """End a run that is RUNNING though its process is gone: KILLED where that was on demand.
-
-    Else FAILED, `failure.class=lost`. A run that has ended is left as it is, but for one that was
-    taken for lost before it was known to be killed.
-    """
-    with answering():
-        store = client()
-        run = store.get_run(run_id)
-        lost = run.data.tags.get("failure.class") == "lost"
-        if run.info.status == RUNNING or (killed and lost):
-            store.set_tag(run_id, "failure.class", "Terminated" if killed else "lost")
-            store.set_tag(run_id, "failure.message", "its process ended without a word")
-            store.set_terminated(run_id, "KILLED" if killed else "FAILED")
+def with_key(key: str, experiment: str | None = None) -> "Run | None":
+    """The run with this record key; None where there is none. Without `experiment`: in all."""
+    store, wanted = client(), f"tags.`{KEY_TAG}` = '{key}'"
+    everywhere = [] if experiment else [one.experiment_id for one in store.search_experiments()]
+    return next(iter(store.search_runs([experiment] if experiment else everywhere, wanted)), None)
 
 
 def _tagged(experiment: str, tag: str, value: str) -> "list[Run]":

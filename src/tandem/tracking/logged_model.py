@@ -2,6 +2,8 @@
 
 import json
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from shutil import copy, copytree, ignore_patterns
@@ -14,7 +16,7 @@ from tandem.tracking.client import client
 from tandem.tracking.folder import Logged, model_name
 
 if TYPE_CHECKING:
-    from mlflow.entities import DatasetInput
+    from mlflow.entities import DatasetInput, LoggedModel
     from mlflow.models import ModelSignature
     from mlflow.pyfunc import PyFuncModel
 
@@ -27,29 +29,42 @@ def log_dataset(run_id: str, logged: Logged) -> None:
     client().log_inputs(run_id, [_input(logged)])
 
 
-def log_model(run_id: str, logged: Logged) -> str:
-    """Keep the model of a record, with these sources, signature and the first raw rows; its id.
-
-    Written by us in MLflow's format: `mlflow.pyfunc.log_model` loads the model again and looks
-    through all installed packages, which takes longer than many a run.
-    """
-    from mlflow.entities import LoggedModelOutput  # noqa: PLC0415 - slow
-
+def add_model(run_id: str, logged: Logged) -> "LoggedModel":
+    """The model of a run as MLflow has it, without files: made, unless it is there."""
     store = client()
-    run = store.get_run(run_id)
-    model = store.create_logged_model(
-        run.info.experiment_id,
+    experiment = store.get_run(run_id).info.experiment_id
+    if found := store.search_logged_models([experiment], f"source_run_id = '{run_id}'"):
+        return found[0]
+    return store.create_logged_model(
+        experiment,
         model_name(logged.engine, logged.name),
         source_run_id=run_id,
         params={**logged.params},
         tags={"mlflow.note.content": logged.card},
     )
+
+
+@contextmanager
+def describe_model(run_id: str, model: "LoggedModel", logged: Logged) -> Iterator[Path]:
+    """A folder with the files of a model: its sources, its signature and the first raw rows.
+
+    Written by us in MLflow's format: `mlflow.pyfunc.log_model` loads the model again and looks
+    through all installed packages, which takes longer than many a run.
+    """
     with TemporaryDirectory() as name:
         _write(Path(name), run_id, model.model_id, model.artifact_location, logged)
-        store.log_model_artifacts(model.model_id, name)
-    store.finalize_logged_model(model.model_id, "READY")
-    store.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)])
-    return str(model.model_id)
+        yield Path(name)
+
+
+def finish_model(run_id: str, model_id: str) -> None:
+    """Make a model, whose files are there, ready and the output of its run."""
+    from mlflow.entities import LoggedModelOutput  # noqa: PLC0415 - slow
+
+    store = client()
+    store.finalize_logged_model(model_id, "READY")
+    outputs = store.get_run(run_id).outputs
+    if not (outputs and outputs.model_outputs):
+        store.log_outputs(run_id, [LoggedModelOutput(model_id, 0)])
 
 
 def of_model(model_id: str, logged: Logged) -> dict[str, str]:

@@ -15,6 +15,8 @@ from tandem.reporting import run_note
 from tandem.results import Result
 from tandem.scores import of_hold_out
 
+KEY_TAG = "record.key"
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -29,8 +31,8 @@ class Record:
         return {key: value for key, value, _ in self.metrics}
 
 
-def describe(result: Result, params: Mapping[str, str], config_hash: str) -> Record:
-    """The record of a finished run. Pure: what it holds is what is logged."""
+def describe(result: Result, params: Mapping[str, str], config_hash: str, key: str = "") -> Record:
+    """The record, known by `key`, of a finished run. Pure: what it holds is what is logged."""
     best = {
         "best.reg_param": repr(result.best.reg_param),
         "best.elastic_net_param": repr(result.best.elastic_net_param),
@@ -39,6 +41,7 @@ def describe(result: Result, params: Mapping[str, str], config_hash: str) -> Rec
     tags = {
         "engine": result.engine,
         "kind": "run",
+        KEY_TAG: key,
         "data.fingerprint": result.task.dataset.fingerprint,
         "config.hash": config_hash,
         "machine": machine_name(),

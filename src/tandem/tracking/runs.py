@@ -1,70 +1,73 @@
-"""Runs in MLflow. Called by the process that has MLflow, for the one that has the run."""
+"""Runs in MLflow. Called by the process that has MLflow, for the one that has the run.
 
-import os
+Whatever is done here finds what an earlier attempt has done, and does not do it twice.
+"""
+
 import time
 from collections.abc import Mapping
-from getpass import getuser
-from pathlib import Path
-from typing import NamedTuple
 
 from tandem.engines import ENGINES
-from tandem.machine import JOB_KEY, leave, revoke
-from tandem.settings import Tracking
-from tandem.tracking import dashboard
+from tandem.errors import TrackingError
+from tandem.tracking import dashboard, outbox
 from tandem.tracking.client import client
-from tandem.tracking.folder import artifacts, read_logged, read_record
-from tandem.tracking.history import FINISHED, JOB_TAG, RUNNING, end_unfinished, several_sizes
-from tandem.tracking.logged_model import log_dataset, log_model, of_model
-from tandem.tracking.record import Record
-from tandem.tracking.store import answering, open_store
+from tandem.tracking.history import FINISHED, RUNNING, several_sizes, with_key
+from tandem.tracking.outbox import Ended, Entry
+from tandem.tracking.record import KEY_TAG, Record
+from tandem.tracking.store import experiment_of, open_store
 
+BEST_TAG = "sweep.best_run_id"
 _FAILURE = {"failure.class", "failure.message"}
 _PARAM_LIMIT = 6000  # MLflow refuses longer values
 
 
-class Opened(NamedTuple):
-    """A run that is RUNNING, and a warning for its user, if there is one."""
+def opened(entry: Entry) -> str:
+    """The id of the run that `entry` is, RUNNING: found by its key, opened again, or created.
 
-    run_id: str
-    warning: str
-
-
-def start(where: Tracking, name: str, tags: Mapping[str, str], reopen: str | None) -> Opened:
-    """Open a run, whose starter ends it; if that goes away, it ends as lost.
-
-    Where `mlflow run` has created a run (MLFLOW_RUN_ID), that one is used, else `reopen`, a run
-    that has ended. No run is made active. Raises TrackingError where the store does not answer.
+    The run above it is opened first. Raises TrackingError where that is nowhere.
     """
-    experiment = open_store(where)
-    warning = ""
-    with answering():
-        store = client()
-        if not where.parent_run_id:
-            warning = _dashboard(experiment)
-        tags = {**tags, dashboard.ORDER_TAG: _order(where.parent_run_id, tags.get("engine", ""))}
-        run_id = os.environ.get("MLFLOW_RUN_ID") or reopen
-        if run_id:
-            _open_again(run_id, name, tags)
-        else:
-            own = {"mlflow.user": getuser(), "mlflow.source.name": "tandem", **tags}
-            if where.parent_run_id:
-                own["mlflow.parentRunId"] = where.parent_run_id
-            if job := os.environ.get(JOB_KEY):
-                own[JOB_TAG] = job
-            run_id = str(store.create_run(experiment, run_name=name, tags=own).info.run_id)
-    leave(run_id, end_unfinished, run_id)
-    return Opened(run_id, warning)
+    with outbox.opening(entry.key):
+        if known := outbox.heard(entry.key).get("run_id"):
+            return str(known)
+        parent = _known(entry.parent) if entry.parent else None
+        run_id = _run(entry, parent)
+        outbox.note(entry.key, run_id=run_id)
+    return run_id
 
 
-def _dashboard(experiment: str) -> str:
-    """Provide it, as it is wanted by what the experiment holds; a warning where that fails."""
-    standing = client().get_experiment(experiment).tags
-    return dashboard.provide(experiment, standing, sizes=several_sizes(experiment))
+def _known(name: str) -> str:
+    """The id of a run by its id or by the key of its entry."""
+    if "-" not in name:
+        return name
+    if entry := outbox.entry_of(name):
+        return opened(entry)
+    if found := with_key(name):
+        return str(found.info.run_id)
+    raise TrackingError(f"{name}: its run is not in the store -> send that first")
 
 
-def _order(parent: str | None, engine: str) -> str:
+def added_to(entry: Entry) -> str:
+    """The id of the run that `entry` adds to. Raises TrackingError as `opened`."""
+    return _known(entry.of)
+
+
+def _run(entry: Entry, parent: str | None) -> str:
+    tags = {**entry.tags, KEY_TAG: entry.key, dashboard.ORDER_TAG: _order(entry, parent)}
+    if entry.run_id:
+        _open_again(entry.run_id, entry.name, tags)
+        return entry.run_id
+    experiment = experiment_of(parent) if parent else open_store(entry.experiment)
+    if found := with_key(entry.key, experiment):
+        return str(found.info.run_id)
+    if parent:
+        tags["mlflow.parentRunId"] = parent
+    made = client().create_run(experiment, start_time=entry.begun, run_name=entry.name, tags=tags)
+    return str(made.info.run_id)
+
+
+def _order(entry: Entry, parent: str | None) -> str:
     """What a run is sorted by: the newest comparison first, in it the engines in their order."""
-    begun = client().get_run(parent).info.start_time if parent else int(time.time() * 1000)
+    begun = client().get_run(parent).info.start_time if parent else entry.begun
+    engine = entry.tags.get("engine", "")
     place = [*ENGINES].index(engine) if engine in ENGINES else 0
     return f"{10**13 - begun:013d}-{place}"
 
@@ -79,56 +82,46 @@ def _open_again(run_id: str, name: str, tags: Mapping[str, str]) -> None:
     from mlflow.entities import RunTag  # noqa: PLC0415 - slow
 
     store = client()
-    store.update_run(run_id, status="RUNNING", name=name)
+    store.update_run(run_id, status=RUNNING, name=name)
     for key in _FAILURE & store.get_run(run_id).data.tags.keys():
         store.delete_tag(run_id, key)
     store.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
 
 
-def end(run_id: str, status: str, failure: Mapping[str, str] | None = None) -> None:
-    """End a run; `failure`: its class and message. Raises TrackingError as `start` does.
+def provide_dashboard(run_id: str) -> str:
+    """As the experiment of a run wants it by what it holds; a warning where that fails."""
+    experiment = client().get_run(run_id).info.experiment_id
+    standing = client().get_experiment(experiment).tags
+    return dashboard.provide(experiment, standing, sizes=several_sizes(experiment))
 
-    One that somebody else has given up as lost stays as it is: its work is being done again.
+
+def end(run_id: str, how: Ended) -> None:
+    """End a run: first its status, then what has failed.
+
+    One that has not finished, and that somebody else has ended by now, stays as it is.
     """
-    with answering():
-        store = client()
-        run = store.get_run(run_id)
-        if run.info.status == RUNNING:
-            store.set_terminated(run_id, status)
-            for key, text in (failure or {}).items():
-                store.set_tag(run_id, f"failure.{key}", text)
-        if status == FINISHED and "mlflow.parentRunId" not in run.data.tags:
-            _dashboard(run.info.experiment_id)  # there may be several sizes now
-    revoke(run_id)
+    store, status = client(), client().get_run(run_id).info.status
+    if status == RUNNING or how.status == FINISHED:
+        store.set_terminated(run_id, how.status, how.at)
+    if status in {RUNNING, how.status}:
+        for key, text in how.failure.items():
+            store.set_tag(run_id, f"failure.{key}", text)
 
 
-def send(run_id: str, folder: Path, begin: float) -> None:
-    """Send the record and artifacts in `folder`; the metrics go last, in one batch.
-
-    `time/log_s` counts from `begin` (a `time.perf_counter`, which is of the machine) to that
-    batch, which it is part of. Raises TrackingError as `start` does.
-    """
-    with answering():
-        client().log_artifacts(run_id, str(artifacts(folder)))
-        record, logged = read_record(folder), read_logged(folder)
-        model_id = log_model(run_id, logged)
-        log_dataset(run_id, logged)
-        log_s = ("time/log_s", time.perf_counter() - begin, 0)
-        sent = Record(record.params, (*record.metrics, log_s), record.tags)
-        log_batch(run_id, sent, of_model(model_id, logged))
-
-
-def log_batch(run_id: str, record: Record, model: Mapping[str, str] | None = None) -> None:
+def log_batch(
+    run_id: str, record: Record, at: int | None = None, model: Mapping[str, str] | None = None
+) -> None:
     """Send params, metrics and tags in one call; params that stand already are left alone.
 
-    `model`: whose page shows the metrics of the cross-validation, too, as `of_model` has it.
-    `mlflow run` has logged each -P as a param before the program starts, and params never change.
+    `at`: when, in ms; None: now. `model`: whose page shows the metrics of the cross-validation,
+    too, as `of_model` has it. `mlflow run` has logged each -P as a param before the program
+    starts, and params never change.
     """
     from mlflow.entities import Metric, Param, RunTag  # noqa: PLC0415 - slow
 
     store = client()
     standing = store.get_run(run_id).data.params
-    now = int(time.time() * 1000)
+    now = at or int(time.time() * 1000)
     store.log_batch(
         run_id,
         metrics=[
@@ -140,15 +133,21 @@ def log_batch(run_id: str, record: Record, model: Mapping[str, str] | None = Non
             for key, value in record.params.items()
             if key not in standing
         ],
-        tags=[RunTag(key, value) for key, value in record.tags.items()],
+        tags=[RunTag(key, _told(key, value)) for key, value in record.tags.items()],
     )
 
 
-def log_files(run_id: str, folder: Path) -> None:
-    """Keep the files below `folder` as artifacts of a run, under their relative paths."""
-    client().log_artifacts(run_id, str(folder))
+def _told(tag: str, value: str) -> str:
+    """What a tag says; the id of a run that was known by its key when that was written."""
+    return _known(value) if tag == BEST_TAG else value
 
 
-def log_file(run_id: str, file: Path, folder: str) -> None:
-    """Keep `file` as an artifact of a run, in `folder`."""
-    client().log_artifact(run_id, str(file), folder)
+def artifacts_of(run_id: str) -> str:
+    """Where the store has the artifacts of a run."""
+    return str(client().get_run(run_id).info.artifact_uri)
+
+
+def log_progress(key: str, record: Record) -> None:
+    """What is known so far of a run that goes on, where the store has heard of it."""
+    if run_id := outbox.heard(key).get("run_id"):
+        log_batch(run_id, Record(metrics=record.metrics))

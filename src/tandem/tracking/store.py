@@ -1,44 +1,107 @@
 """Opening the tracking store: one process at a time where it is a SQLite file, never half made."""
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import ceil
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 from urllib.parse import unquote
 
-from tandem.errors import TrackingError
+from tandem.errors import AwayError, TrackingError
 from tandem.machine import lock_name, locked
 from tandem.redaction import shown
-from tandem.settings import Tracking
 from tandem.tracking.client import client, tracking_uri
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_TIMEOUT = "MLFLOW_HTTP_REQUEST_TIMEOUT"
+_SECONDS = 5.0  # a run waits no longer for a store that fails, unless that variable says so
+_PAUSE = 0.1  # seconds before a call is tried again; doubled each time, up to a second
+# What no later call would change.
+_REFUSALS = {
+    "INVALID_PARAMETER_VALUE",
+    "RESOURCE_DOES_NOT_EXIST",
+    "RESOURCE_ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "UNAUTHENTICATED",
+    "ENDPOINT_NOT_FOUND",
+    "INVALID_STATE",
+}
+_REFUSED = {400, 401, 403, 404}
+# The packages whose errors are the store's.
+_STORES = {"mlflow", "requests", "sqlalchemy", "urllib3", "boto3", "botocore", "google", "azure"}
 
 
 @contextmanager
 def answering() -> Iterator[None]:
-    """Raise TrackingError, which names the store, where MLflow raises in the block."""
-    from mlflow.exceptions import MlflowException  # noqa: PLC0415 - slow
+    """Raise TrackingError, which names the store, where that refuses what is asked in the block.
 
+    AwayError where it does not answer, or fails.
+    """
     try:
         yield
-    except MlflowException as error:
+    except TrackingError:
+        raise
+    except Exception as error:
+        if not isinstance(error, OSError) and type(error).__module__.split(".")[0] not in _STORES:
+            raise
         text = " ".join(str(error).split())
-        raise TrackingError(shown(f"tracking.uri: {tracking_uri()}: {text} -> check it")) from error
+        refused = getattr(error, "error_code", "") in _REFUSALS or _status(error) in _REFUSED
+        kind = TrackingError if refused else AwayError
+        raise kind(shown(f"tracking.uri: {tracking_uri()}: {text} -> check it")) from error
 
 
-def open_store(where: Tracking) -> str:
-    """Open the store in use, make what is missing of it; the experiment's id for the next run.
+def _status(error: Exception) -> int:
+    """Of HTTP; 0 where it has none."""
+    return int(getattr(getattr(error, "response", None), "status_code", None) or 0)
 
-    It is that of the run which `mlflow run` made (MLFLOW_RUN_ID), of the parent, else of `where`.
+
+class Patience:
+    """Calls the store again where it fails, until it has failed for `seconds` in a row.
+
+    Without `again` every call has one attempt. MLflow's own retries are off: they would make a run
+    twice where a reply is lost. So what is called must find what an earlier attempt has done.
+    """
+
+    def __init__(self, seconds: float | None = None, *, again: bool = True) -> None:
+        self._seconds = seconds or float(os.environ.get(_TIMEOUT, _SECONDS))
+        self._again = again
+
+    def __call__(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What `function` returns. Raises TrackingError and AwayError as `answering` does."""
+        end, pause = time.monotonic() + self._seconds, _PAUSE
+        while True:
+            os.environ[_TIMEOUT] = str(max(1, ceil(end - time.monotonic())))
+            try:
+                with answering():
+                    return function(*args, **kwargs)
+            except AwayError:
+                if not self._again or time.monotonic() + pause >= end:
+                    raise
+            time.sleep(pause)
+            pause = min(2 * pause, 1.0)
+
+
+def open_store(experiment: str) -> str:
+    """Open the store in use, make what is missing of it; the id of `experiment`.
+
     MLflow breaks a SQLite file for ever when several processes make it at once, or when one is
     killed while it does. Once open, SQLite waits up to 20 s for another writer: MLflow 3.17 says so
-    in every session, whatever the address asks for.
+    in every session, whatever the address asks for. Raises TrackingError as `answering` does.
     """
     import mlflow  # noqa: PLC0415 - slow
 
     with answering(), _alone(_sqlite_file(tracking_uri())):
-        if run_id := os.environ.get("MLFLOW_RUN_ID") or where.parent_run_id:
-            return str(client().get_run(run_id).info.experiment_id)
-        return str(mlflow.set_experiment(where.experiment).experiment_id)
+        return str(mlflow.set_experiment(experiment).experiment_id)
+
+
+def experiment_of(run_id: str) -> str:
+    """The id of a run's experiment. Raises TrackingError as `answering` does."""
+    with answering(), _alone(_sqlite_file(tracking_uri())):
+        return str(client().get_run(run_id).info.experiment_id)
 
 
 def _sqlite_file(uri: str) -> Path | None:

@@ -1,0 +1,55 @@
+"""Is every run tracked once, with its true status, whatever happens to the store and to it?"""
+
+import argparse
+import sys
+from collections import Counter
+from pathlib import Path
+
+from outages import Round, outages
+
+HERE = Path(__file__).parent
+MARK = "<!-- measured -->\n"
+
+
+def main() -> None:
+    """Run the rounds, say what is wrong, write the table into the README."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["outages"])
+    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--check", action="store_true", help="leave the README as it is")
+    options = parser.parse_args()
+    found = []
+    for one in outages(options.rounds, options.seed):
+        found.append(one)
+        print("good" if not one.faults else "BAD ", one, flush=True)
+    text = _outages(found)
+    print(text)
+    if not options.check:
+        _write(options.what, text)
+    sys.exit(any(one.faults for one in found))
+
+
+def _outages(found: list[Round]) -> str:
+    counts = Counter((one.kind, one.command) for one in found)
+    good = Counter((one.kind, one.command) for one in found if not one.faults)
+    commands = sorted({one.command for one in found})
+    lines = ["| the store | " + " | ".join(commands) + " |", "|---" * (len(commands) + 1) + "|"]
+    for kind in sorted({one.kind for one in found}):
+        cells = (f"{good[kind, name]} of {counts[kind, name]}" for name in commands)
+        lines.append(f"| {kind} | {' | '.join(cells)} |")
+    later = sum(one.exit == 5 for one in found)
+    lines.append(f"\n{good.total()} of {counts.total()} good; {later} were sent later.\n")
+    return "\n".join(lines)
+
+
+def _write(what: str, text: str) -> None:
+    page = HERE / "README.md"
+    mark = MARK.replace("measured", what)
+    before, _, rest = page.read_text(encoding="utf-8").partition(mark)
+    _, end, after = rest.partition("<!-- end -->")
+    page.write_text(f"{before}{mark}{text}{end}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
