@@ -59,15 +59,15 @@ class Place:
         self.proxy = Proxy(port)
         self.uri = f"http://127.0.0.1:{self.proxy.port}"
         # Nothing may linger in the cache of the user's own runs, nor of earlier rounds.
-        self._environment = {**os.environ, "TANDEM_CACHE": str(folder / "cache")}
-        self._environment.pop("MLFLOW_RUN_ID", None)
+        self.environment = {**os.environ, "TANDEM_CACHE": str(folder / "cache")}
+        self.environment.pop("MLFLOW_RUN_ID", None)
 
     def tandem(self, *words: str) -> tuple[int, float, str]:
         """Exit status, seconds, and what was printed."""
         begin = time.monotonic()
         done = subprocess.run(
             [sys.executable, "-m", "tandem", *words, f"tracking.uri={self.uri}"],
-            cwd=self.folder, env=self._environment, text=True, timeout=300, check=False,
+            cwd=self.folder, env=self.environment, text=True, timeout=300, check=False,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         return done.returncode, time.monotonic() - begin, done.stdout

@@ -4,8 +4,10 @@ import argparse
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from outages import Round, outages
+from signals import Shot, signals
 
 HERE = Path(__file__).parent
 MARK = "<!-- measured -->\n"
@@ -14,16 +16,17 @@ MARK = "<!-- measured -->\n"
 def main() -> None:
     """Run the rounds, say what is wrong, write the table into the README."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["outages"])
+    parser.add_argument("what", choices=["outages", "signals"])
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--check", action="store_true", help="leave the README as it is")
     options = parser.parse_args()
-    found = []
-    for one in outages(options.rounds, options.seed):
+    found: list[Any] = []
+    rounds = {"outages": outages, "signals": signals}[options.what]
+    for one in rounds(options.rounds, options.seed):
         found.append(one)
         print("good" if not one.faults else "BAD ", one, flush=True)
-    text = _outages(found)
+    text = _outages(found) if options.what == "outages" else _signals(found)
     print(text)
     if not options.check:
         _write(options.what, text)
@@ -41,6 +44,20 @@ def _outages(found: list[Round]) -> str:
     later = sum(one.exit == 5 for one in found)
     lines.append(f"\n{good.total()} of {counts.total()} good; {later} were sent later.\n")
     return "\n".join(lines)
+
+
+def _signals(found: list[Shot]) -> str:
+    counts, good = Counter((s.signal, s.to) for s in found), Counter[tuple[str, str]]()
+    good.update((s.signal, s.to) for s in found if not s.faults)
+    to = sorted({one.to for one in found})
+    lines = ["| signal | " + " | ".join(to) + " |", "|---" * (len(to) + 1) + "|"]
+    for name in sorted({one.signal for one in found}):
+        cells = (f"{good[name, each]} of {counts[name, each]}" for each in to)
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    longest = max(one.took for one in found)
+    away = sum(one.away for one in found)
+    lines.append(f"\n{good.total()} of {counts.total()} good, {away} of them without a store; ")
+    return "\n".join(lines) + f"the longest took {longest:.1f} s.\n"
 
 
 def _write(what: str, text: str) -> None:

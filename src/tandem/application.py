@@ -5,8 +5,9 @@ import os
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
 from secrets import token_hex
 from types import FrameType
@@ -28,8 +29,8 @@ from tandem.config import (
     search_path,
     words,
 )
-from tandem.errors import TandemError, Terminated, TrackingError
-from tandem.machine import end_with_starter, handed_over
+from tandem.errors import MachineError, TandemError, Terminated, TrackingError
+from tandem.machine import end_in_time, handed_over, scratch_folder
 from tandem.manual import configuration_folder
 from tandem.redaction import shown
 from tandem.settings import Command, Settings
@@ -39,7 +40,9 @@ def call() -> int:
     """Run the command line, `sys.argv`; the exit status, as the README lists it."""
     signal.signal(signal.SIGTERM, _terminate)
     signal.signal(signal.SIGHUP, _terminate)
-    end_with_starter()
+    end_in_time()
+    with suppress(MachineError):  # said where the cache is needed
+        os.environ.setdefault("SPARK_LOCAL_DIRS", str(scratch_folder()))  # gone at the end
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, not to the screen over many lines
     debug = "debug=true" in sys.argv
     try:
@@ -47,7 +50,8 @@ def call() -> int:
         given = words(sys.argv[1:])
         # Hydra's parser takes no flag between two overrides.
         sys.argv[1:] = sorted(given, key=lambda word: word not in MULTIRUN)
-        status = _run_hydra() if _needs_main(given) else _job(partial(compose, *given))
+        with _adopting():
+            status = _run_hydra() if _needs_main(given) else _job(partial(compose, *given))
     except (HydraException, OmegaConfBaseException) as error:
         told = in_our_words(error, sys.argv[1:])
         status = _report(told, told.status, debug=debug)
@@ -59,6 +63,17 @@ def call() -> int:
         status = 128 + signal.SIGINT
     gc.freeze()  # or the collector goes through all that was imported, at the end
     return status
+
+
+def _adopting() -> AbstractContextManager[None]:
+    """Around all that is done: what `mlflow run` has made ends as this process does."""
+    warn = warnings.formatwarning
+    warnings.formatwarning = lambda *words, **more: shown(warn(*words, **more))
+    if "MLFLOW_RUN_ID" not in os.environ:
+        return nullcontext()
+    from tandem.tracking import adopted  # noqa: PLC0415 - slow
+
+    return adopted()
 
 
 def _needs_main(given: Sequence[str]) -> bool:

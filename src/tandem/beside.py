@@ -16,6 +16,7 @@ T = TypeVar("T")
 _DEFAULTS = {
     "MLFLOW_LOGGING_LEVEL": "WARNING",  # its notes are not about the user's run
     "MLFLOW_DISABLE_TELEMETRY": "true",  # nothing is sent unasked
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",  # seconds; MLflow's own 120 are those of a hung command
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # we print our own
 }
 _made: list[Helper] = []  # the last one answers, if it is alive

@@ -32,7 +32,7 @@ from tandem.config import Configuration, task
 from tandem.dataset import as_pandas, floats, open_dataset, sample
 from tandem.engines import not_installed, solved, without_spark
 from tandem.errors import IncompleteError, MachineError, TrackingError
-from tandem.machine import machine_facts, write_atomically
+from tandem.machine import machine_facts, scratch_folder, write_atomically
 from tandem.model import predict
 from tandem.progress import Display
 from tandem.records import Dataset
@@ -96,7 +96,7 @@ def compare(config: Configuration, *, say: bool = True) -> tuple[str, Comparison
         chosen = settings.dataset, settings.folds, settings.cleaning
         dataset = open_dataset(*chosen, begin=display.begin)
     with tracked(settings.tracking, name, tags) as opened:
-        with tempfile.TemporaryDirectory() as place:
+        with tempfile.TemporaryDirectory(dir=scratch_folder()) as place:
             ended = _run_all(config, opened.key, Path(place), say=say)
             with Display("tandem").stage("comparing"):
                 found = _compared(config, dataset, ended)

@@ -2,6 +2,7 @@
 
 from tandem.machine.cache import cache_folder, check_disk, write_atomically
 from tandem.machine.digests import marks, state
+from tandem.machine.ending import at_force, end_in_time
 from tandem.machine.hardware import machine_facts, machine_name
 from tandem.machine.helper import Helper, leave, revoke
 from tandem.machine.locks import forget_locks, held, lock_name, locked
@@ -10,7 +11,6 @@ from tandem.machine.processes import (
     OUTCOME,
     Place,
     end_family,
-    end_with_starter,
     handed_over,
     is_child,
     run_child,
@@ -18,6 +18,7 @@ from tandem.machine.processes import (
     stop_children,
 )
 from tandem.machine.publish import published
+from tandem.machine.scratch import scratch_folder
 from tandem.machine.timing import MemorySampler, Stopwatch
 
 __all__ = [
@@ -27,10 +28,11 @@ __all__ = [
     "MemorySampler",
     "Place",
     "Stopwatch",
+    "at_force",
     "cache_folder",
     "check_disk",
     "end_family",
-    "end_with_starter",
+    "end_in_time",
     "forget_locks",
     "handed_over",
     "held",
@@ -44,6 +46,7 @@ __all__ = [
     "published",
     "revoke",
     "run_child",
+    "scratch_folder",
     "start_child",
     "state",
     "stop_children",

@@ -25,12 +25,13 @@ from typing import Any, ParamSpec, TypeVar
 
 from tandem.errors import MachineError, TandemError
 from tandem.machine.processes import HELPER
+from tandem.machine.scratch import clear_scratch
 
 P = ParamSpec("P")
 T = TypeVar("T")
 _Variables = dict[str, str]
 
-_LAST_SECONDS = 5.0  # for the helper to end
+_LAST_SECONDS = 2.0  # for the helper to end
 _IDLE_SECONDS = 3.0  # on busy cores an idle process stands still: a long run would not show
 
 
@@ -188,6 +189,7 @@ def serve(handle: int, path: str, starter: int) -> None:
             elif isinstance(ready, _Caller):
                 ready.serve()
     rmtree(Path(path).parent, ignore_errors=True)
+    clear_scratch()
     sys.stderr.flush()
     os._exit(0)  # nothing is left to be written: no second is lost on what was imported
 

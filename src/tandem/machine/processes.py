@@ -2,23 +2,20 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tandem.machine.ending import LIFELINE
 from tandem.redaction import shown_word
 
-_LIFELINE = "TANDEM_LIFELINE"  # environment variable: standard input ends when the starter does
 HELPER = "TANDEM_HELPER"  # environment variable: the socket of the starter's helper
 JOB_KEY = "TANDEM_JOB_KEY"  # environment variable: the key of the sweep's job that a child is
 _WORDS = "TANDEM_OVERRIDES"  # environment variable: words that no list of processes may show
 OUTCOME = "TANDEM_OUTCOME"  # environment variable: the file in which a child says how it ended
 _OWN = (JOB_KEY, OUTCOME, _WORDS, "MLFLOW_RUN_ID")  # the parent's, never its children's
-_LAST_SECONDS = 5  # for a child to end by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +49,7 @@ def start_child(
     through its starter only, so that it never gets two.
     """
     own = {key: value for key, value in os.environ.items() if key not in _OWN}
-    own |= {_LIFELINE: "stdin", HELPER: place.helper, "MLFLOW_TRACKING_URI": place.uri}
+    own |= {LIFELINE: "stdin", HELPER: place.helper, "MLFLOW_TRACKING_URI": place.uri}
     if place.job:
         own[JOB_KEY] = place.job
     if place.outcome:
@@ -99,7 +96,7 @@ def run_child(overrides: Sequence[str], place: Place) -> int:
             raise
 
 
-def stop_children(processes: Sequence[subprocess.Popen[str]], seconds: float = 10) -> None:
+def stop_children(processes: Sequence[subprocess.Popen[str]], seconds: float = 2.5) -> None:
     """Ask all to end; kill those that live `seconds` later."""
     for process in processes:
         process.terminate()
@@ -111,7 +108,7 @@ def stop_children(processes: Sequence[subprocess.Popen[str]], seconds: float = 1
             process.kill()
 
 
-def end_family(name: str, seconds: float = 3) -> None:
+def end_family(name: str, seconds: float = 2.5) -> None:
     """End the children of this process called `name`, by force those that live `seconds` later.
 
     A JVM that is ended while it starts may wait for itself for ever.
@@ -124,18 +121,3 @@ def end_family(name: str, seconds: float = 3) -> None:
     _, alive = psutil.wait_procs(family, seconds)
     for child in alive:
         child.kill()
-
-
-def end_with_starter() -> None:
-    """In a child: end as on SIGTERM when the process that started this one is gone."""
-    if os.environ.pop(_LIFELINE, None):
-        threading.Thread(target=_watch, daemon=True).start()
-
-
-def _watch() -> None:
-    while os.read(0, 1):
-        pass
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(_LAST_SECONDS)
-    end_family("java", 0)
-    os._exit(128 + signal.SIGTERM)

@@ -15,6 +15,7 @@ from typing import Any
 from tandem.errors import DataError, MachineError
 from tandem.machine.cache import cache_folder, check_disk, write_atomically
 from tandem.machine.digests import digest_of, marks
+from tandem.machine.scratch import scratch_folder
 
 MANIFEST = "_manifest.json"  # the underscore: no reader takes it for data
 
@@ -59,7 +60,7 @@ def _workplace(folder: Path, needed: int) -> Iterator[Path]:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         check_disk(folder.parent, needed)
-        work = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+        work = Path(tempfile.mkdtemp(dir=scratch_folder()))
     except OSError as error:
         raise MachineError(
             f"{folder.parent}: cannot write the cache ({error.strerror}) -> "

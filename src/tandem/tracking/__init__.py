@@ -32,7 +32,14 @@ from tandem.tracking.history import (
 from tandem.tracking.logged_model import load_model
 from tandem.tracking.outbox import address, all_waiting, is_over, stop_under
 from tandem.tracking.record import KEY_TAG, Record, describe
-from tandem.tracking.running import Run, listing_rejects, opened_store, read_outcome, tracked
+from tandem.tracking.running import (
+    Run,
+    adopted,
+    listing_rejects,
+    opened_store,
+    read_outcome,
+    tracked,
+)
 from tandem.tracking.runs import BEST_TAG, log_progress
 from tandem.tracking.sending import flush
 
@@ -48,6 +55,7 @@ __all__ = [
     "Record",
     "Run",
     "address",
+    "adopted",
     "all_waiting",
     "artifacts_in",
     "attempts",

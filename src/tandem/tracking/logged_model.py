@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import tandem
 from tandem.errors import TrackingError
+from tandem.machine import scratch_folder
 from tandem.tracking.client import client
 from tandem.tracking.folder import Logged, model_name
 
@@ -51,7 +52,7 @@ def describe_model(run_id: str, model: "LoggedModel", logged: Logged) -> Iterato
     Written by us in MLflow's format: `mlflow.pyfunc.log_model` loads the model again and looks
     through all installed packages, which takes longer than many a run.
     """
-    with TemporaryDirectory() as name:
+    with TemporaryDirectory(dir=scratch_folder()) as name:
         _write(Path(name), run_id, model.model_id, model.artifact_location, logged)
         yield Path(name)
 

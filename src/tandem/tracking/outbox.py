@@ -56,6 +56,7 @@ class Ended:
 
 
 LOST = {"class": "lost", "message": "its process ended without a word"}
+STOPPED = {**LOST, "class": "Terminated"}
 
 
 def address(uri: str) -> str:
@@ -116,7 +117,7 @@ def lose(key: str) -> None:
     """End a run whose process is gone without a word: nothing half written is kept of it."""
     rmtree(record_of(key), ignore_errors=True)
     if (place(key) / _STOPPED).exists():
-        finish(key, "KILLED", {**LOST, "class": "Terminated"})
+        finish(key, "KILLED", STOPPED)
     else:
         finish(key, "FAILED", LOST)
 

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tandem.beside import ask, later, store_uri, use_store, wait
 from tandem.errors import AwayError, IncompleteError, RejectedError, Terminated, TrackingError
-from tandem.machine import OUTCOME, write_atomically
+from tandem.machine import OUTCOME, at_force, write_atomically
 from tandem.progress import Display
 from tandem.redaction import shown
 from tandem.settings import Tracking
@@ -23,6 +23,8 @@ from tandem.tracking.record import Record
 from tandem.tracking.sending import deliver, deliver_once, flush, start
 from tandem.tracking.store import experiment_of, open_store
 
+_mine: dict[str, str] = {}  # the key of what `mlflow run` has made, in this process
+_adopted: list[str] = []  # the same, until it is taken
 _LOOKS = 10  # at a run that is to go on: somebody may just look whether it is over
 _KILLED_SECONDS = 2.0  # for the store to hear that a run was ended by a signal
 
@@ -148,17 +150,47 @@ def tracked(
     run, which stays in the outbox, and IncompleteError where the run to `reopen` is running.
     """
     use_store(where.uri)
-    key = (reopen.key if reopen else "") or outbox.new_key()
-    with outbox.claimed(key, partial(_busy, key, count())):
+    key = _adopted.pop() if _adopted else (reopen.key if reopen else "") or outbox.new_key()
+    mine = key == _mine.get("key")  # claimed already
+    with nullcontext() if mine else outbox.claimed(key, partial(_busy, key, count())):
         entry = outbox.new_entry(where, store_uri(), name, tags, key)
         outbox.begin(replace(entry, run_id=reopen.run_id) if reopen else entry)
         run = Run(entry)
+        forget = at_force(partial(outbox.finish, key, "KILLED", outbox.STOPPED))
         try:
             yield run
         except BaseException as error:
+            forget()
             _fail(run, error)
             raise
+        forget()
         run.end()
+
+
+@contextmanager
+def adopted() -> Iterator[None]:
+    """The run that `mlflow run` has made, around the block: ended even before `tracked` takes it.
+
+    Where the block ends without a signal, MLflow ends what `tracked` has not taken.
+    """
+    key = _mine["key"] = outbox.new_key()
+    with outbox.claimed(key, lambda: None):
+        outbox.begin(outbox.new_entry(Tracking(None, ""), store_uri(), "", {}, key))
+        _adopted.append(key)
+        forget = at_force(partial(outbox.finish, key, "KILLED", outbox.STOPPED))
+        try:
+            yield
+        except (KeyboardInterrupt, Terminated):
+            if _adopted:
+                outbox.finish(key, "KILLED", outbox.STOPPED)
+                with suppress(TrackingError, TimeoutError):
+                    wait(later(deliver_once, key, _KILLED_SECONDS), _KILLED_SECONDS)
+            raise
+        else:
+            if _adopted:
+                outbox.remove(key)
+        finally:
+            forget()
 
 
 def _busy(key: str, looks: Iterator[int]) -> None:

@@ -82,7 +82,7 @@ def _open_again(run_id: str, name: str, tags: Mapping[str, str]) -> None:
     from mlflow.entities import RunTag  # noqa: PLC0415 - slow
 
     store = client()
-    store.update_run(run_id, status=RUNNING, name=name)
+    store.update_run(run_id, status=RUNNING, name=name or None)
     for key in _FAILURE & store.get_run(run_id).data.tags.keys():
         store.delete_tag(run_id, key)
     store.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])

@@ -39,7 +39,7 @@ def start(key: str) -> str:
     A warning for its user, if there is one. Raises TrackingError where the store refuses it,
     AwayError where it does not answer.
     """
-    leave(key, settle, key)
+    leave(key, _lost, key)
     entry = _entry(key)
     once = Patience(_START_SECONDS, again=False)
     run_id = once(runs.opened, entry)
@@ -89,6 +89,10 @@ def settle(key: str, patience: Patience | None = None) -> bool:
             outbox.lose(key)
         _sent(entry, patience or Patience())
     return True
+
+
+def _lost(key: str) -> None:
+    settle(key, Patience(_START_SECONDS, again=False))
 
 
 def flush() -> Flushed:
