@@ -69,8 +69,8 @@ def _shoot(
         _command(WORK[work], to, experiment, here.folder), cwd=here.folder, env=_environment(here),
         stdout=said, stderr=said, process_group=0,
     ) as process:  # fmt: skip
-        if to != TO[0]:  # what MLflow does before it starts the program is its own affair
-            _until(lambda: bool(_alive(_family(process), "-m tandem")), time.monotonic(), 60)
+        if to != TO[0]:  # before the program knows of MLflow's run, that is MLflow's own affair
+            _until(lambda: bool(here.waiting()), time.monotonic(), 60)
         here.proxy.misbehave("hangs" if away else "", 0, None)
         with suppress(subprocess.TimeoutExpired):
             process.wait(after)
