@@ -43,6 +43,21 @@ def test_a_secret_is_hidden_where_it_stands(text: str, wanted: str) -> None:
     assert shown(wanted) == wanted
 
 
+ACTING = {
+    "\x1b[2Jno": "\\x1b[2Jno",
+    "a\rb\x07": "a\\rb\\x07",
+    "\x9b31m": "\\x9b31m",
+    "tes\u202etxe": "tes\\u202etxe",
+    "a\tb\nc é 本": "a\tb\nc é 本",
+}
+
+
+@pytest.mark.parametrize(("text", "wanted"), ACTING.items(), ids=range(len(ACTING)))
+def test_what_a_terminal_would_act_on_is_spelled_out(text: str, wanted: str) -> None:
+    assert shown(text) == wanted
+    assert shown(wanted) == wanted
+
+
 @pytest.mark.parametrize("text", AS_IT_IS)
 def test_what_is_no_secret_is_shown(text: str) -> None:
     assert shown(text) == text

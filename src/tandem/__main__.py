@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from tandem.errors import TandemError
 from tandem.manual import manual, versions
+from tandem.redaction import shown
 from tandem.settings import Command
 
 
@@ -15,7 +16,7 @@ def main() -> None:
     try:
         text = _at_once(sys.argv[1:])
     except TandemError as error:
-        sys.stderr.write(f"tandem: {error}\n")
+        sys.stderr.write(f"tandem: {shown(str(error))}\n")
         sys.exit(error.status)
     if text:
         sys.stdout.write(text)

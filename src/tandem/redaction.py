@@ -1,4 +1,4 @@
-"""What may be shown of a text: no login in an address, no value of a secret.
+"""What may be shown of a text: no login in an address, no value of a secret, nothing that acts.
 
 A secret is what stands under a key that looks so (Spark's own pattern, and two more words), and
 what the configuration takes from the environment (`${oc.env:NAME}`).
@@ -19,6 +19,8 @@ _ASSIGNED = re.compile(rf"({_SECRET}[\w.-]*\s*=\s*){_TEXT}", re.IGNORECASE)
 _BRACES = re.compile(r"\{[^{}]*")
 _LISTED = re.compile(rf"({_SECRET}[\w.-]*[\"']?\s*:\s*){_TEXT}", re.IGNORECASE)
 _ENVIRONMENT = re.compile(r"oc\.env:\s*['\"]?([^\s,}'\"]+)")
+# Control characters but tab and line break, and those that turn the direction of a line.
+_ACTING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _WORD = 8  # characters; a shorter value is found by its key only, it may be part of any word
 
 _known: set[str] = set()  # of this process: no message can be trusted to have been told
@@ -39,9 +41,13 @@ def remember(raw: object) -> None:
 
 
 def shown(text: str) -> str:
-    """`text` without secrets: `postgresql://***@host/db`, `token=*********(redacted)`."""
+    """`text` without secrets: `postgresql://***@host/db`, `token=*********(redacted)`.
+
+    What a terminal would act on instead of showing it is spelled out, by its code.
+    """
     for secret in sorted(_known, key=len, reverse=True):
         text = text.replace(secret, REDACTED)
+    text = _ACTING.sub(_spelled, text)
     text = _ASSIGNED.sub(_hidden, _LOGIN.sub("***@", text))
     return _BRACES.sub(lambda braces: _LISTED.sub(_hidden, braces.group()), text)
 
@@ -74,6 +80,10 @@ def _hidden(found: re.Match[str]) -> str:
     """The key and, in the quotes that the value had, what stands for it."""
     key, quote = found[1], found[2] or ""
     return f"{key}{quote}{REDACTED}{quote}"
+
+
+def _spelled(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()
 
 
 def _leaves(key: str, value: object) -> Iterator[tuple[str, object]]:

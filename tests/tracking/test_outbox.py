@@ -21,8 +21,10 @@ LOGIN = "http://reader:canaryLogin@127.0.0.1:9"
 
 @pytest.mark.usefixtures("place", "own_cache")
 def test_without_a_store_a_run_is_computed_told_and_kept() -> None:
-    done = tandem("run", "engine=scan", *SMALL, f"tracking.uri={LOGIN}")
+    words = ("run", "engine=scan", *SMALL, "dataset.name=${oc.env:A_NAME}")
+    done = tandem(*words, f"tracking.uri={LOGIN}", A_NAME="canaryName")
     assert done.returncode == 5
+    assert "canary" not in done.stdout + done.stderr
     assert "RMSE" in done.stdout
     (key,) = outbox.keys()
     (line,) = [one for one in done.stderr.splitlines() if "tracking.uri" in one]
@@ -32,7 +34,7 @@ def test_without_a_store_a_run_is_computed_told_and_kept() -> None:
     assert has_record(folder)
     assert read_record(folder).tags["engine"] == "scan"
     files = [path for path in outbox.place(key).rglob("*") if path.is_file()]
-    assert not [path for path in files if b"canaryLogin" in path.read_bytes()]
+    assert not [path for path in files if b"canary" in path.read_bytes()]
     again = tandem("send")
     assert again.returncode == 5
     assert "http://***@127.0.0.1:9: its login is not kept" in again.stderr

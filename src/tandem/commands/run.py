@@ -65,7 +65,8 @@ def run(config: Configuration, *, say: bool = True) -> Answered:
             copytree(opened.folder, kept, dirs_exist_ok=True)
     if say:
         name = model_name(engine, found.result.task.dataset.name)
-        sys.stdout.write(f"model      mlflow.pyfunc.load_model('runs:/{opened.id}/{name}')\n")
+        line = f"model      mlflow.pyfunc.load_model('runs:/{opened.id}/{name}')"
+        sys.stdout.write(f"{shown(line)}\n")
     return replace(found, run_id=opened.id)
 
 

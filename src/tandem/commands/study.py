@@ -20,6 +20,7 @@ from tandem.errors import IncompleteError, TandemError
 from tandem.machine import machine_name
 from tandem.progress import Display
 from tandem.records import STAGES
+from tandem.redaction import shown
 from tandem.settings import Tracking
 from tandem.tracking import Record, artifacts_in, keep_record, read_record, tracked
 
@@ -63,7 +64,7 @@ def command(
         else:
             _run_study(here.name, cases(options.small), options.repeats, table, report)
     except TandemError as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {shown(str(error))}\n")
         sys.exit(error.status)
 
 

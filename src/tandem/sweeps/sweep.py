@@ -11,6 +11,7 @@ from tandem.beside import ask, later, store_uri
 from tandem.errors import IncompleteError, TrackingError
 from tandem.machine import forget_locks, lock_name, locked, write_atomically
 from tandem.progress import Display
+from tandem.redaction import shown
 from tandem.settings import SweepKeys, Tracking
 from tandem.sweeps import outcomes
 from tandem.sweeps.jobs import Job, sweep_key
@@ -114,7 +115,7 @@ def _record(run: Run, ended: Sequence[Outcome], folder: Path, *, resumed: bool) 
 
 def _show(run: Run, ended: Sequence[Outcome], display: Display) -> None:
     """The table, a line per failure. Raises IncompleteError where there is one."""
-    sys.stdout.write(outcomes.for_terminal(ended))
+    sys.stdout.write(shown(outcomes.for_terminal(ended)))
     with suppress(TrackingError):
         if run.id:
             sys.stdout.write(f"{ask(links, run.id)}\n")

@@ -1,0 +1,28 @@
+"""Names that act on a terminal: they are spelled out, wherever they are printed."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.shell import tandem
+
+RED = "\x1b[31m\x07"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words", [("run", "engine=scan"), ("inspect",), ("run", "dataset.exclude=[no]"),
+              ("compare", "compare.engines=[scan]"), ("sweep", "engine=scan", "folds.seed=1,2"),
+              ("run", f"engine={RED}"), ("--help", RED), (f"ru{RED}n",)],
+    ids=range(8),
+)  # fmt: skip
+def test_no_name_acts_on_the_terminal(place: Path, words: tuple[str, ...]) -> None:
+    rows = [f"{x},{x % 7},{RED}{'ab'[x % 2]},{2 * x + x % 5}" for x in range(60)]
+    name = f"a{RED}.csv"
+    (place / name).write_text("\n".join([f"x,z{RED},c,y{RED}", *rows]) + "\n", encoding="utf-8")
+    task = (name, "--target", f"y{RED}", "folds.k=2", "model.reg_param=[0.1]")
+    own = {"inspect": task[:3], "run": task, "compare": task, "sweep": task}.get(words[0], ())
+    done = tandem(words[0], *own, *words[1:])
+    printed = done.stdout + done.stderr
+    assert not [one for one in printed if one < " " and one not in "\n\t"], printed
+    assert "\\x1b" in printed
