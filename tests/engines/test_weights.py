@@ -84,6 +84,17 @@ def test_on_spark(
     check(drive(engine, task), cross_validate(task))
 
 
+@pytest.mark.engines("scan", "sequential")
+def test_a_single_row_has_no_variation_whatever_it_counts(
+    engine: str, tmp_path: Path, frame: pd.DataFrame
+) -> None:
+    few = frame.dropna().query("whole > 0").iloc[:12].assign(f=range(12))
+    task = asked(tmp_path, few, "dataset.weight=thirds", "folds=column", "folds.column=f")
+    with np.errstate(all="ignore"):
+        found = drive(engine, task)
+    assert np.isnan(found.scores.r2).all()
+
+
 @pytest.mark.parametrize("encoding", ["index", "one_hot", "target"])
 @pytest.mark.engines("scan", "sequential")
 def test_two_is_the_row_twice_and_nothing_is_no_row(

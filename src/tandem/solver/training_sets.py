@@ -150,7 +150,7 @@ class Folding:
         return Split(
             train=self._normal(whole, gram, means, rest),
             test=test,
-            sst=0.0 if held_out is None else self._variation(held_out),
+            sst=0.0 if tested is None else self._variation(self._parts[tested], tested),
             shift=shift,
             centre=(means + rest + self._of_design(shift, offsets)) / self._per_unit,
             means=self._numeric_means(fitted, shift),
@@ -268,12 +268,12 @@ class Folding:
             gram = gram + left * rest[None, :] * rows
         return gram
 
-    def _variation(self, gram: DoubleDouble) -> float:
-        """Sum of squares of the target of one fold about its mean; 0 where its range is 0."""
+    def _variation(self, gram: DoubleDouble, part: int) -> float:
+        """Sum of squares of the target of a part about its mean; 0 where its range is 0."""
         at = self.vector.width - 1
         total, rows = gram[0, at], float(gram.hi[0, 0])
         found = (gram[at, at] - total * total / rows).rounded()
-        if rows == 0.0 or found <= CONSTANT * gram.hi[at, at]:
+        if self._moments.rows[part] < 2 or found <= CONSTANT * gram.hi[at, at]:
             return 0.0
         return float(found / self._per_unit[-1] ** 2)
 
