@@ -264,7 +264,8 @@ class Task:
     """What every engine is asked for: the same rows, folds, grid and objective.
 
     `threads`: of an engine that has threads of its own; None is one per core. `mae`: whether the
-    sums of absolute errors are wanted too. `cache_moments`: whether an engine may keep what it
+    sums of absolute errors are wanted too, `robust_errors`: whether robust standard errors are.
+    `cache_moments`: whether an engine may keep what it
     found out about the rows, and use what it kept. `path`: whether the grid is one, from the
     largest penalty down. `choose`: which of its points is the model.
     """
@@ -280,3 +281,4 @@ class Task:
     cache_moments: bool
     path: bool = False
     choose: Choose = Choose.BEST
+    robust_errors: bool = False

@@ -82,12 +82,14 @@ class Inference:
 
     `errors`: standard errors of the coefficients, raw units, of a model without a penalty;
     `partial_r2`: the share of what the other features leave of the target that one explains;
-    `degrees`: of freedom, rows less features less 1.
+    `degrees`: of freedom, rows less features less 1; `robust`: errors where the spread of the
+    target about the model differs by row, too, where asked for.
     """
 
     errors: Array
     partial_r2: Array
     degrees: int
+    robust: Array | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,9 +163,10 @@ class Cleaning:
 
 @dataclass(frozen=True, slots=True)
 class ScoreKeys:
-    """What is measured on the held-out rows beside RMSE and R2."""
+    """What is measured beside RMSE and R2 on held-out rows: MAE, robust errors of coefficients."""
 
     mae: bool
+    robust_errors: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tandem.dataset import fold_of_rows
 from tandem.records import Array
 from tandem.reporting.run_texts import coefficients
 from tandem.results import Inference, Result
@@ -113,3 +114,49 @@ def test_nothing_is_told_of_an_exact_fit(tmp_path: Path) -> None:
     one = told(found("scan", tmp_path, pd.DataFrame({"a": a, "b": a**2, "y": 2.0 * a - 1.0})))
     assert np.isnan(one.errors).all()
     assert np.isnan(one.partial_r2).all()
+
+
+def hc1(x: Array, y: Array) -> Array:
+    """Of the slopes: n / (n - p - 1) (X'X)^-1 X' diag(e^2) X (X'X)^-1, the roots of its diagonal.
+
+    Of X and y about their means, X over its deviations, so that no digits are lost.
+    """
+    scale = x.std(axis=0)
+    z, y = (x - x.mean(axis=0)) / scale, y - y.mean()
+    inverse = np.linalg.pinv(z)
+    spread = (inverse * (y - z @ (inverse @ y)) ** 2) @ inverse.T
+    found: Array = np.sqrt(spread.diagonal() * len(y) / (len(y) - x.shape[1] - 1)) / scale
+    return found
+
+
+@only
+@pytest.mark.parametrize("words", [(), ("folds.holdout=0.2",), ("cleaning.encoding=one_hot",)])
+def test_robust_errors_by_their_definition(
+    engine: str, tmp_path: Path, frame: pd.DataFrame, words: tuple[str, ...]
+) -> None:
+    """A spread that grows with a feature, a feature with gaps, a category, several row groups."""
+    rng = np.random.default_rng(4)
+    city = rng.choice(["Bern", "Basel", "Chur"], len(frame), p=[0.5, 0.3, 0.2])
+    noise = rng.normal(size=len(frame)) * np.abs(frame.a - 7.0) * 5.0
+    table = frame.assign(city=city, y=frame.y + noise)
+    table.loc[rng.random(len(frame)) < 0.2, "b"] = np.nan
+    result = found(engine, tmp_path, table, "scores.robust_errors=true", *words)
+    part = fold_of_rows(result.task.dataset, result.task.folds)
+    table = table[part < result.task.folds.k]
+    filled = table[[*"abc"]].fillna(table.b.mean()).to_numpy()
+    order = [*table.city.value_counts().index]
+    if result.plan.one_hot:
+        codes = np.column_stack([(table.city == level).astype(float) for level in order[1:]])
+    else:
+        codes = table.city.map(order.index).to_numpy(float)[:, None]
+    wanted = hc1(np.column_stack([filled, codes]), table.y.to_numpy())
+    errors = coefficients(result).set_index("feature").robust_error
+    assert errors[[*"abc"]].to_numpy() == pytest.approx(wanted[:3], rel=1e-9)
+    if not result.plan.one_hot:
+        assert errors.city == pytest.approx(wanted[3], rel=1e-9)
+    assert abs(told(result).errors[:3] / wanted[:3] - 1.0).max() > 0.03  # the others are not it
+
+
+def test_robust_errors_are_not_told_with_a_penalty(tmp_path: Path, frame: pd.DataFrame) -> None:
+    words = ("scores.robust_errors=true", "model.reg_param=[0.1]")
+    assert told(found("scan", tmp_path, frame, *words)).robust is None

@@ -129,6 +129,7 @@ def task(chosen: Settings, dataset: Dataset) -> Task:
         spark=chosen.spark,
         threads=chosen.engine.threads,
         mae=chosen.scores.mae,
+        robust_errors=chosen.scores.robust_errors,
         cache_moments=chosen.cache.moments,
         path=chosen.model.path is not None,
         choose=chosen.model.choose,

@@ -115,8 +115,20 @@ class Engine:
     def refit(self, point: GridPoint) -> LinearModel:
         assert self._scanned is not None
         plan, self._chosen = self._scanned.plan, point
-        model, self._inference = self._solved(lambda: refit(self._folding, plan, point))
+        weighed = self._weighed if self.task.robust_errors else None
+        model, self._inference = self._solved(lambda: refit(self._folding, plan, point, weighed))
         return model
+
+    def _weighed(self, models: Sequence[Residual | None]) -> Folding | None:
+        """Sums of rows that count as their squared errors, with the cleaning of the rows."""
+        scanned, own = self._scanned, self._folding.protocol
+        assert scanned is not None
+        if scanned.moments.counted or own.smoothing:
+            return None
+        moments = canonical(self._scanner.spread(scanned, models))
+        whole = {**dict(enumerate(scanned.moments.categories)), **own.whole}
+        vector = replace(scanned.vector, exact=False)
+        return Folding(moments, vector, replace(own, whole=whole))
 
     def hold_out(self) -> ErrorSums | None:
         point = self._chosen

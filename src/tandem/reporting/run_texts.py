@@ -59,7 +59,7 @@ def coefficients(result: Result) -> "pd.DataFrame":
     At the chosen grid point; a row per feature. Without folds where the engine does not tell, and
     for the levels of a category, whose order by frequency is another in every training set. Then,
     where the engine tells, as `Inference` has them: standard_error, low_95 and high_95 (of the
-    t distribution), partial_r2.
+    t distribution), robust_error where it is asked for, partial_r2.
     """
     import pandas as pd  # noqa: PLC0415 - slow, and the answer stands before
 
@@ -87,6 +87,8 @@ def coefficients(result: Result) -> "pd.DataFrame":
         away = stdtrit(max(told.degrees, 1), 0.975) * errors
         table["standard_error"] = errors
         table["low_95"], table["high_95"] = table.coefficient - away, table.coefficient + away
+        if told.robust is not None:
+            table["robust_error"] = told.robust[places]
         table["partial_r2"] = told.partial_r2[places]
     return table
 

@@ -4,7 +4,7 @@ Where the residuals are so small against the target that the moments have lost t
 has them: the error of a row is computed before it is squared.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -26,11 +26,42 @@ def error_sums(
     its position in `Residual.indices[c]`.
     """
     points = max(len(model.row) for model in residuals if model)
-    sums = np.zeros((2, len(residuals), points))
-    levels, used = _levels(batch, places), _used(batch)
+    sums, used = np.zeros((2, len(residuals), points)), _used(batch)
+    for fold, rows, errors in _errors(batch, vector, work, residuals, places):
+        weight = used[rows]
+        sums[0, fold] += np.square(errors) @ weight
+        sums[1, fold] += np.abs(errors, out=errors) @ weight
+    return sums
+
+
+def squared_errors(
+    batch: Batch,
+    vector: RowVector,
+    work: Workplace,
+    residuals: Sequence[Residual | None],
+    places: Sequence[Mapping[str, int]],
+) -> Array:
+    """e^2 of every row under the first model of its part, shape (rows,), as `error_sums` has it.
+
+    0 where there is none, or the row is not used.
+    """
+    found = np.zeros(len(batch.folds))
+    for _, rows, errors in _errors(batch, vector, work, residuals, places):
+        found[rows] = np.square(errors[0])
+    return found * _used(batch)
+
+
+def _errors(
+    batch: Batch,
+    vector: RowVector,
+    work: Workplace,
+    residuals: Sequence[Residual | None],
+    places: Sequence[Mapping[str, int]],
+) -> Iterator[tuple[int, Integers | slice, Array]]:
+    """Part, rows of the batch, and their e, shape (points, rows), run by run."""
+    levels = _levels(batch, places)
     for tile in tiles(batch, vector, len(residuals), work):
         here: list[Integers] = [column[tile.rows] for column in levels]
-        weight = used[tile.rows]
         for fold, first, last in tile.slices:
             if (model := residuals[fold]) is None:
                 continue
@@ -41,9 +72,11 @@ def error_sums(
                     errors += model.by_feature[c][:, kappa]
                 else:
                     errors += np.outer(model.by_index[:, c], kappa)
-            sums[0, fold] += np.square(errors) @ weight[first:last]
-            sums[1, fold] += np.abs(errors, out=errors) @ weight[first:last]
-    return sums
+            at, run = tile.rows, slice(first, last)
+            if isinstance(at, slice):
+                yield fold, slice(at.start + first, at.start + last), errors
+            else:
+                yield fold, at[run], errors
 
 
 def _levels(batch: Batch, places: Sequence[Mapping[str, int]]) -> list[Integers]:

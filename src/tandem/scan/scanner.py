@@ -11,7 +11,16 @@ import numpy as np
 from tandem.cleaning import check_ledger, refuse_infinite
 from tandem.fold_keys import Folds
 from tandem.folds import Assignment
-from tandem.moments import Allowance, Category, Indices, Moments, Residual, RowVector, Slices
+from tandem.moments import (
+    Allowance,
+    Category,
+    Indices,
+    Moments,
+    Residual,
+    RowVector,
+    Slices,
+    total,
+)
 from tandem.records import Action, Array, Column, Dataset, Ledger, Mask, Plan, Profile
 from tandem.scan.arrow import decimals, is_floating
 from tandem.scan.first_rows import allowance, common_shift
@@ -25,6 +34,7 @@ from tandem.scan.work import (
     GroupErrors,
     GroupIndexSums,
     GroupMoments,
+    GroupSpread,
     Rows,
 )
 
@@ -166,6 +176,13 @@ class Scanner:
         """
         rows = replace(self._rows(scanned.plan), kept=scanned.kept)
         return self._added(GroupErrors(rows, scanned.vector, tuple(residuals), scanned.places))
+
+    def spread(self, scanned: Scanned, residuals: Sequence[Residual | None]) -> Moments:
+        """One scan: moments of rows that count as their squared errors under the models."""
+        rows = replace(self._rows(scanned.plan), kept=scanned.kept)
+        known = tuple(residuals), scanned.places, scanned.allowed
+        work = GroupSpread(rows, scanned.vector, *known)
+        return total(self._map(work, self.footers.stretches), scanned.allowed.limit)
 
     def _again(self, scanned: Scanned) -> Scanned:
         """What `scanned` asks for, summed."""

@@ -28,7 +28,7 @@ from tandem.moments import (
 )
 from tandem.records import Array, Column, Plan, Weights
 from tandem.scan.arrow import NotFiniteError, batch, count_cells, merged
-from tandem.scan.error_sums import error_sums
+from tandem.scan.error_sums import error_sums, squared_errors
 from tandem.scan.index_sums import Lookup, counted_sums
 from tandem.scan.pieces import Piece, Pieces, Stretch
 from tandem.scan.row_groups import Reader
@@ -151,6 +151,28 @@ class GroupErrors(_GroupSums):
     def part(self, rows: Batch, work: Workplace) -> Array:
         """The sums of a piece."""
         return error_sums(rows, self.vector, work, self.residuals, self.places)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSpread(_Group[Moments]):
+    """Moments of rows that count as their squared error under the first model of their part.
+
+    `places` as of GroupErrors.
+    """
+
+    residuals: tuple[Residual | None, ...]
+    places: tuple[Mapping[str, int], ...]
+    allowance: Allowance
+
+    def part(self, rows: Batch, work: Workplace) -> Moments:
+        """The moments of a piece."""
+        squares = squared_errors(rows, self.vector, work, self.residuals, self.places)
+        k = self.rows.folds.parts
+        return moments_of(replace(rows, weights=squares), self.vector, k, work, self.allowance)
+
+    def total(self, parts: Iterable[Moments]) -> Moments:
+        """The moments of a stretch."""
+        return total(parts, self.allowance.limit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from tandem.solver.fits import LOST, Fitted, errors, fit, intercept
 from tandem.solver.inference import inference
 from tandem.solver.residuals import residual
 from tandem.solver.solve import KKT_TOLERANCE, SHOWS
-from tandem.solver.splits import Normal
+from tandem.solver.splits import Normal, Split
 from tandem.solver.training_sets import Folding
 
 # So few rows of so few features are summed again to the last digits: it takes no time.
@@ -23,6 +23,10 @@ _FEW_ROWS, _FEW_FEATURES, _LAST_DIGITS = 20_000, 200, 1e-14
 
 
 SumErrors = Callable[[Sequence[Residual | None]], Array]
+
+
+# Models of every part -> sums of rows that count as their squared errors; None: none are known.
+Weighed = Callable[[Sequence[Residual | None]], Folding | None]
 
 
 class DigitsLostError(Exception):
@@ -93,8 +97,14 @@ class Refitted(NamedTuple):
     inference: Inference | None
 
 
-def refit(folding: Folding, plan: Plan, point: GridPoint) -> Refitted:
-    """The model of `point` on all rows. Raises DigitsLostError as `cross_validate` does."""
+def refit(
+    folding: Folding, plan: Plan, point: GridPoint, weighed: Weighed | None = None
+) -> Refitted:
+    """The model of `point` on all rows. Raises DigitsLostError as `cross_validate` does.
+
+    `weighed(models)`: sums of all rows, each as often as its squared error, under the models of
+    its part; None: no robust errors are wanted.
+    """
     split = folding.whole()
     fitted = _fit(split.train, [point], folding)
     slopes = fitted.slopes[0]
@@ -116,9 +126,21 @@ def refit(folding: Folding, plan: Plan, point: GridPoint) -> Refitted:
     )
     told = None
     if not folding.weighted:  # errors of weighted rows depend on what the weights mean
-        rows = int(split.train.rows)
-        told = inference(fitted.standard, rows, penalised=point.reg_param > 0.0)
+        rows, penalised, spread = int(split.train.rows), point.reg_param > 0.0, None
+        if weighed and not penalised:
+            spread = _spread(folding, split, rounded[None, :], weighed)
+        told = inference(fitted.standard, rows, spread, penalised=penalised)
     return Refitted(model, told)
+
+
+def _spread(folding: Folding, split: Split, slopes: Array, weighed: Weighed) -> Array | None:
+    """sum e^2 (x - mean)(x - mean)' over the rows of `split`, as `inference` takes it."""
+    models: list[Residual | None] = [None] * folding.scheme.parts
+    for part in np.flatnonzero(folding.scheme.training[-1]).tolist():
+        models[part] = residual(split, slopes, folding.vector.of_fold(part))
+    found = weighed(models)
+    test = folding.whole(found).test if found else None
+    return test.gram.hi[:-1, :-1] if test else None
 
 
 def hold_out(folding: Folding, point: GridPoint, sum_errors: SumErrors) -> ErrorSums | None:

@@ -20,6 +20,16 @@ from tandem.solver.encodings import Protocol
 _BITS, _PIECES = 20, 3
 
 
+class Borders(NamedTuple):
+    """`rows`: sum [kappa, h] a' by part, shape (parts, C + F, width); `beside`: sum h kappa', shape
+    (parts, F, C). The cleaning is fitted on the training set `fit`.
+    """
+
+    fit: int
+    rows: DoubleDouble
+    beside: DoubleDouble
+
+
 class _Crossed(NamedTuple):
     """`rows` by fold and the levels of two categories; all arrays of shape (occurring,)."""
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tandem.records import Array
 from tandem.results import Inference
 from tandem.solver.standard import Standard
 
@@ -10,7 +11,9 @@ _MOST = 1000  # features: more are factorised in seconds
 _EXACT = 1e-13  # share of the target's variance that rounding leaves of an exact fit
 
 
-def inference(standard: Standard, rows: int, *, penalised: bool) -> Inference | None:
+def inference(
+    standard: Standard, rows: int, spread: Array | None = None, *, penalised: bool
+) -> Inference | None:
     """Classical inference of least squares on a training set of so many `rows`, `standard`.
 
     With G = Z'Z/n, c = Z'y/n, w = G^+ c, r the rank of G and d = n - 1 - r degrees of freedom:
@@ -20,6 +23,10 @@ def inference(standard: Standard, rows: int, *, penalised: bool) -> Inference | 
     are where a feature follows from others, is constant, or nothing is left to judge by. None of
     more than 1,000 features. (T. Hastie, R. Tibshirani, J. Friedman, The elements of statistical
     learning, 2009, section 3.2.)
+
+    `spread`: sum of e^2 (x - mean)(x - mean)', raw units, shape (p, p), e being what a row is off.
+    With M = sum e^2 z z' / n the robust error of b_j is sqrt((G^+ M G^+)_jj / d) / s_j: HC1 of J.
+    MacKinnon, H. White, Some heteroskedasticity-consistent covariance matrix estimators, 1985.
     """
     features, varies = standard.features, standard.varies
     if len(varies) > _MOST:
@@ -36,11 +43,16 @@ def inference(standard: Standard, rows: int, *, penalised: bool) -> Inference | 
     weights = inverse @ standard.xy.hi
     degrees = rows - 1 - rank
     left = max(standard.yy - float(weights @ standard.xy.hi), 0.0)
-    errors, partial = np.full((2, features), np.nan)
+    errors, partial, robust = np.full((3, features), np.nan)
     if degrees > 0 and left > _EXACT * standard.yy:
         scaled = np.sqrt(left / degrees * inverse.diagonal())
         told = varies[own]
         partial[told] = (t := (weights[own] / scaled[own]) ** 2) / (t + degrees)
         if not penalised:
             errors[told] = scaled[own] / standard.scale[own]
-    return Inference(errors, partial, degrees)
+            if spread is not None:
+                scale = standard.scale
+                middle = spread[np.ix_(varies, varies)] / np.outer(scale, scale) / rows
+                each = np.sqrt((inverse @ middle @ inverse).diagonal() / degrees)
+                robust[told] = (each / scale)[own]
+    return Inference(errors, partial, degrees, None if spread is None else robust)

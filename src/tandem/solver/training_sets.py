@@ -17,7 +17,6 @@ always is), v = u - mu o.
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 
@@ -36,23 +35,13 @@ from tandem.solver.centres import moved
 from tandem.solver.double_double import DoubleDouble, concatenated
 from tandem.solver.doubled import block, joined, training_sums
 from tandem.solver.encodings import Protocol, encoded_sums, target_means
-from tandem.solver.indicators import Indicators, with_pairs
+from tandem.solver.indicators import Borders, Indicators, with_pairs
 from tandem.solver.splits import CONSTANT, FEW, Normal, Split
 from tandem.splits import Splits
 
 # Indices of every category -> what those that are only counted sum to, as
 # `scan.index_sums.counted_sums` of all rows.
 SecondScan = Callable[[tuple[Indices, ...]], Array]
-
-
-class _Borders(NamedTuple):
-    """`rows`: sum [kappa, h] a' by part, shape (parts, C + F, width); `beside`: sum h kappa', shape
-    (parts, F, C). The cleaning is fitted on the training set `fit`.
-    """
-
-    fit: int
-    rows: DoubleDouble
-    beside: DoubleDouble
 
 
 class Folding:
@@ -106,9 +95,12 @@ class Folding:
         for fold in range(self.scheme.k):
             yield self._split(fold, fold)
 
-    def whole(self) -> Split:
-        """All rows as the training set but the hold-out, which is held out, if there is one."""
-        return self._split(-1, self.scheme.holdout)
+    def whole(self, weighed: "Folding | None" = None) -> Split:
+        """All rows as the training set but the hold-out, which is held out, if there is one.
+
+        `weighed`: sums of the same rows with weights, held out in its place.
+        """
+        return self._split(-1, self.scheme.holdout, weighed)
 
     @property
     def weighted(self) -> bool:
@@ -121,7 +113,7 @@ class Folding:
         rows = self._moments.gram[:, 0, 0] if self.weighted else self._moments.rows
         return [*rows.tolist()]
 
-    def _split(self, fold: int, tested: int | None) -> Split:
+    def _split(self, fold: int, tested: int | None, weighed: "Folding | None" = None) -> Split:
         """The training set of `fold`, -1 being that of all rows, against the part `tested`."""
         gram, train = self._summed[fold], self.scheme.training[fold]
         held_out = None if tested is None else self._parts[tested]
@@ -144,7 +136,11 @@ class Folding:
         for c, encoded in self._by_target.items():
             offsets[c] = encoded.offset[fit]
         test = None
-        if held_out is not None:
+        if weighed:
+            held_out, of = weighed._summed[fold], weighed._borders(fit)  # noqa: SLF001 - our own
+            matrix = weighed._bordered(held_out, train, of, shift)  # noqa: SLF001 - the same
+            test = self._normal(matrix, held_out, means, rest)
+        elif held_out is not None:
             matrix = self._bordered(held_out, apart, borders, shift)
             test = self._normal(matrix, held_out, means, rest)
         return Split(
@@ -175,7 +171,7 @@ class Folding:
         return shift
 
     def _bordered(
-        self, gram: DoubleDouble, members: Mask, borders: _Borders, shift: Array
+        self, gram: DoubleDouble, members: Mask, borders: Borders, shift: Array
     ) -> DoubleDouble:
         """M = [[A, B'], [B, C]] of the folds `members` about `shift`; A is `gram` about one shift.
 
@@ -277,18 +273,18 @@ class Folding:
             return 0.0
         return float(found / self._per_unit[-1] ** 2)
 
-    def _borders(self, fit: int) -> _Borders:
+    def _borders(self, fit: int) -> Borders:
         """Those of the cleaning that is fitted on a training set, of which rows whatever."""
         features = self._indicators
         nothing = DoubleDouble.of(np.zeros((self.scheme.parts, 0, self.vector.width)))
         if not features.size:
-            return _Borders(fit, self._by_index[fit] if self._indices else nothing, nothing)
+            return Borders(fit, self._by_index[fit] if self._indices else nothing, nothing)
         kappa = {c: t[:, fit] for c, t in enumerate(self._tables) if c not in features.spans}
         more = joined(DoubleDouble.of(features.sums(fit)), self._slices)
         rows = concatenated(self._by_index[fit].transposed(), more.transposed()).transposed()
-        return _Borders(fit, rows, features.beside(fit, kappa))
+        return Borders(fit, rows, features.beside(fit, kappa))
 
-    def _cornered(self, borders: _Borders, members: Mask) -> DoubleDouble:
+    def _cornered(self, borders: Borders, members: Mask) -> DoubleDouble:
         """sum [kappa, h] [kappa, h]' of the folds `members`, shape (C + F, C + F)."""
         if not self._indices:
             return DoubleDouble.of(np.zeros((0, 0)))
