@@ -144,7 +144,8 @@ def test_robust_errors_by_their_definition(
     part = fold_of_rows(result.task.dataset, result.task.folds)
     table = table[part < result.task.folds.k]
     filled = table[[*"abc"]].fillna(table.b.mean()).to_numpy()
-    order = [*table.city.value_counts().index]
+    counts = table.city.value_counts().sort_index()
+    order = [*counts.sort_values(ascending=False, kind="stable").index]
     if result.plan.one_hot:
         codes = np.column_stack([(table.city == level).astype(float) for level in order[1:]])
     else:
