@@ -29,6 +29,7 @@ from tandem.frames import kept
 from tandem.inspection import Inspection
 from tandem.reporting import (
     coefficients,
+    correlations,
     data_uri,
     draw,
     fold_metrics,
@@ -91,6 +92,11 @@ class RunResult:
         and partial_r2; robust_error with scores.robust_errors=true.
         """
         return coefficients(self.answered.result).set_index("feature")
+
+    @property
+    def correlations(self) -> pd.DataFrame:
+        """Of the cleaned features and the target, by `scan` and `distributed_scan`; else empty."""
+        return correlations(self.answered.result).set_index("feature")
 
     @property
     def intercept(self) -> float:

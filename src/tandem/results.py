@@ -110,7 +110,8 @@ class Facts:
     `spark` is None for an engine without Spark; `moments_mb`: of an engine that solves from
     moments; `counted`: names of the categories that it only counted in the first of its scans;
     `encodings`: the mean RMSE over folds that every encoding of the categories gives at the chosen
-    penalty, where that is known too; `inference`: of the model, where it is known.
+    penalty, where that is known too; `inference`: of the model, where it is known; `correlations`:
+    of the cleaned features of all rows, the target last, shape (p + 1, p + 1), where known.
     """
 
     scans: int
@@ -119,6 +120,7 @@ class Facts:
     counted: tuple[str, ...] = ()
     encodings: Mapping[Encoding, float] = field(default_factory=dict)
     inference: Inference | None = None
+    correlations: Array | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import pytest
 
 from tandem.dataset import fold_of_rows
 from tandem.records import Array
-from tandem.reporting.run_texts import coefficients
+from tandem.reporting.run_texts import coefficients, correlations
 from tandem.results import Inference, Result
 from tests.tasks import drive, make_task
 
@@ -161,3 +161,36 @@ def test_robust_errors_by_their_definition(
 def test_robust_errors_are_not_told_with_a_penalty(tmp_path: Path, frame: pd.DataFrame) -> None:
     words = ("scores.robust_errors=true", "model.reg_param=[0.1]")
     assert told(found("scan", tmp_path, frame, *words)).robust is None
+
+
+@only
+def test_correlations_of_the_cleaned_features(
+    engine: str, tmp_path: Path, frame: pd.DataFrame
+) -> None:
+    rng = np.random.default_rng(4)
+    city = rng.choice(["Bern", "Basel", "Chur"], len(frame), p=[0.5, 0.3, 0.2])
+    table = frame.assign(city=city, one=1.0)
+    table.loc[rng.random(len(frame)) < 0.2, "b"] = np.nan
+    result = found(engine, tmp_path, table, "cleaning.encoding=one_hot")
+    shown = correlations(result).set_index("feature")
+    filled = table[[*"abc"]].fillna({"b": table.b.mean()})
+    levels = [name.removeprefix("city=") for name in shown.index if name.startswith("city=")]
+    assert {*levels} == {*city}
+    wanted = filled.assign(**{f"city={level}": table.city == level for level in levels}, y=table.y)
+    names = [name for name in shown.index if name != "one"]
+    np.testing.assert_allclose(shown.loc[names, names], wanted[names].corr(), atol=1e-12)
+    assert shown.loc["one"].isna().all()
+    assert shown.index[-1] == "y"
+
+
+def test_correlations_leave_out_levels_of_the_hold_out_alone(
+    tmp_path: Path, frame: pd.DataFrame
+) -> None:
+    words = ("cleaning.encoding=one_hot", "folds.holdout=0.2")
+    plain = found("scan", tmp_path, frame.assign(city="Bern"), *words)
+    held = fold_of_rows(plain.task.dataset, plain.task.folds) == plain.task.folds.k
+    city = np.where(held, "held out", np.where(frame.index % 2 == 0, "Bern", "Basel"))
+    table = correlations(found("scan", tmp_path, frame.assign(city=city), *words))
+    assert [*table.feature] == [*table.columns[1:]]
+    assert {"city=Bern", "city=Basel"} < {*table.feature}
+    assert "city=held out" not in {*table.feature}

@@ -24,7 +24,7 @@ from tandem.errors import ConfigurationError
 from tandem.model_keys import GridPoint
 from tandem.moments import MAXIMUM_FOLDS, Residual, fit_indices
 from tandem.records import Array, Ledger, Plan, Profile, Task
-from tandem.results import ErrorSums, Facts, Inference, LinearModel
+from tandem.results import ErrorSums, Facts, LinearModel
 from tandem.scan import NotFiniteError, Run, Scanned, Scanner, Stretch, Work, in_order
 from tandem.scores import judge
 from tandem.settings import Encoding, FitOn
@@ -32,6 +32,7 @@ from tandem.solver import (
     DigitsLostError,
     Folding,
     Protocol,
+    Refitted,
     canonical,
     centres_for,
     cross_validate,
@@ -62,7 +63,7 @@ class Engine:
         self._folding: Folding
         self._measured: ErrorSums | None = None
         self._chosen: GridPoint | None = None
-        self._inference: Inference | None = None
+        self._told: Refitted | None = None
         self._limits: threadpool_limits | None = None
 
     @property
@@ -116,8 +117,8 @@ class Engine:
         assert self._scanned is not None
         plan, self._chosen = self._scanned.plan, point
         weighed = self._weighed if self.task.robust_errors else None
-        model, self._inference = self._solved(lambda: refit(self._folding, plan, point, weighed))
-        return model
+        self._told = self._solved(lambda: refit(self._folding, plan, point, weighed))
+        return self._told.model
 
     def _weighed(self, models: Sequence[Residual | None]) -> Folding | None:
         """Sums of rows that count as their squared errors, with the cleaning of the rows."""
@@ -145,7 +146,9 @@ class Engine:
         names = tuple(plan.categorical[c].name for c in sorted(counted))
         scans, size = self._scanner.scans, moments.nbytes / 1e6
         found = Facts(scans, moments_mb=size, counted=names, encodings=self._encodings())
-        return replace(found, inference=self._inference)
+        if told := self._told:
+            found = replace(found, inference=told.inference, correlations=told.correlations)
+        return found
 
     def close(self) -> None:
         self._scanned = None

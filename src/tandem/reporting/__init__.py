@@ -1,6 +1,6 @@
 """What people read of a run or a comparison: words, tables, pictures, pages."""
 
-from tandem.reporting.charts import data_uri, draw, grid, png
+from tandem.reporting.charts import data_uri, draw, grid, heat, png
 from tandem.reporting.headlines import five_digits, headline
 from tandem.reporting.inspection import inspection_html, inspection_table, inspection_title
 from tandem.reporting.page import page_html, page_markdown, page_note
@@ -9,6 +9,7 @@ from tandem.reporting.run_texts import (
     cleaning_html,
     cleaning_json,
     coefficients,
+    correlations,
     encodings,
     fold_metrics,
     folds_table,
@@ -25,6 +26,7 @@ __all__ = [
     "cleaning_html",
     "cleaning_json",
     "coefficients",
+    "correlations",
     "data_uri",
     "draw",
     "encodings",
@@ -33,6 +35,7 @@ __all__ = [
     "folds_table",
     "grid",
     "headline",
+    "heat",
     "inspection_html",
     "inspection_table",
     "inspection_title",

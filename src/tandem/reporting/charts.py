@@ -16,11 +16,13 @@ from tandem.results import Result
 from tandem.scores import standard_error
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _LINE = "#555555"
 _BINS = 50
+_LABELLED = 60  # features that have room for a name
 _CURVE = 4  # penalties that make one
 _STYLES = ("-", "--", ":", "-.")
 _STAGES = ("#9d9d9d", "#d4a373", "#72b7b2", "#eeca3b", "#4c78a8", "#ff9da6")  # of the stages
@@ -73,6 +75,19 @@ def _curves(axes: "Axes", result: Result) -> None:
     axes.set_xlabel("reg_param")
     axes.set_ylabel(f"held-out RMSE of {result.task.dataset.target.name}, mean over folds")
     axes.legend()
+
+
+def heat(table: "pd.DataFrame") -> "Figure":
+    """Correlations, a square each: red where both grow together, blue where one falls."""
+    size = len(table)
+    figure = _figure(max(3.0, min(0.35 * size + 2.0, 12.0)), max(2.5, min(0.35 * size + 1.5, 11.0)))
+    axes = figure.subplots()
+    shown = axes.imshow(table.to_numpy(), cmap="RdBu_r", vmin=-1.0, vmax=1.0)
+    figure.colorbar(shown, ax=axes, label="correlation")
+    if size <= _LABELLED:
+        axes.set_xticks(range(size), [*table.columns], rotation=90)
+        axes.set_yticks(range(size), [*table.index])
+    return figure
 
 
 def stages(found: Comparison) -> "Figure":

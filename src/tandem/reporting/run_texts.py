@@ -93,6 +93,29 @@ def coefficients(result: Result) -> "pd.DataFrame":
     return table
 
 
+def correlations(result: Result) -> "pd.DataFrame":
+    """feature, then a column for each and the target: correlations of the cleaned features.
+
+    A row for each and the target; without rows where the engine does not tell.
+    """
+    import pandas as pd  # noqa: PLC0415 - slow, and the answer stands before
+
+    if (found := result.facts.correlations) is None:
+        return pd.DataFrame({"feature": []})
+    names, places = [], list[int]()
+    for column, span in zip(result.plan.used, spans(result.sums.features), strict=True):
+        own = [column.name]
+        if column in result.plan.one_hot:
+            own = [f"{column.name}={level}" for level, _ in _effects(result, column.name)]
+        names += own
+        places += range(span.start, span.start + len(own))
+    at = [*places, -1]
+    names.append(result.task.dataset.target.name)
+    table = pd.DataFrame(found[np.ix_(at, at)], columns=names)
+    table.insert(0, "feature", names)
+    return table
+
+
 def _effects(result: Result, name: str) -> Iterator[tuple[str, float]]:
     """Every level that has a feature, then the others, with its coefficient."""
     levels, values = result.model.levels[name], result.model.encodings[name]

@@ -2,7 +2,13 @@
 
 from tandem.solver.centres import centres_for
 from tandem.solver.collinear import NEARLY, groups
-from tandem.solver.cross_validation import DigitsLostError, cross_validate, hold_out, refit
+from tandem.solver.cross_validation import (
+    DigitsLostError,
+    Refitted,
+    cross_validate,
+    hold_out,
+    refit,
+)
 from tandem.solver.encodings import Protocol
 from tandem.solver.fits import errors
 from tandem.solver.objective import Penalty, penalty, sklearn_estimator
@@ -19,6 +25,7 @@ __all__ = [
     "Normal",
     "Penalty",
     "Protocol",
+    "Refitted",
     "Standard",
     "canonical",
     "centres_for",

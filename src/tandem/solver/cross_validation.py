@@ -12,7 +12,7 @@ from tandem.moments import Residual
 from tandem.records import Advance, Array, Plan
 from tandem.results import Design, ErrorSums, Inference, LinearModel
 from tandem.solver.fits import LOST, Fitted, errors, fit, intercept
-from tandem.solver.inference import inference
+from tandem.solver.inference import correlations, inference
 from tandem.solver.residuals import residual
 from tandem.solver.solve import KKT_TOLERANCE, SHOWS
 from tandem.solver.splits import Normal, Split
@@ -95,6 +95,7 @@ class Refitted(NamedTuple):
 
     model: LinearModel
     inference: Inference | None
+    correlations: Array | None
 
 
 def refit(
@@ -130,7 +131,7 @@ def refit(
         if weighed and not penalised:
             spread = _spread(folding, split, rounded[None, :], weighed)
         told = inference(fitted.standard, rows, spread, penalised=penalised)
-    return Refitted(model, told)
+    return Refitted(model, told, correlations(fitted.standard))
 
 
 def _spread(folding: Folding, split: Split, slopes: Array, weighed: Weighed) -> Array | None:

@@ -8,7 +8,25 @@ from tandem.solver.standard import Standard
 
 _EPSILON = float(np.finfo(np.float64).eps)
 _MOST = 1000  # features: more are factorised in seconds
+_READABLE = 200  # features
 _EXACT = 1e-13  # share of the target's variance that rounding leaves of an exact fit
+
+
+def correlations(standard: Standard) -> Array | None:
+    """Of the features, the target last, shape (p + 1, p + 1): G and c over the target's deviation.
+
+    NaN where one is constant. None of more than 200 features: nobody reads them.
+    """
+    if standard.features > _READABLE:
+        return None
+    found = np.full((standard.features + 1, standard.features + 1), np.nan)
+    varies = standard.varies
+    found[np.ix_(varies, varies)] = standard.xx.hi
+    if standard.yy:
+        found[varies, -1] = found[-1, varies] = standard.xy.hi / np.sqrt(standard.yy)
+        found[-1, -1] = 1.0
+    clipped: Array = np.clip(found, -1.0, 1.0)
+    return clipped
 
 
 def inference(

@@ -26,10 +26,12 @@ from tandem.reporting import (
     cleaning_html,
     cleaning_json,
     coefficients,
+    correlations,
     encodings,
     fold_metrics,
     folds_table,
     grid,
+    heat,
     model_card,
     png,
     spark_json,
@@ -39,15 +41,20 @@ from tandem.results import Result
 from tandem.tracking.record import Record
 
 _FOLD_METRICS, _FOLDS, _CHECKS = "cv/fold_metrics.csv", "cv/folds.csv", "cv/checks.json"
-_COEFFICIENTS = "cv/coefficients.csv"
+_COEFFICIENTS, _CORRELATIONS = "cv/coefficients.csv", "cv/correlations.csv"
 _CLEANING, _CLEANING_PAGE = "data/cleaning.json", "data/cleaning.html"
 _REJECTS, _ENCODINGS = "data/rejects.jsonl", "cv/encodings.csv"
 _CONFIG, _SPARK, _GRID = "config/resolved.yaml", "spark/conf.json", "plots/grid_rmse.png"
-_SPARK_LOG = "spark/log.txt"
+_SPARK_LOG, _HEAT = "spark/log.txt", "plots/correlations.png"
 _MODEL, _RECORD, _DATASET, _FITS = "model.json", "record.json", "dataset.json", "fits.npz"
 
 _MLFLOW_TYPES = {Kind.NUMERIC: "double", Kind.CATEGORICAL: "string"}
-_TABLES = {_FOLD_METRICS: fold_metrics, _FOLDS: folds_table, _COEFFICIENTS: coefficients}
+_TABLES = {
+    _FOLD_METRICS: fold_metrics,
+    _FOLDS: folds_table,
+    _COEFFICIENTS: coefficients,
+    _CORRELATIONS: correlations,
+}
 _TEXTS: Mapping[str, Callable[[Result], str]] = {
     _CLEANING: cleaning_json,
     _CLEANING_PAGE: cleaning_html,
@@ -99,9 +106,13 @@ def write_record(folder: Path, result: Result, record: Record, config_yaml: str)
         if text or name == _CONFIG:  # some are of some runs only
             _place(folder, name).write_text(shown(text), encoding="utf-8")
     for name, table in _TABLES.items():
-        path = _place(folder, name)
-        table(result).to_csv(path, index=False, lineterminator="\n", na_rep="nan")
+        found = table(result)
+        if len(found):  # some are of some engines only
+            path = _place(folder, name)
+            found.to_csv(path, index=False, lineterminator="\n", na_rep="nan")
     _place(folder, _GRID).write_bytes(png(grid(result)))
+    if result.facts.correlations is not None:
+        _place(folder, _HEAT).write_bytes(png(heat(correlations(result).set_index("feature"))))
     fits = [of if of is not None else np.empty(0) for of in (result.sums.slopes, result.sums.gaps)]
     np.savez(folder / _FITS, slopes=fits[0], gaps=fits[1], features=result.sums.features)
     (folder / _MODEL).write_text(to_json(result.model), encoding="utf-8")
