@@ -21,7 +21,7 @@ from tandem.model_keys import GridPoint
 from tandem.records import Advance, Array, Ledger, Plan, Task
 from tandem.results import ErrorSums, Facts, LinearModel
 from tandem.settings import FitOn
-from tandem.spark import partitions, session_facts, start_session
+from tandem.spark import end_session, partitions, session_facts, start_session
 from tandem.spark.cross_validator import SplitValidator, fold_metrics
 from tandem.spark.frames import fold_of_row, frame_errors, read_frame, unread_by_spark
 from tandem.splits import Splits, check_folds
@@ -35,7 +35,7 @@ class Engine:
         self._progress = progress
         self._splits = Splits.of(task.folds)
         self._session: SparkSession | None = None
-        self._frame: DataFrame
+        self._frame: Any = None
         self._plan: Plan
         self._features: tuple[int, ...]  # of every column
         self._final: Any  # the fitted model of all rows
@@ -130,7 +130,9 @@ class Engine:
     def close(self) -> None:
         if self._session is not None:
             session, self._session = self._session, None
-            session.stop()
+            if self._frame is not None:
+                self._frame.unpersist()
+            end_session(session)
 
     def _slopes(self, model: Any) -> Array:
         """Of a model that cross-validation fitted, in raw units."""

@@ -23,6 +23,7 @@ from tandem.scan import NotFiniteError, Stretch, Work, each, versions
 from tandem.settings import SparkSettings
 from tandem.spark import (
     cores,
+    end_session,
     results_in_order,
     session_facts,
     ship_package,
@@ -85,7 +86,7 @@ class Engine:
         self._scan.close()
         if self._session is not None:
             session, self._session = self._session, None
-            session.stop()
+            end_session(session)
 
     def _run(self, work: Work[T], stretches: Sequence[Stretch]) -> Iterator[T]:
         assert self._session is not None

@@ -6,6 +6,7 @@ import re
 import sys
 import tempfile
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,12 +25,16 @@ if TYPE_CHECKING:
 
 _LOGGING = Path(__file__).with_name("log4j2.properties")
 _LOGGED = 200_000  # characters of what the JVM writes
+_ours: set[str] = set()  # Spark applications that are not the user's
+_before: dict[str, tuple[int, int]] = {}  # jobs and tasks of an application before it was borrowed
 
 
 def start_session(settings: SparkSettings, name: str) -> "SparkSession":
     """A new Spark session as `settings` say, bound to the loopback interface on a local master.
 
-    Raises MachineError where there is no Java 17 or later.
+    Where this process has one of its user's, it is a session beside that one, on the same cluster,
+    whose own settings stay as they are; of `settings` it takes what can be set by then. Raises
+    MachineError where there is no Java 17 or later.
     """
     if (home := java_home()) is not None:
         os.environ["JAVA_HOME"] = str(home)
@@ -45,6 +50,10 @@ def start_session(settings: SparkSettings, name: str) -> "SparkSession":
 
     conf = {"spark.app.name": name, "spark.master": settings.master}
     conf |= configuration(settings)
+    context = SparkContext._active_spark_context  # noqa: SLF001 - it has no public name
+    if context is not None and context.applicationId not in _ours:
+        _before[context.applicationId] = _work_done(context)
+        return _beside(SparkSession(context), conf)
     # The JVM's command line shows what it is launched with; it gets the rest when it is there.
     visible = {key: value for key, value in conf.items() if redacted(None, value, key) == value}
     launch = SparkConf(loadDefaults=False).setAll([*visible.items()])
@@ -53,7 +62,24 @@ def start_session(settings: SparkSettings, name: str) -> "SparkSession":
     builder = SparkSession.builder
     for key, value in conf.items():
         builder = builder.config(key, value)
-    return builder.getOrCreate()
+    session = builder.getOrCreate()
+    _ours.add(session.sparkContext.applicationId)
+    return session
+
+
+def _beside(session: "SparkSession", conf: Mapping[str, str]) -> "SparkSession":
+    """A session on the same cluster, with what of `conf` can still be set."""
+    found = session.newSession()
+    for key, value in conf.items():
+        if key.startswith("spark.sql.") and found.conf.isModifiable(key):
+            found.conf.set(key, value)
+    return found
+
+
+def end_session(session: "SparkSession") -> None:
+    """End a session of `start_session`; a cluster of the user's goes on."""
+    if session.sparkContext.applicationId in _ours:
+        session.stop()
 
 
 def _gateway(conf: "SparkConf") -> "JavaGateway":
@@ -140,7 +166,8 @@ def session_facts(session: "SparkSession", settings: SparkSettings) -> SparkFact
     context = session.sparkContext
     conf = {key: value or "" for key, value in context.getConf().getAll()}
     conf |= {key: str(value) for key, value in configuration(settings).items()}
-    jobs, tasks = _work_done(context)
+    before = _before.get(context.applicationId, (0, 0))
+    jobs, tasks = (now - then for now, then in zip(_work_done(context), before, strict=True))
     shown = {
         "master": context.master,
         "version": session.version,
