@@ -91,7 +91,10 @@ def _in_rows(sums: ErrorSums, unit: float) -> ErrorSums:
 
 
 class Refitted(NamedTuple):
-    """The model of all rows, and what they tell of its coefficients."""
+    """The model of all rows, what they tell of its coefficients, and how features go together.
+
+    `correlations`: shape (p + 1, p + 1), as `inference.correlations` has them.
+    """
 
     model: LinearModel
     inference: Inference | None
