@@ -8,7 +8,7 @@ import time
 import psutil
 import pytest
 
-from tests.shell import SMALL, lives, runs, until
+from tests.shell import SMALL, lives, runs, tandem, until
 
 
 @pytest.mark.slow
@@ -25,6 +25,7 @@ def test_nothing_is_left_of_a_comparison(name: signal.Signals, after: float) -> 
         status = process.wait(timeout=30)
     assert status == (-name if name == signal.SIGKILL else 128 + name)
     until(lambda: not any(map(lives, whole)))
+    tandem("send")  # what ended before the store had heard of it
     ended = {
         run.info.run_name: run.info.status for kind in ("run", "comparison") for run in runs(kind)
     }
