@@ -97,3 +97,17 @@ def test_a_comparison_and_a_sweep(place: Path, houses: pd.DataFrame) -> None:
     assert parent.info.run_name == "sweep-folds.k-cleaning.fit_on"
     assert parent.data.tags["sweep.best_run_id"] == jobs["run_id"][0]
     assert place.exists()
+
+
+def test_an_answer_does_not_go_with_the_store(
+    place: Path,  # noqa: ARG001 - in it
+    own_cache: Path,
+    houses: pd.DataFrame,
+) -> None:
+    away = {"uri": "http://127.0.0.1:9"}
+    with pytest.warns(UserWarning, match="the record is in .* -> tandem send"):
+        found = tandem.run(houses, target="price", tracking=away)
+    assert found.rmse == tandem.run(houses, target="price", track=False).rmse
+    assert found.run_id is None
+    assert len([*(own_cache / "outbox").iterdir()]) == 1
+    assert not runs("run")

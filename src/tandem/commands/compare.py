@@ -80,11 +80,15 @@ class _Ended:
         return [turn for turn in self.finished if turn.number]
 
 
-def compare(config: Configuration, *, say: bool = True) -> tuple[str, Comparison]:
+def compare(
+    config: Configuration, *, say: bool = True, strict: bool = True
+) -> tuple[str, Comparison]:
     """Run the engines of `compare.engines`, log the comparison; the parent's run id, and it.
 
     Every child gets those of `config.words` that make the task. `say`: print figures and verdict.
     Raises IncompleteError where an engine failed, or two do not agree; what there is, is logged.
+    Raises TrackingError where the store does not take it, which stays in the outbox; where it is
+    not `strict`, it warns of that.
     """
     config = _of_installed(config)
     settings = config.settings
@@ -95,7 +99,7 @@ def compare(config: Configuration, *, say: bool = True) -> tuple[str, Comparison
         # Once, before any engine is timed; and before there is a run, so that a typo leaves none.
         chosen = settings.dataset, settings.folds, settings.cleaning
         dataset = open_dataset(*chosen, begin=display.begin)
-    with tracked(settings.tracking, name, tags) as opened:
+    with tracked(settings.tracking, name, tags, strict=strict) as opened:
         with tempfile.TemporaryDirectory(dir=scratch_folder()) as place:
             ended = _run_all(config, opened.key, Path(place), say=say)
             with Display("tandem").stage("comparing"):

@@ -39,12 +39,13 @@ class Answered:
         return shown(headline(self.result, weights(self.result.model, target, self.rows)))
 
 
-def run(config: Configuration, *, say: bool = True) -> Answered:
+def run(config: Configuration, *, say: bool = True, strict: bool = True) -> Answered:
     """Run the configured engine as one MLflow run and send its record.
 
     The total time is the pipeline's; opening the run before and sending after are outside it.
     `say`: print the answer as soon as it is there, unless the run is part of another.
-    Raises TrackingError where the store does not take the record, which stays in the outbox.
+    Raises TrackingError where the store does not take the record, which stays in the outbox; where
+    it is not `strict`, it warns of that.
     """
     settings = config.settings
     engine, say = settings.engine.name, say and settings.tracking.parent_run_id is None
@@ -53,7 +54,7 @@ def run(config: Configuration, *, say: bool = True) -> Answered:
     name = f"{engine}-{settings.dataset.title}"
     with listing_rejects(settings.tracking, name, tags):
         asked = _prepared(settings, watch, say=say)  # a typo leaves no run behind
-    with tracked(settings.tracking, name, tags) as opened:
+    with tracked(settings.tracking, name, tags, strict=strict) as opened:
         watch.look = opened.check
         found = _measured(settings, asked, watch, say=say)
         if say:
@@ -67,7 +68,7 @@ def run(config: Configuration, *, say: bool = True) -> Answered:
         name = model_name(engine, found.result.task.dataset.name)
         line = f"model      mlflow.pyfunc.load_model('runs:/{opened.id}/{name}')"
         sys.stdout.write(f"{shown(line)}\n")
-    return replace(found, run_id=opened.id)
+    return replace(found, run_id=opened.id or None)
 
 
 def measure(settings: Settings, *, say: bool) -> Answered:

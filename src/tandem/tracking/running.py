@@ -2,6 +2,7 @@
 
 import json
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
@@ -140,14 +141,20 @@ def opened_store(where: Tracking) -> str:
 
 @contextmanager
 def tracked(
-    where: Tracking, name: str, tags: Mapping[str, str], reopen: Known | None = None
+    where: Tracking,
+    name: str,
+    tags: Mapping[str, str],
+    reopen: Known | None = None,
+    *,
+    strict: bool = True,
 ) -> Iterator[Run]:
     """An MLflow run around the block, as `sending.start` opens it. Its status says what happened.
 
     FINISHED; KILLED on SIGINT and SIGTERM; FAILED on any other exception, with its class and
     message as tags. Where this process goes away without a word, FAILED as well. The block goes on
     where the store does not answer. Raises TrackingError after it where the store does not take the
-    run, which stays in the outbox, and IncompleteError where the run to `reopen` is running.
+    run, which stays in the outbox (unless `strict`, it warns of that), and IncompleteError where
+    the run to `reopen` is running.
     """
     use_store(where.uri)
     key = _adopted.pop() if _adopted else (reopen.key if reopen else "") or outbox.new_key()
@@ -164,7 +171,12 @@ def tracked(
             _fail(run, error)
             raise
         forget()
-        run.end()
+        try:
+            run.end()
+        except TrackingError as error:
+            if strict:
+                raise
+            warnings.warn(str(error), stacklevel=3)
 
 
 @contextmanager
