@@ -53,6 +53,7 @@ def sorted_rows(found: pa.Table) -> list[dict[str, object]]:
     return found.sort_by([(name, "ascending") for name in ("a", "town", "z")]).to_pylist()
 
 
+@pytest.mark.engines("scan", "distributed")
 def test_the_answer_is_that_of_the_same_rows_in_one_file(tmp_path: Path, engine: str) -> None:
     written(tmp_path / "t")
     found = rows(opened(tmp_path / "t"))

@@ -91,6 +91,7 @@ def opened(path: str) -> Dataset:
     return open_dataset(Files(path=path, target="y"))
 
 
+@pytest.mark.engines("scan", "sequential", "distributed_scan")
 def test_a_file_a_folder_or_a_pattern_is_the_same_table_in_every_engine(
     bucket: Path, engine: str
 ) -> None:

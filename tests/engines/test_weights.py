@@ -72,9 +72,7 @@ def test_every_row_counts_as_it_says(  # noqa: PLR0917 - one choice each
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("encoding", "fit_on"), [("index", "train"), ("one_hot", "all"), ("target", "train")]
-)
+@pytest.mark.parametrize(("encoding", "fit_on"), [("one_hot", "all"), ("target", "train")])
 @pytest.mark.engines("distributed")
 def test_on_spark(
     engine: str, tmp_path: Path, frame: pd.DataFrame, encoding: str, fit_on: str

@@ -25,7 +25,7 @@ def own(monkeypatch: pytest.MonkeyPatch) -> SparkSession:
     return session
 
 
-@pytest.mark.engines("distributed", "distributed_scan")
+@pytest.mark.engines("distributed")
 def test_it_goes_on_as_it_was(engine: str, tmp_path: Path, own: SparkSession) -> None:
     kept = own.range(10).cache()
     kept.count()
