@@ -1,5 +1,6 @@
 """Rows that count more than once, less than once, or not at all."""
 
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,8 @@ FOLDS = {
     "holdout": ("folds.k=3", "folds.holdout=0.2"),
 }
 WEIGHTS = ("once", "whole", "quarters", "tiny")
+ENCODINGS = ("one_hot", "target", "index")
+CASES = [*((folds, "thirds") for folds in FOLDS), *(("kfold", weight) for weight in WEIGHTS)]
 NO_LASSO = ("model.elastic_net_param=[0,0.5]",)  # of a lasso on 0/1 features several are minima
 
 
@@ -51,10 +54,12 @@ def asked(folder: Path, frame: pd.DataFrame, *words: str) -> Task:
 
 
 @pytest.mark.parametrize(
-    ("folds", "weight"),
-    [*((folds, "thirds") for folds in FOLDS), *(("kfold", weight) for weight in WEIGHTS)],
+    ("folds", "weight", "encoding"),
+    [
+        *((*one, encoding) for one, encoding in zip(CASES, cycle(ENCODINGS), strict=False)),
+        *(("kfold", "thirds", encoding) for encoding in ENCODINGS),
+    ],
 )
-@pytest.mark.parametrize("encoding", ["index", "one_hot", "target"])
 @pytest.mark.engines("scan", "sequential")
 def test_every_row_counts_as_it_says(  # noqa: PLR0917 - one choice each
     engine: str, tmp_path: Path, frame: pd.DataFrame, encoding: str, folds: str, weight: str
