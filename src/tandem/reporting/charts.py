@@ -1,6 +1,7 @@
 """Pictures of a run and of a comparison: one colour per engine everywhere."""
 
 import io
+import warnings
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from itertools import cycle
@@ -85,8 +86,8 @@ def heat(table: "pd.DataFrame") -> "Figure":
     shown = axes.imshow(table.to_numpy(), cmap="RdBu_r", vmin=-1.0, vmax=1.0)
     figure.colorbar(shown, ax=axes, label="correlation")
     if size <= _LABELLED:
-        axes.set_xticks(range(size), [*table.columns], rotation=90)
-        axes.set_yticks(range(size), [*table.index])
+        axes.set_xticks(range(size), [*table.columns], rotation=90, parse_math=False)
+        axes.set_yticks(range(size), [*table.index], parse_math=False)
     return figure
 
 
@@ -195,7 +196,9 @@ def draw(found: Comparison) -> dict[str, bytes]:
 def png(figure: "Figure") -> bytes:
     """`figure` as the content of a PNG file."""
     content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=110, bbox_inches="tight")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # of names in other scripts: a box each
+        figure.savefig(content, format="png", dpi=110, bbox_inches="tight")
     return content.getvalue()
 
 
