@@ -5,6 +5,7 @@ has them: the error of a row is computed before it is squared.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,71 +13,69 @@ from tandem.moments import Batch, Integers, Residual, RowVector, Workplace, tile
 from tandem.records import Array
 
 
-def error_sums(
-    batch: Batch,
-    vector: RowVector,
-    work: Workplace,
-    residuals: Sequence[Residual | None],
-    places: Sequence[Mapping[str, int]],
-) -> Array:
-    """sum v e^2, then sum v |e| over the used rows of every fold, shape (2, k, points).
+@dataclass(frozen=True, slots=True)
+class Models:
+    """What is said of the rows of every part: `residuals[f]` of part f, None: nothing.
 
-    v: how often a row counts. e is what `residuals[f]` says of a row of fold f, in units of the
-    target, of row vectors in `vector`; None: its sums are 0. `places[c]`: level of category c ->
-    its position in `Residual.indices[c]`.
+    `places[c]`: level of category c -> its position in `Residual.indices[c]`.
     """
-    points = max(len(model.row) for model in residuals if model)
-    sums, used = np.zeros((2, len(residuals), points)), _used(batch)
-    for fold, rows, errors in _errors(batch, vector, work, residuals, places):
+
+    residuals: tuple[Residual | None, ...]
+    places: tuple[Mapping[str, int], ...]
+
+    def errors(
+        self, batch: Batch, vector: RowVector, work: Workplace
+    ) -> Iterator[tuple[int, Integers | slice, Array]]:
+        """Part, rows of the batch, and what they are off, shape (points, rows), run by run.
+
+        In units of the target, of row vectors in `vector`.
+        """
+        levels = _levels(batch, self.places)
+        for tile in tiles(batch, vector, len(self.residuals), work):
+            here: list[Integers] = [column[tile.rows] for column in levels]
+            for part, first, last in tile.slices:
+                if (model := self.residuals[part]) is None:
+                    continue
+                errors = model.row @ tile.vectors[:, first:last]
+                for c, column in enumerate(here):
+                    kappa = model.indices[c][column[first:last]]
+                    if c in model.by_feature:
+                        errors += model.by_feature[c][:, kappa]
+                    else:
+                        errors += np.outer(model.by_index[:, c], kappa)
+                yield part, _run(tile.rows, first, last), errors
+
+
+def error_sums(batch: Batch, vector: RowVector, work: Workplace, models: Models) -> Array:
+    """sum v e^2, then sum v |e| over the used rows of every part, shape (2, parts, points).
+
+    v: how often a row counts; e: what it is off; 0 where no model says so.
+    """
+    points = max(len(model.row) for model in models.residuals if model)
+    sums, used = np.zeros((2, len(models.residuals), points)), _used(batch)
+    for part, rows, errors in models.errors(batch, vector, work):
         weight = used[rows]
-        sums[0, fold] += np.square(errors) @ weight
-        sums[1, fold] += np.abs(errors, out=errors) @ weight
+        sums[0, part] += np.square(errors) @ weight
+        sums[1, part] += np.abs(errors, out=errors) @ weight
     return sums
 
 
-def squared_errors(
-    batch: Batch,
-    vector: RowVector,
-    work: Workplace,
-    residuals: Sequence[Residual | None],
-    places: Sequence[Mapping[str, int]],
-) -> Array:
-    """e^2 of every row under the first model of its part, shape (rows,), as `error_sums` has it.
+def squared_errors(batch: Batch, vector: RowVector, work: Workplace, models: Models) -> Array:
+    """v e^2 of every row under the first model of its part, shape (rows,), as in `error_sums`.
 
     0 where there is none, or the row is not used.
     """
     found = np.zeros(len(batch.folds))
-    for _, rows, errors in _errors(batch, vector, work, residuals, places):
+    for _, rows, errors in models.errors(batch, vector, work):
         found[rows] = np.square(errors[0])
     return found * _used(batch)
 
 
-def _errors(
-    batch: Batch,
-    vector: RowVector,
-    work: Workplace,
-    residuals: Sequence[Residual | None],
-    places: Sequence[Mapping[str, int]],
-) -> Iterator[tuple[int, Integers | slice, Array]]:
-    """Part, rows of the batch, and their e, shape (points, rows), run by run."""
-    levels = _levels(batch, places)
-    for tile in tiles(batch, vector, len(residuals), work):
-        here: list[Integers] = [column[tile.rows] for column in levels]
-        for fold, first, last in tile.slices:
-            if (model := residuals[fold]) is None:
-                continue
-            errors = model.row @ tile.vectors[:, first:last]
-            for c, column in enumerate(here):
-                kappa = model.indices[c][column[first:last]]
-                if c in model.by_feature:
-                    errors += model.by_feature[c][:, kappa]
-                else:
-                    errors += np.outer(model.by_index[:, c], kappa)
-            at, run = tile.rows, slice(first, last)
-            if isinstance(at, slice):
-                yield fold, slice(at.start + first, at.start + last), errors
-            else:
-                yield fold, at[run], errors
+def _run(rows: Integers | slice, first: int, last: int) -> Integers | slice:
+    """Rows `first` to `last` of `rows`."""
+    if isinstance(rows, slice):
+        return slice(rows.start + first, rows.start + last)
+    return rows[first:last]
 
 
 def _levels(batch: Batch, places: Sequence[Mapping[str, int]]) -> list[Integers]:

@@ -23,6 +23,7 @@ from tandem.moments import (
 )
 from tandem.records import Action, Array, Column, Dataset, Ledger, Mask, Plan, Profile
 from tandem.scan.arrow import decimals, is_floating
+from tandem.scan.error_sums import Models
 from tandem.scan.first_rows import allowance, common_shift
 from tandem.scan.index_sums import Lookup
 from tandem.scan.moments_cache import SecondLook
@@ -175,13 +176,14 @@ class Scanner:
         Shape (2, parts, points).
         """
         rows = replace(self._rows(scanned.plan), kept=scanned.kept)
-        return self._added(GroupErrors(rows, scanned.vector, tuple(residuals), scanned.places))
+        models = Models(tuple(residuals), scanned.places)
+        return self._added(GroupErrors(rows, scanned.vector, models))
 
     def spread(self, scanned: Scanned, residuals: Sequence[Residual | None]) -> Moments:
         """One scan: moments of rows that count as their squared errors under the models."""
         rows = replace(self._rows(scanned.plan), kept=scanned.kept)
-        known = tuple(residuals), scanned.places, scanned.allowed
-        work = GroupSpread(rows, scanned.vector, *known)
+        models = Models(tuple(residuals), scanned.places)
+        work = GroupSpread(rows, scanned.vector, scanned.allowed, models)
         return total(self._map(work, self.footers.stretches), scanned.allowed.limit)
 
     def _again(self, scanned: Scanned) -> Scanned:

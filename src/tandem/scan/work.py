@@ -19,7 +19,6 @@ from tandem.moments import (
     Allowance,
     Batch,
     Moments,
-    Residual,
     RowVector,
     Slices,
     Workplace,
@@ -28,7 +27,7 @@ from tandem.moments import (
 )
 from tandem.records import Array, Column, Plan, Weights
 from tandem.scan.arrow import NotFiniteError, batch, count_cells, merged
-from tandem.scan.error_sums import error_sums, squared_errors
+from tandem.scan.error_sums import Models, error_sums, squared_errors
 from tandem.scan.index_sums import Lookup, counted_sums
 from tandem.scan.pieces import Piece, Pieces, Stretch
 from tandem.scan.row_groups import Reader
@@ -94,14 +93,24 @@ class _Group(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class GroupMoments(_Group[Moments]):
-    """The moments of every stretch, with the sums that `allowance` leaves.
+class _GroupTables(_Group[Moments]):
+    """Work whose result is moments, with the sums that `allowance` leaves."""
+
+    allowance: Allowance
+
+    def total(self, parts: Iterable[Moments]) -> Moments:
+        """The moments of a stretch."""
+        return total(parts, self.allowance.limit)
+
+
+class GroupMoments(_GroupTables):
+    """The moments of every stretch.
 
     Raises NotFiniteError where NaN or an infinity stands among the numbers, of which no column
     with NaN is known.
     """
 
-    allowance: Allowance
+    __slots__ = ()
 
     def part(self, rows: Batch, work: Workplace) -> Moments:
         """The moments of a piece."""
@@ -110,10 +119,6 @@ class GroupMoments(_Group[Moments]):
         if self.rows.with_nan is None and not np.isfinite(part.gram).all():
             raise NotFiniteError
         return part
-
-    def total(self, parts: Iterable[Moments]) -> Moments:
-        """The moments of a stretch."""
-        return total(parts, self.allowance.limit)
 
 
 class _GroupSums(_Group[Array]):
@@ -140,39 +145,26 @@ class GroupIndexSums(_GroupSums):
 
 @dataclass(frozen=True, slots=True)
 class GroupErrors(_GroupSums):
-    """Sums of squared, then of absolute errors of all models, (2, folds, points), by stretch.
+    """Sums of squared, then of absolute errors of all models, (2, folds, points), by stretch."""
 
-    `places[c]`: level of category c -> its position in `Residual.indices[c]`.
-    """
-
-    residuals: tuple[Residual | None, ...]
-    places: tuple[Mapping[str, int], ...]
+    models: Models
 
     def part(self, rows: Batch, work: Workplace) -> Array:
         """The sums of a piece."""
-        return error_sums(rows, self.vector, work, self.residuals, self.places)
+        return error_sums(rows, self.vector, work, self.models)
 
 
 @dataclass(frozen=True, slots=True)
-class GroupSpread(_Group[Moments]):
-    """Moments of rows that count as their squared error under the first model of their part.
+class GroupSpread(_GroupTables):
+    """Moments of rows that count as their squared error under the first model of their part."""
 
-    `places` as of GroupErrors.
-    """
-
-    residuals: tuple[Residual | None, ...]
-    places: tuple[Mapping[str, int], ...]
-    allowance: Allowance
+    models: Models
 
     def part(self, rows: Batch, work: Workplace) -> Moments:
         """The moments of a piece."""
-        squares = squared_errors(rows, self.vector, work, self.residuals, self.places)
+        squares = squared_errors(rows, self.vector, work, self.models)
         k = self.rows.folds.parts
         return moments_of(replace(rows, weights=squares), self.vector, k, work, self.allowance)
-
-    def total(self, parts: Iterable[Moments]) -> Moments:
-        """The moments of a stretch."""
-        return total(parts, self.allowance.limit)
 
 
 @dataclass(frozen=True, slots=True)
