@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tandem.dataset import target_deviation
+from tandem.dataset import fold_of_rows, target_deviation
 from tandem.errors import DataError
 from tandem.oracle import cross_validate
 from tandem.records import Task
+from tandem.reporting import headline
 from tandem.results import Result
 from tests.engines.test_answers import SOLVED, check
 from tests.tasks import drive, make_task
@@ -215,3 +216,18 @@ def test_a_weight_is_no_feature(tmp_path: Path, frame: pd.DataFrame) -> None:
     dataset = make_task("dataset=files", *words).dataset
     assert "whole" not in [column.name for column in dataset.features]
     assert "whole: how often a row counts: no feature" in dataset.notes
+
+
+@pytest.mark.engines("scan", "sequential")
+@pytest.mark.parametrize("weight", ["once", "quarters"])
+def test_the_answer_tells_rows_as_they_count(
+    engine: str, tmp_path: Path, frame: pd.DataFrame, weight: str
+) -> None:
+    """A whole number of rows without weights; else their sum, in the digits that it has."""
+    words = (
+        FOLDS["holdout"] if weight == "once" else (*FOLDS["holdout"], f"dataset.weight={weight}")
+    )
+    task = asked(tmp_path, frame, *words)
+    held_out = fold_of_rows(task.dataset, task.folds) == task.folds.k
+    used = frame[held_out & frame.y.notna() & (frame[weight] > 0)]
+    assert f" on {used[weight].sum():.12g} rows that neither" in headline(drive(engine, task), {})

@@ -60,7 +60,10 @@ def _lines(result: Result, weights: Mapping[str, float]) -> Iterator[tuple[str, 
         yield "MAE", five_digits(float(scores.mae[:, best].mean()))
     if found := of_hold_out(result.held_out):
         told = f"RMSE {five_digits(found['rmse'], mean)}, R2 {found['r2']:.4g} on "
-        yield "hold-out", f"{told}{found['rows']:,} rows that neither model nor penalty has seen"
+        yield (
+            "hold-out",
+            f"{told}{found['rows']:,.12g} rows that neither model nor penalty has seen",
+        )
     largest = sorted(weights.items(), key=lambda item: -abs(item[1]))[:_MOST]
     told = ", ".join(f"{name} {weight:+.2f}" for name, weight in largest)
     yield "matters", f"{told} (standardised coefficients)"

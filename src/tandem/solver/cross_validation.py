@@ -161,8 +161,10 @@ def hold_out(folding: Folding, point: GridPoint, sum_errors: SumErrors) -> Error
         models: list[Residual | None] = [None] * scheme.parts
         models[scheme.holdout] = residual(split, slopes, folding.vector.of_fold(scheme.holdout))
         sse = sum_errors(models)[0, scheme.holdout]
-    rows = (split.train.rows,), (split.test.rows,)
-    found = ErrorSums(sse[None, :], np.array([split.sst]), *rows, slopes=slopes[None, :])
+    rows = folding.rows
+    trained = sum(n for n, own in zip(rows, scheme.training[-1], strict=True) if own)
+    sums = sse[None, :], np.array([split.sst]), (trained,), (rows[scheme.holdout],)
+    found = ErrorSums(*sums, slopes=slopes[None, :])
     return _in_rows(found, folding.protocol.unit)
 
 
