@@ -107,12 +107,11 @@ class Weights:
     """How often a row counts: what stands in `column`.
 
     `per_unit`: the power of ten that makes all of them whole numbers; None: there is none, or
-    their sum would be too large. `total`: their sum.
+    their sum would be too large.
     """
 
     column: Column
     per_unit: float | None
-    total: float
 
     @property
     def unit(self) -> float:
@@ -146,6 +145,11 @@ class Dataset:
     def weight(self) -> Column | None:
         """The column that says how often a row counts."""
         return self.weights.column if self.weights else None
+
+    @property
+    def framed(self) -> tuple[Column, ...]:
+        """What a frame inside an engine has: the columns, and how often a row counts."""
+        return (*self.columns, self.weight) if self.weight else self.columns
 
     @property
     def beside(self) -> tuple[Column, ...]:

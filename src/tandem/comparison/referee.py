@@ -47,6 +47,7 @@ class Referee:
             self._spread = [_deviations(split.train) for split in splits]
             self._standards = [Standard.of(split.train) for split in splits]
             self._whole = engine.folding.whole()
+            self._on_all = Standard.of(self._whole.train)
             self._models = {point: engine.refit(point) for point in points}
             columns = zip((c.name for c in plan.used), self._whole.spans, strict=True)
             self._spans = dict(columns)
@@ -170,7 +171,7 @@ class Referee:
 
     def _model(self, answer: Answer) -> Iterator[Difference]:
         model, ours, split = answer.model, self._models[answer.best], self._whole
-        standard = Standard.of(split.train)
+        standard = self._on_all
         deviation = standard.target_deviation
         where = "the model of all rows"
         same = model.levels == ours.levels and model.means.keys() == ours.means.keys()
@@ -211,10 +212,9 @@ class Referee:
 
     def promised(self, answer: Answer) -> float:
         """How far its model may be from the minimum, in deviations of the target."""
-        standard = Standard.of(self._whole.train)
-        point = penalty(answer.best, standard.target_deviation)
+        point = penalty(answer.best, self._on_all.target_deviation)
         unique = all(map(self.unique, range(len(self._designs))))
-        return float(_promised(answer, standard, [point], answer.best, unique=unique)[0])
+        return float(_promised(answer, self._on_all, [point], answer.best, unique=unique)[0])
 
     def _slopes(self, model: LinearModel) -> Array:
         """Of every feature, shape (p,)."""
@@ -286,11 +286,11 @@ def _promised(
     """
     grid = answer.grid if at is None else (at,)
     stops = np.array([left(answer, point, unique=unique) for point in grid])
+    if solved(answer.engine):
+        return stops + ROUNDING
     values = np.linalg.eigvalsh(standard.xx.hi)
     lost = []
     for point in points:
         kept = values[values + point.l2 > len(values) * _EPSILON * values[-1:]] + point.l2
         lost.append(_EPSILON * float(kept[-1] / kept[0]) if len(kept) else 0.0)
-    if solved(answer.engine):
-        return stops + ROUNDING
     return stops + _AS_THEY_ARE + 10.0 * np.array(lost)

@@ -24,11 +24,7 @@ def check_names(
     names = schema.names
     if not target:
         raise ConfigurationError(f"dataset.target: no target is given -> one of {', '.join(names)}")
-    if target not in names:
-        raise DataError(
-            f"dataset.target: there is no column '{target}'{nearest(target, names)}"
-            f" -> one of {', '.join(names)}"
-        )
+    check_there("dataset.target", target, names)
     excluded = {target, *matching("exclude", exclude, schema)}
     included = matching("include", include, schema) or names
     features = [name for name in names if name in included and name not in excluded]
@@ -42,6 +38,21 @@ def check_names(
             "'dataset.exclude=[\"\"]'"
         )
     return [target, *features]
+
+
+def check_there(key: str, name: str, names: Sequence[str]) -> None:
+    """Raise DataError, with the key and the nearest of `names`, where the column is not there."""
+    if name not in names:
+        raise DataError(
+            f"{key}: there is no column '{name}'{nearest(name, names)} -> one of {', '.join(names)}"
+        )
+
+
+def check_role(key: str, name: str, names: Sequence[str], target: str | None) -> None:
+    """Raise DataError where the column of a role beside the target is not there, or is that."""
+    check_there(key, name, names)
+    if name == target:
+        raise DataError(f"{key}: '{name}' is the target -> choose another column")
 
 
 def matching(key: str, patterns: Iterable[str], schema: pa.Schema) -> set[str]:

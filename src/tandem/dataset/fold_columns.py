@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from tandem.dataset.chosen import check_role
 from tandem.dataset.fold_times import first_moments
 from tandem.dataset.parquet import is_text, open_file, read_columns, read_footer, reading
-from tandem.errors import ConfigurationError, DataError, nearest
+from tandem.errors import ConfigurationError, DataError
 from tandem.fold_keys import FoldKind, Folds
 from tandem.folds import ALWAYS, Assignment, coded
 from tandem.records import Column, Dataset, Kind
@@ -33,13 +34,7 @@ def fold_column(schema: pa.Schema, folds: Folds, target: str | None) -> str | No
     name, names = folds.column, schema.names
     if not name:
         raise ConfigurationError(f"folds.column: no column is given -> one of {', '.join(names)}")
-    if name not in names:
-        raise DataError(
-            f"folds.column: there is no column '{name}'{nearest(name, names)}"
-            f" -> one of {', '.join(names)}"
-        )
-    if name == target:
-        raise DataError(f"folds.column: '{name}' is the target -> choose another column")
+    check_role("folds.column", name, names, target)
     kind = schema.field(name).type
     if folds.kind is FoldKind.TIME and not _has_times(kind):
         raise DataError(

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from tandem.dataset.chosen import type_of
+from tandem.dataset.chosen import check_role, type_of
 from tandem.dataset.parquet import floats, groups_with_rows, read_group
-from tandem.errors import DataError, nearest
+from tandem.errors import DataError
 from tandem.records import Array, Column, Kind, Weights
 
 _DECIMALS = 6  # that weights may have to be whole numbers of a smaller unit
@@ -18,14 +18,7 @@ _LARGEST = 2.0**37
 
 def check_weight(schema: pa.Schema, name: str, target: str | None) -> None:
     """Raise DataError where the column is not there, is the target, or holds no numbers."""
-    names = schema.names
-    if name not in names:
-        raise DataError(
-            f"dataset.weight: there is no column '{name}'{nearest(name, names)}"
-            f" -> one of {', '.join(names)}"
-        )
-    if name == target:
-        raise DataError(f"dataset.weight: '{name}' is the target -> choose another column")
+    check_role("dataset.weight", name, schema.names, target)
     kind = schema.field(name).type
     if type_of(kind) != "number":
         raise DataError(
@@ -51,7 +44,7 @@ def weighed(files: Iterable[Path], name: str) -> Weights:
     if not total:
         raise DataError(f"dataset.weight: '{name}' is 0 in every row -> choose another column")
     exact = whole and total * unit < _LARGEST
-    return Weights(Column("weight", name, Kind.NUMERIC), unit if exact else None, total)
+    return Weights(Column("weight", name, Kind.NUMERIC), unit if exact else None)
 
 
 def _check(path: str, name: str, values: Array, first: int) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import OneHotEncoder, TargetEncoder
 
 from tandem.cleaning import frequency_order
+from tandem.engines.sklearn_fits import mean
 from tandem.errors import DataError
 from tandem.model import as_text
 from tandem.records import Array, Kind, Plan
@@ -65,7 +66,7 @@ def mean_there(cells: "pd.Series[Any]", weights: Array | None) -> float:
     if weights is None:
         return float(cells.mean())
     there = cells.notna().to_numpy()
-    return float(np.average(cells[there], weights=weights[there])) if there.any() else np.nan
+    return mean(cells[there].to_numpy(), weights[there]) if there.any() else np.nan
 
 
 def _sum(cells: "pd.Series[Any]", levels: Sequence[str], values: Array) -> Array:

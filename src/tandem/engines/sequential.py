@@ -1,7 +1,7 @@
 """pandas and scikit-learn, one fold after another, one fit after another, one thread."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import narwhals as nw
 import numpy as np
@@ -40,6 +40,20 @@ from tandem.solver import NEARLY, groups
 from tandem.splits import Splits, check_folds
 
 
+class _Training(NamedTuple):
+    """A training set: its cleaning, its features `x`, standardised, and the target less `middle`.
+
+    `counts`: how often every row counts; None: once.
+    """
+
+    fitted: Fitted
+    scaler: StandardScaler
+    x: Array
+    y: Array
+    middle: float
+    counts: Array | None
+
+
 class Engine:
     """The baseline that everybody writes."""
 
@@ -66,7 +80,7 @@ class Engine:
 
     def load(self) -> None:
         dataset = self.task.dataset
-        columns = (*dataset.columns, *([dataset.weight] if dataset.weight else []))
+        columns = dataset.framed
         names = [*dict.fromkeys(column.stored for column in columns)]
         files = [as_pandas(read_columns(file.path, names)) for file in dataset.files]
         frame = pd.concat([_columns(file, columns) for file in files], ignore_index=True)
@@ -109,25 +123,17 @@ class Engine:
         gaps = np.full_like(sse, np.nan)
         slopes = np.empty((*sse.shape, [*self._spans.values()][-1].stop))
         for fold in range(self.task.folds.k):
-            train, test = self._trained_on(fold), self._frame[self._folds == fold]
-            fitted = self._on_all or self._fitted(train)
-            scaler = StandardScaler()
-            counts, of_test = self._weights(train), self._weights(test)
-            x_train = _scaled(scaler, self._design(train, fitted), counts, fit=True)
-            x_test = _scaled(scaler, self._design(test, fitted))
-            y_train = self._target(train)
-            # About a number near it: predictions of 1e10 +- 1 have lost seven of their digits.
-            middle = mean(y_train, counts)
-            y_train, y_test = y_train - middle, self._target(test) - middle
+            train = self._training(fold)
+            x_test, y_test, of_test = self._tested(fold, train)
             sst[fold] = _variation(y_test, of_test)
-            fits = Fits(x_train, y_train, self.task.solver, counts)
+            fits = Fits(train.x, train.y, self.task.solver, train.counts)
             for index, fit in self._found(fits):
                 if fit.singular is not None:
                     sets = [self._spans[c.id] for c in self._plan.one_hot]
-                    varies = np.isfinite(scaler.scale_)
-                    designs[fold] = _measured(fit, _rooted(x_train, counts), varies, sets)
-                slopes[fold, index] = fit.weights / scaler.scale_
-                gaps[fold, index] = fit.gap / (mean_square(y_train, counts) or 1.0)
+                    varies = np.isfinite(train.scaler.scale_)
+                    designs[fold] = _measured(fit, _rooted(train.x, train.counts), varies, sets)
+                slopes[fold, index] = fit.weights / train.scaler.scale_
+                gaps[fold, index] = fit.gap / (mean_square(train.y, train.counts) or 1.0)
                 errors = y_test - (x_test @ fit.weights + fit.intercept)
                 sse[fold, index] = _total(errors**2, of_test)
                 if sae is not None:
@@ -140,21 +146,14 @@ class Engine:
         return ErrorSums(*found, features=features)
 
     def refit(self, point: GridPoint) -> LinearModel:
-        train = self._trained_on(-1)
-        fitted = self._on_all or self._fitted(train)
-        scaler, counts = StandardScaler(), self._weights(train)
-        x = _scaled(scaler, self._design(train, fitted), counts, fit=True)
-        y = self._target(train)
-        middle = mean(y, counts)
-        fit = Fits(x, y - middle, self.task.solver, counts).at(point)
-        if self._splits.holdout is not None:
-            test = self._frame[self._folds == self._splits.holdout]
-            y_test = self._target(test) - middle
-            x_test = _scaled(scaler, self._design(test, fitted))
+        train = self._training(-1)
+        fitted, scaler = train.fitted, train.scaler
+        fit = Fits(train.x, train.y, self.task.solver, train.counts).at(point)
+        if (part := self._splits.holdout) is not None:
+            x_test, y_test, of_test = self._tested(part, train)
             errors = y_test - (x_test @ fit.weights + fit.intercept)
-            of_test = self._weights(test)
             sse, sst = _total(errors**2, of_test), _variation(y_test, of_test)
-            rows = (_total(np.ones(len(train)), counts),), (_total(np.ones(len(test)), of_test),)
+            rows = (_rows(train.y, train.counts),), (_rows(y_test, of_test),)
             self._held_out = ErrorSums(np.array([[sse]]), np.array([sst]), *rows)
         coefficients = fit.weights / scaler.scale_
         means = scaler.mean_.copy()
@@ -167,7 +166,7 @@ class Engine:
         slopes = (coefficients[span] for span in self._spans.values())
         of, effects = by_column(self._plan, slopes, levels, self.task.cleaning.max_levels)
         return LinearModel(
-            intercept=float(middle + fit.intercept - coefficients @ means),
+            intercept=float(train.middle + fit.intercept - coefficients @ means),
             coefficients=of,
             means={c.name: fitted.means[c.id] for c in self._plan.numeric},
             levels=levels,
@@ -187,6 +186,23 @@ class Engine:
             pa.set_cpu_count(self._cpus)
             self._limits.restore_original_limits()
             self._limits = None
+
+    def _training(self, fold: int) -> "_Training":
+        """The rows that a fold is trained on, ready for fits."""
+        rows = self._trained_on(fold)
+        fitted, scaler = self._on_all or self._fitted(rows), StandardScaler()
+        counts = self._weights(rows)
+        x = _scaled(scaler, self._design(rows, fitted), counts, fit=True)
+        y = self._target(rows)
+        # About a number near it: predictions of 1e10 +- 1 have lost seven of their digits.
+        middle = mean(y, counts)
+        return _Training(fitted, scaler, x, y - middle, middle, counts)
+
+    def _tested(self, part: int, train: "_Training") -> tuple[Array, Array, Array | None]:
+        """The rows of a part, as those of `train` are: x, y less its mean, how often they count."""
+        rows = self._frame[self._folds == part]
+        x = _scaled(train.scaler, self._design(rows, train.fitted))
+        return x, self._target(rows) - train.middle, self._weights(rows)
 
     def _trained_on(self, fold: int) -> pd.DataFrame:
         """The rows that a fold is trained on; -1: those of the model of all rows."""
@@ -225,6 +241,11 @@ def _scaled(
 def _total(values: Array, counts: Array | None) -> float:
     """The sum of `values`, shape (n,), each as often as it counts."""
     return float(np.sum(values) if counts is None else counts @ values)
+
+
+def _rows(y: Array, counts: Array | None) -> float:
+    """How many rows, each as often as it counts."""
+    return len(y) if counts is None else float(counts.sum())
 
 
 def _rooted(x: Array, counts: Array | None) -> Array:

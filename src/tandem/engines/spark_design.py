@@ -33,59 +33,61 @@ FEATURES = "features"
 
 def stages_of(plan: Plan, cleaning: Cleaning) -> list["Estimator[Any] | Transformer"]:
     """Impute, index, encode, assemble, scale: the fitted part of the cleaning, for Spark ML."""
+    # Complete columns pass through it unchanged; their means are for rows still to come.
+    imputed = {c.id: f"{c.id}_imputed" for c in plan.numeric}
+    indexed = {c.id: f"{c.id}_index" for c in plan.categorical}
+    by_target = {c.id: f"{c.id}_encoded" for c in plan.target_encoded}
+    one_hot = {c.id: f"{c.id}_encoded" for c in plan.one_hot}
     stages: list[Any] = []
-    source = {column.id: column.id for column in plan.used}
-    if plan.numeric:
-        # Complete columns pass through it unchanged; their means are for rows still to come.
-        numeric = [c.id for c in plan.numeric]
-        outputs = {name: f"{name}_imputed" for name in numeric}
-        source |= outputs
-        if plan.weight:
-            stages.append(WeightedImputer(outputs, plan.weight.id))
-        else:
-            stages.append(Imputer(inputCols=numeric, outputCols=[*outputs.values()]))
-    if plan.categorical:
-        categorical = [c.id for c in plan.categorical]
-        outputs = {name: f"{name}_index" for name in categorical}
-        source |= outputs
-        if plan.weight:
-            stages.append(WeightedIndexer(outputs, plan.weight.id))
-        else:
-            to = [*outputs.values()]
-            stages.append(StringIndexer(inputCols=categorical, outputCols=to, handleInvalid="keep"))
-    if plan.target_encoded and plan.weight:
-        outputs = {column.id: f"{column.id}_encoded" for column in plan.target_encoded}
-        source |= outputs
-        by = plan.target.id, plan.weight.id
-        stages.append(WeightedTargetEncoder(outputs, *by, cleaning.smoothing))
-    elif plan.target_encoded:
-        encoded = [column.id for column in plan.target_encoded]
-        indexed = [source[name] for name in encoded]
-        source |= {name: f"{name}_encoded" for name in encoded}
-        encoder = TargetEncoder(
-            inputCols=indexed,
-            outputCols=[source[name] for name in encoded],
-            labelCol=plan.target.id,
-            targetType="continuous",
-            smoothing=cleaning.smoothing,
-            handleInvalid="keep",
-        )
-        stages.append(encoder)
-    if plan.one_hot:
-        of = {f"{c.id}_capped": f"{c.id}_encoded" for c in plan.one_hot}
-        most = f"{cleaning.max_levels}D"
-        least = [f"least({c.id}_index, {most}) AS {c.id}_capped" for c in plan.one_hot]
-        statement = " ".join(["SELECT *,", ", ".join(least), "FROM __THIS__"])
-        stages.append(SQLTransformer(statement=statement))
-        # A level that is not known to it becomes zeros, as one that shares no feature should.
-        stages.append(
-            OneHotEncoder(inputCols=[*of], outputCols=[*of.values()], handleInvalid="keep")
-        )
-        source |= {c.id: f"{c.id}_encoded" for c in plan.one_hot}
-    assembled = [source[column.id] for column in plan.used]
+    if imputed:
+        stages.append(_imputer(plan, imputed))
+    if indexed:
+        stages.append(_indexer(plan, indexed))
+    if by_target:
+        stages.append(_target_encoder(plan, by_target, cleaning.smoothing))
+    if one_hot:
+        stages += _indicators(one_hot, cleaning.max_levels)
+    of = {column.id: column.id for column in plan.used} | imputed | indexed | by_target | one_hot
+    assembled = [of[column.id] for column in plan.used]
     stages.append(VectorAssembler(inputCols=assembled, outputCol="assembled"))
     stages.append(StandardScaler(inputCol="assembled", outputCol=FEATURES))
     return stages
+
+
+def _imputer(plan: Plan, outputs: dict[str, str]) -> "Estimator[Any]":
+    if plan.weight:
+        return WeightedImputer(outputs, plan.weight.id)
+    return Imputer(inputCols=[*outputs], outputCols=[*outputs.values()])
+
+
+def _indexer(plan: Plan, outputs: dict[str, str]) -> "Estimator[Any]":
+    if plan.weight:
+        return WeightedIndexer(outputs, plan.weight.id)
+    names = [*outputs.values()]
+    return StringIndexer(inputCols=[*outputs], outputCols=names, handleInvalid="keep")
+
+
+def _target_encoder(plan: Plan, outputs: dict[str, str], smoothing: float) -> "Estimator[Any]":
+    if plan.weight:
+        return WeightedTargetEncoder(outputs, plan.target.id, plan.weight.id, smoothing)
+    return TargetEncoder(
+        inputCols=[f"{name}_index" for name in outputs],
+        outputCols=[*outputs.values()],
+        labelCol=plan.target.id,
+        targetType="continuous",
+        smoothing=smoothing,
+        handleInvalid="keep",
+    )
+
+
+def _indicators(outputs: dict[str, str], max_levels: int) -> list["Estimator[Any] | Transformer"]:
+    """Levels beyond the most frequent ones share an index, then each index has a feature."""
+    least = [f"least({name}_index, {max_levels}D) AS {name}_capped" for name in outputs]
+    statement = " ".join(["SELECT *,", ", ".join(least), "FROM __THIS__"])
+    capped, names = [f"{name}_capped" for name in outputs], [*outputs.values()]
+    # A level that is not known to it becomes zeros, as one that shares no feature should.
+    encoder = OneHotEncoder(inputCols=capped, outputCols=names, handleInvalid="keep")
+    return [SQLTransformer(statement=statement), encoder]
 
 
 def portable_model(plan: Plan, stages: list[Any], max_levels: int) -> LinearModel:

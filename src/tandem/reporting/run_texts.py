@@ -66,23 +66,20 @@ def coefficients(result: Result) -> "pd.DataFrame":
     slopes, best = result.sums.slopes, result.scores.best
     folds = [] if slopes is None else [f"fold_{fold}" for fold in range(len(slopes))]
     unknown = [np.nan] * len(folds)
-    names, rows, places = list[str](), list[list[float]](), list[int]()
-    for column, span in zip(result.plan.used, spans(result.sums.features), strict=True):
+    named, rows = [*_named(result)], list[list[float]]()
+    for column in result.plan.used:
         if column in result.plan.one_hot:
-            found = [*_effects(result, column.name)]
-            names += [f"{column.name}={level}" for level, _ in found]
-            rows += [[effect, *unknown] for _, effect in found]
-            places += range(span.start, span.start + len(found))
+            rows += [[effect, *unknown] for _, effect in _effects(result, column.name)]
         else:
-            by_fold = [] if slopes is None else slopes[:, best, span.start].tolist()
-            names.append(column.name)
+            place = named[len(rows)][1]
+            by_fold = [] if slopes is None else slopes[:, best, place].tolist()
             rows.append([result.model.coefficients[column.name], *by_fold])
-            places.append(span.start)
     table = pd.DataFrame(rows, columns=["coefficient", *folds])
-    table.insert(0, "feature", names)
+    table.insert(0, "feature", [name for name, _ in named])
     if told := result.facts.inference:
         from scipy.special import stdtrit  # noqa: PLC0415 - slow, and the answer stands before
 
+        places = [place for _, place in named]
         errors = told.errors[places]
         away = stdtrit(max(told.degrees, 1), 0.975) * errors
         table["standard_error"] = errors
@@ -102,18 +99,24 @@ def correlations(result: Result) -> "pd.DataFrame":
 
     if (found := result.facts.correlations) is None:
         return pd.DataFrame({"feature": []})
-    names, places = [], list[int]()
-    for column, span in zip(result.plan.used, spans(result.sums.features), strict=True):
-        own = [column.name]
-        if column in result.plan.one_hot:
-            own = [f"{column.name}={level}" for level, _ in _effects(result, column.name)]
-        names += own
-        places += range(span.start, span.start + len(own))
-    at = [*places, -1]
-    names.append(result.task.dataset.target.name)
+    named = [*_named(result), (result.task.dataset.target.name, -1)]
+    names, at = [name for name, _ in named], [place for _, place in named]
     table = pd.DataFrame(found[np.ix_(at, at)], columns=names)
     table.insert(0, "feature", names)
     return table
+
+
+def _named(result: Result) -> Iterator[tuple[str, int]]:
+    """Every feature of the model, and its place among those of the sums.
+
+    These have levels, too, that only the hold-out has.
+    """
+    for column, span in zip(result.plan.used, spans(result.sums.features), strict=True):
+        if column in result.plan.one_hot:
+            for place, (level, _) in enumerate(_effects(result, column.name), span.start):
+                yield f"{column.name}={level}", place
+        else:
+            yield column.name, span.start
 
 
 def _effects(result: Result, name: str) -> Iterator[tuple[str, float]]:

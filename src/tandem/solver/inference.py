@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tandem.records import Array
+from tandem.records import Array, Mask
 from tandem.results import Inference
 from tandem.solver.standard import Standard
 
@@ -49,15 +49,7 @@ def inference(
     features, varies = standard.features, standard.varies
     if len(varies) > _MOST:
         return None
-    values, vectors = np.linalg.eigh(standard.xx.hi)
-    above = values > len(values) * _EPSILON * max(values[-1:], default=0.0)
-    # Each of the sets makes one value 0, which rounding may leave just above it.
-    rank = min(int(above.sum()), len(values) - len(standard.rank.sets))
-    kept = np.arange(len(values)) >= len(values) - rank
-    # What follows from others has a share in the directions that are left out, beyond rounding.
-    rounding = 10.0 * len(values) * _EPSILON / min(values[kept], default=1.0)
-    own = np.sum(vectors[:, ~kept] ** 2, axis=1) <= rounding**2
-    inverse = (vectors[:, kept] / values[kept]) @ vectors[:, kept].T
+    inverse, rank, own = _inverted(standard)
     weights = inverse @ standard.xy.hi
     degrees = rows - 1 - rank
     left = max(standard.yy - float(weights @ standard.xy.hi), 0.0)
@@ -74,3 +66,17 @@ def inference(
                 each = np.sqrt((inverse @ middle @ inverse).diagonal() / degrees)
                 robust[told] = (each / scale)[own]
     return Inference(errors, partial, degrees, None if spread is None else robust)
+
+
+def _inverted(standard: Standard) -> tuple[Array, int, Mask]:
+    """G^+, the rank of G, and which features do not follow from others, shape (q,)."""
+    values, vectors = np.linalg.eigh(standard.xx.hi)
+    above = values > len(values) * _EPSILON * max(values[-1:], default=0.0)
+    # Each of the sets makes one value 0, which rounding may leave just above it.
+    rank = min(int(above.sum()), len(values) - len(standard.rank.sets))
+    kept = np.arange(len(values)) >= len(values) - rank
+    # What follows from others has a share in the directions that are left out, beyond rounding.
+    rounding = 10.0 * len(values) * _EPSILON / min(values[kept], default=1.0)
+    own: Mask = np.sum(vectors[:, ~kept] ** 2, axis=1) <= rounding**2
+    inverse: Array = (vectors[:, kept] / values[kept]) @ vectors[:, kept].T
+    return inverse, rank, own

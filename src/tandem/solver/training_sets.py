@@ -116,11 +116,9 @@ class Folding:
     def _split(self, fold: int, tested: int | None, weighed: "Folding | None" = None) -> Split:
         """The training set of `fold`, -1 being that of all rows, against the part `tested`."""
         gram, train = self._summed[fold], self.scheme.training[fold]
-        held_out = None if tested is None else self._parts[tested]
         fit_gram, fit = (gram, fold) if self._on_all is None else (self._on_all, -1)
         shift = self._shift(train)
         everything = self.scheme.training[-1]
-        apart = np.arange(self.scheme.parts) == tested
         borders = self._borders(fit)
         whole = self._bordered(gram, train, borders, shift)
         fitted = whole if fit == fold else self._bordered(fit_gram, everything, borders, shift)
@@ -135,17 +133,16 @@ class Folding:
         offsets = np.zeros(len(orders))
         for c, encoded in self._by_target.items():
             offsets[c] = encoded.offset[fit]
-        test = None
+        held_out = None
         if weighed:
-            held_out, of = weighed._summed[fold], weighed._borders(fit)  # noqa: SLF001 - our own
-            matrix = weighed._bordered(held_out, train, of, shift)  # noqa: SLF001 - the same
-            test = self._normal(matrix, held_out, means, rest)
-        elif held_out is not None:
-            matrix = self._bordered(held_out, apart, borders, shift)
-            test = self._normal(matrix, held_out, means, rest)
+            held_out = weighed._weighed(fold, fit, shift)  # noqa: SLF001 - our own
+        elif tested is not None:
+            apart = np.arange(self.scheme.parts) == tested
+            part = self._parts[tested]
+            held_out = self._bordered(part, apart, borders, shift), part
         return Split(
             train=self._normal(whole, gram, means, rest),
-            test=test,
+            test=None if held_out is None else self._normal(*held_out, means, rest),
             sst=0.0 if tested is None else self._variation(self._parts[tested], tested),
             shift=shift,
             centre=(means + rest + self._of_design(shift, offsets)) / self._per_unit,
@@ -157,6 +154,11 @@ class Folding:
             spans=self._spans,
             sets=self._sets,
         )
+
+    def _weighed(self, fold: int, fit: int, shift: Array) -> tuple[DoubleDouble, DoubleDouble]:
+        """The training set of `fold` about `shift`, bordered, and as it was scanned."""
+        summed, train = self._summed[fold], self.scheme.training[fold]
+        return self._bordered(summed, train, self._borders(fit), shift), summed
 
     def _shift(self, train: Mask) -> Array:
         """What the sums of a training set are taken about: its mean where folds have centres."""

@@ -78,8 +78,7 @@ def read_frame(session: "SparkSession", dataset: Dataset, *, times: bool = False
             found = _spark_type(kind)
             assert found is not None, "`unread_by_spark` says so before"
             schema.add(name, found)
-        wanted = (*dataset.columns, *([dataset.weight] if dataset.weight else []))
-        columns = [_typed(column, by_name[column.stored]) for column in wanted]
+        columns = [_typed(column, by_name[column.stored]) for column in dataset.framed]
         read = session.read.schema(schema).parquet(*paths)
         by = dataset.fold_column
         cells = []

@@ -105,14 +105,14 @@ def write_record(folder: Path, result: Result, record: Record, config_yaml: str)
     for name, text in {**written, _CONFIG: config_yaml}.items():
         if text or name == _CONFIG:  # some are of some runs only
             _place(folder, name).write_text(shown(text), encoding="utf-8")
-    for name, table in _TABLES.items():
-        found = table(result)
+    tables = {name: table(result) for name, table in _TABLES.items()}
+    for name, found in tables.items():
         if len(found):  # some are of some engines only
             path = _place(folder, name)
             found.to_csv(path, index=False, lineterminator="\n", na_rep="nan")
     _place(folder, _GRID).write_bytes(png(grid(result)))
-    if result.facts.correlations is not None:
-        _place(folder, _HEAT).write_bytes(png(heat(correlations(result).set_index("feature"))))
+    if len(found := tables[_CORRELATIONS]):
+        _place(folder, _HEAT).write_bytes(png(heat(found.set_index("feature"))))
     fits = [of if of is not None else np.empty(0) for of in (result.sums.slopes, result.sums.gaps)]
     np.savez(folder / _FITS, slopes=fits[0], gaps=fits[1], features=result.sums.features)
     (folder / _MODEL).write_text(to_json(result.model), encoding="utf-8")
