@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from tandem.fold_keys import FoldKind, Folds
-from tandem.folds import EVEN_ROWS, Assignment, mixed
+from tandem.folds import EVEN_ROWS, Assignment
+from tandem.mixing import mixed
 from tandem.oracle_folds import HELD_OUT, folds_of, group_fold
 
 ROWS = 200_000

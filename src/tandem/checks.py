@@ -43,7 +43,7 @@ def _edge(result: Result) -> Iterator[str]:
 
     The step: from the neighbouring reg_param to that of the best point, at its elastic_net_param.
     It pays where it lowers the mean RMSE over folds by more than a tenth of that mean's standard
-    error, s / sqrt(k), with s the sample standard deviation of the k folds' RMSE.
+    error, s / sqrt(k), with s the sample standard deviation of the folds' RMSE.
     """
     scores, best = result.scores, result.best
     means = {
@@ -57,7 +57,7 @@ def _edge(result: Result) -> Iterator[str]:
     largest = best.reg_param == penalties[-1]
     neighbour = penalties[-2] if largest else penalties[1]
     gain = means[neighbour] - means[best.reg_param]
-    error = standard_error(scores.rmse[:, scores.best])
+    error = standard_error(scores.rmse[:, scores.best], result.task.folds.repeats)
     if best.reg_param > 0 and gain > _WORTH * error:  # below 0 there is nothing to try
         which, more = ("largest", "larger") if largest else ("smallest", "smaller")
         path = "" if result.task.path else ", or model.path=20"

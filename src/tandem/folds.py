@@ -6,7 +6,7 @@ Or of what stands in a column: rows that share a value of it are in one fold.
 import hashlib
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -14,13 +14,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tandem.fold_keys import FoldKind, Folds
+from tandem.mixing import PRIME, mixed
 from tandem.splits import Splits
 
-# A prime below 2**31 that is 2 modulo 3, so that cubing is a permutation of the residues and
-# every product stays below 2**62: Spark's ANSI mode raises on integer overflow.
-PRIME = 2_147_483_579
-_MULTIPLIER = 1_664_525
-_ROUNDS = 3
 _AT_ONCE = 16384  # their intermediate values stay in the cache
 
 # Up to so many rows folds are of even size; beyond, they differ by what chance makes them differ:
@@ -59,16 +55,14 @@ class _Rows:
         return _Rows(np.subtract(self.values, whole, out=whole))
 
 
-T = TypeVar("T")
-
-
 @dataclass(frozen=True, slots=True)
 class Assignment:
     """The fold of every row of a table of `rows` rows: h(b, seed) % k, b the row's first neighbour.
 
     Of groups, the rows that share a value of a column: `group_number` % k. Of a column that says
     the folds itself: the place of its value among `labels`; k, which no fold is tested on, for
-    ALWAYS. Of time: f where the value is in the block that begins with labels[f], k before them.
+    ALWAYS. Of time: of_blocks[b], b being how many of `labels` are not later. With repeats, k is
+    that of the cells which folds are made of.
 
     Neighbours are the `folds.block` rows that share a fold. h is a permutation of the row ids, so
     folds are of equal size to within chance: rows are spread as if each had drawn its fold. Up to
@@ -92,12 +86,12 @@ class Assignment:
 
     @property
     def k(self) -> int:
-        """Folds."""
-        return self.folds.k
+        """What numbers are taken modulo: folds, or the cells that repeats make folds of."""
+        return self.folds.cells
 
     def finer(self, k: int) -> Self:
-        """The same with `k` folds."""
-        return replace(self, folds=replace(self.folds, k=k))
+        """The same with `k` folds, once."""
+        return replace(self, folds=replace(self.folds, k=k, repeats=1))
 
     @property
     def even(self) -> bool:
@@ -150,8 +144,12 @@ class Assignment:
 
     @property
     def of_blocks(self) -> list[int]:
-        """The part of every block of time, in their order."""
-        return [self.k, *range(self.k), *range(self.k + 1, self.parts)]
+        """The part of every block of time, in their order: as `Splits` numbers them."""
+        k = self.k
+        if not self.folds.gap_size[0]:
+            return [k, *range(k), *range(k + 1, self.parts)]
+        pairs = [part for fold in range(k) for part in (k + 1 + fold, fold)]
+        return [k, *pairs, *range(2 * k + 1, self.parts)]
 
     def _by_time(self, cells: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
         array = plain(cells)
@@ -232,17 +230,3 @@ def _ranks(seed: int, size: int, blocks: int) -> NDArray[np.uint64]:
     ranks = np.empty(blocks, dtype=np.uint64)
     ranks[np.argsort(mixed(_Rows(starts), seed).values)] = np.arange(blocks, dtype=np.uint64)
     return ranks
-
-
-def mixed(row: T, seed: int) -> T:
-    """h: affine maps and cubes in turn, modulo a prime; both are permutations.
-
-    `row`: anything that has the operators of whole numbers, so numpy and Spark share the formula.
-    """
-    found: Any = row
-    found = found % PRIME
-    for number in range(_ROUNDS):
-        offset = (seed % PRIME + 1) * (number + 7) * 1_013_904_223 % PRIME
-        found = (found * _MULTIPLIER + offset) % PRIME
-        found = found * found % PRIME * found % PRIME
-    return found  # type: ignore[no-any-return]  # of T, by its own operators

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from tandem.oracle_dates import in_utc, read_off
-from tandem.oracle_folds import HELD_OUT, parts_of, trained_on
+from tandem.oracle_folds import splits_of
 from tandem.oracle_line import fit, mean, total_of, weighed
 from tandem.records import Column, Dataset, Kind, Task
 
@@ -138,14 +138,15 @@ def cross_validate(task: Task) -> OracleResult:
     imputed = [name for name, action in actions.items() if action == "impute mean"]
     features = [c for c in task.dataset.features if actions[c.name] != "drop column"]
 
-    parts = parts_of([row[FOLD_CELL] for row in rows], task.folds)
-    apart = [row for row in used if parts[row[ROW_ID]] == HELD_OUT]
-    kept = [row for row in used if parts[row[ROW_ID]] != HELD_OUT]
+    def of(ids: Sequence[int]) -> list[Row]:
+        wanted = {*ids}
+        return [row for row in used if row[ROW_ID] in wanted]
+
+    splits, *rest = splits_of([row[FOLD_CELL] for row in rows], task.folds)
+    kept, apart = map(of, rest)
     on_all = fit_cleaner(kept, features, actions, task)
-    rmse, r2, mae = np.empty((3, task.folds.k, len(task.grid)))
-    for fold in range(task.folds.k):
-        train = [row for row in used if parts[row[ROW_ID]] in trained_on(fold, task.folds)]
-        test = [row for row in used if parts[row[ROW_ID]] == fold]
+    rmse, r2, mae = np.empty((3, len(splits), len(task.grid)))
+    for fold, (train, test) in enumerate((of(train), of(test)) for train, test in splits):
         own = task.cleaning.fit_on != "all"
         cleaner = fit_cleaner(train, features, actions, task) if own else on_all
         x_test, y_test, v_test = clean(test, features, cleaner), numbers(test, target), counts(test)

@@ -9,8 +9,13 @@ from tandem.records import Array
 from tandem.results import ErrorSums, Scores
 
 
-def judge(sums: ErrorSums, grid: Sequence[GridPoint] = (), choose: Choose = Choose.BEST) -> Scores:
-    """RMSE = sqrt(sse / n_test), R2 = 1 - sse / sst, MAE = sae / n_test, each of shape (k, points).
+def judge(
+    sums: ErrorSums,
+    grid: Sequence[GridPoint] = (),
+    choose: Choose = Choose.BEST,
+    repeats: int = 1,
+) -> Scores:
+    """RMSE = sqrt(sse / n_test), R2 = 1 - sse / sst, MAE = sae / n_test, of shape (folds, points).
 
     RMSE and MAE are in units of the target; no fold may be empty (`folds.check_folds`). R2 is NaN
     on a fold whose target is constant. `best` is as `winner` says.
@@ -18,38 +23,41 @@ def judge(sums: ErrorSums, grid: Sequence[GridPoint] = (), choose: Choose = Choo
     n_test = np.asarray(sums.n_test, dtype=np.float64)[:, None]
     rmse = np.sqrt(sums.sse / n_test)
     sst = np.where(sums.sst > 0, sums.sst, np.nan)[:, None]
-    best = winner(rmse, grid, choose)
+    best = winner(rmse, grid, choose, repeats)
     mae = None if sums.sae is None else sums.sae / n_test
     return Scores(rmse=rmse, r2=1.0 - sums.sse / sst, best=best, mae=mae)
 
 
-def winner(rmse: Array, grid: Sequence[GridPoint], choose: Choose) -> int:
-    """The place of the grid point that is the model; `rmse`: shape (k, points).
+def winner(rmse: Array, grid: Sequence[GridPoint], choose: Choose, repeats: int = 1) -> int:
+    """The place of the grid point that is the model; `rmse`: shape (folds, points).
 
     That of the smallest mean RMSE over folds, the first of equals, as in Spark's CrossValidator.
     By one standard error: of its elastic_net_param, the largest reg_param whose mean is at most
-    s / sqrt(k) above the smallest, s being the sample standard deviation of that point's k RMSEs
+    s / sqrt(k) above the smallest, s being the sample standard deviation of that point's RMSEs
     (L. Breiman and others, Classification and regression trees, 1984, section 3.4.3).
     """
     means = rmse.mean(axis=0)
     best = int(np.argmin(means))
     if choose is Choose.BEST:
         return best
-    most, share = limit(rmse), grid[best].elastic_net_param
+    most, share = limit(rmse, repeats), grid[best].elastic_net_param
     near = [g for g, p in enumerate(grid) if p.elastic_net_param == share and means[g] <= most]
     return max(near, key=lambda g: float(grid[g].reg_param))
 
 
-def limit(rmse: Array) -> float:
-    """The smallest mean RMSE over folds and one standard error; `rmse`: shape (k, points)."""
+def limit(rmse: Array, repeats: int = 1) -> float:
+    """The smallest mean RMSE over folds and one standard error; `rmse`: shape (folds, points)."""
     means = rmse.mean(axis=0)
     best = int(np.argmin(means))
-    return float(means[best]) + standard_error(rmse[:, best])
+    return float(means[best]) + standard_error(rmse[:, best], repeats)
 
 
-def standard_error(rmse: Array) -> float:
-    """s / sqrt(k) of the k folds' RMSE, shape (k,); s: their sample standard deviation."""
-    return float(rmse.std(ddof=1) / np.sqrt(len(rmse)))
+def standard_error(rmse: Array, repeats: int = 1) -> float:
+    """s / sqrt(k) of the RMSE of `repeats` times k folds, shape (folds,).
+
+    s: their sample standard deviation. That the same rows are tested again makes no error smaller.
+    """
+    return float(rmse.std(ddof=1) / np.sqrt(len(rmse) / repeats))
 
 
 def of_hold_out(sums: ErrorSums | None) -> dict[str, float]:

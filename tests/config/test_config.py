@@ -37,10 +37,10 @@ NEEDED = {
 }
 # A choice without it has no use for it.
 SPARED = {
-    ("folds", "kfold"): {"column"},
-    ("folds", "group"): {"block"},
-    ("folds", "column"): {"k", "block"},
-    ("folds", "time"): {"seed", "block"},
+    ("folds", "kfold"): {"column", "gap"},
+    ("folds", "group"): {"block", "gap"},
+    ("folds", "column"): {"k", "block", "repeats", "gap"},
+    ("folds", "time"): {"seed", "block", "repeats"},
 }
 
 DATASET = Dataset("d", (File("a", 1, 0),), Column("c0", "y", Kind.NUMERIC), (), "digest")

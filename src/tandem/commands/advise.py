@@ -87,7 +87,7 @@ def known(runs: Sequence[Measured], engine: str) -> list[Measured]:
 def forecast(asked: Task, runs: Sequence[Measured], levels: int = 0) -> Iterator[Forecast]:
     """What every engine that there are enough `runs` of would take for `asked`."""
     cells = asked.dataset.rows * len(asked.dataset.features)
-    wanted = terms(cells, asked.folds.k * len(asked.grid))
+    wanted = terms(cells, asked.folds.count * len(asked.grid))
     for engine in ENGINES:
         by = known(runs, engine)
         if not by:
@@ -206,7 +206,8 @@ def _show(
     asked_for = (
         f"{dataset.name}: {dataset.rows:,} rows, {numbers} numbers and {categories}, "
         f"{size / 1e6:,.1f} MB in {len(dataset.files)} file(s); "
-        f"{asked.folds.k} folds x {len(asked.grid)} grid points; {free_mb:,.0f} MB of memory free"
+        f"{asked.folds.count} folds x {len(asked.grid)} grid points; "
+        f"{free_mb:,.0f} MB of memory free"
     )
     table = Table("engine", "seconds", "from - to", "MB", "runs known", box=SIMPLE_HEAD)
     for one in sorted(forecasts, key=lambda one: one.seconds.value):

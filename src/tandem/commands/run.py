@@ -108,7 +108,7 @@ def execute(task: Task, name: str, watch: Stopwatch, display: Display) -> Result
 
     Raises ConfigurationError where the engine cannot do the task.
     """
-    dataset, fits = task.dataset, task.folds.k * len(task.grid)
+    dataset, fits = task.dataset, task.folds.count * len(task.grid)
     with MemorySampler(without=helper_pid()) as memory:
         with display.stage("starting"), watch.stage("session"):
             engine = create(name, task, display.begin)
@@ -132,7 +132,7 @@ def execute(task: Task, name: str, watch: Stopwatch, display: Display) -> Result
                 )
             with display.stage("cross-validating"), watch.stage("train"):
                 sums = engine.cross_validate()
-                scores = judge(sums, task.grid, task.choose)
+                scores = judge(sums, task.grid, task.choose, task.folds.repeats)
             with display.stage("refitting the winner"), watch.stage("refit"):
                 model = engine.refit(task.grid[scores.best])
                 held_out = engine.hold_out()

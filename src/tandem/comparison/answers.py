@@ -48,11 +48,11 @@ class Answer:
         """Of every training set at `best`, shape (folds, features), where known."""
         return None if self.slopes is None else self.slopes[:, self.grid.index(self.best)]
 
-    def at_limit(self, places: Sequence[int], room: float) -> bool:
+    def at_limit(self, places: Sequence[int], room: float, repeats: int) -> bool:
         """Whether the mean RMSE at one of the grid points is where one standard error ends.
 
-        To within `room`; `places`: of the points in the grid.
+        To within `room`; `places`: of the points in the grid; `repeats`: of the folds.
         """
         rmse = self.metrics["rmse"]
         means = rmse[:, [*places]].mean(axis=0)
-        return bool(np.min(np.abs(means - limit(rmse))) <= room)
+        return bool(np.min(np.abs(means - limit(rmse, repeats))) <= room)

@@ -222,7 +222,7 @@ def _near_winners(left: Answer, right: Answer, referee: Referee | None) -> bool:
     room = _explained(left, right, referee) if referee else None
     room = _allowed("rmse", left, right) if room is None else room
     if referee and referee.choose is Choose.ONE_STANDARD_ERROR:
-        return all(answer.at_limit(indices, 2.0 * room.max()) for answer in (left, right))
+        return all(x.at_limit(indices, 2.0 * room.max(), referee.repeats) for x in (left, right))
     allowed = room[:, indices].mean(axis=0).sum()
     means = [answer.metrics["rmse"][:, indices].mean(axis=0) for answer in (left, right)]
     return all(abs(mean[0] - mean[1]) <= allowed for mean in means)

@@ -53,7 +53,7 @@ class Referee:
             self._spans = dict(columns)
             self._one_hot = [column.name for column in plan.one_hot]
             self._most = task.cleaning.max_levels
-        self.choose = task.choose
+        self.choose, self.repeats = task.choose, task.folds.repeats
 
     def own(self) -> Iterator[Difference]:
         """The minimum itself: what is left of the conditions of Karush, Kuhn and Tucker."""
@@ -114,7 +114,7 @@ class Referee:
             else:
                 yield from self._implied(answer, answer.slopes)
         yield self._r2(answer)
-        best = answer.grid[winner(answer.metrics["rmse"], answer.grid, self.choose)]
+        best = answer.grid[winner(answer.metrics["rmse"], answer.grid, self.choose, self.repeats)]
         yield single("choice", f"{best}", float(best != answer.best), 0.0, 0.0)
         yield from self._model(answer)
 

@@ -39,7 +39,7 @@ def spot_check(task: Task) -> Iterator[Difference]:
     Nothing where they are too few for it; where features follow from others, at the grid points
     alone whose model is unique all the same.
     """
-    k = task.folds.k
+    k = task.folds.count
     rows = min(_ROWS, int(_PRODUCTS / (k * (_features(task) + 1) ** 2)))
     if rows < _FEW * k:
         return
@@ -79,7 +79,7 @@ def _features(task: Task) -> int:
 def _compared(task: Task) -> Iterator[Difference]:
     with prepared(task) as (engine, plan, ledger):
         sums = engine.cross_validate()
-        scores = judge(sums, task.grid, task.choose)
+        scores = judge(sums, task.grid, task.choose, task.folds.repeats)
         model = engine.refit(task.grid[scores.best])
         held_out = engine.hold_out()
     truth, where = oracle.cross_validate(task), f"{task.dataset.rows} rows"

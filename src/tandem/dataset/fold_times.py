@@ -1,17 +1,22 @@
-"""Blocks of time: with which values they begin, so that they are of equal numbers of rows."""
+"""Blocks of time: with which values they begin, so that they are of equal numbers of rows; gaps."""
 
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from tandem.errors import DataError
 from tandem.fold_keys import Folds
 from tandem.folds import plain
 from tandem.records import Array
+
+Integers = NDArray[np.int64]
+_UNITS: dict[str, Any] = {"d": "D", "h": "h", "min": "m", "s": "s"}  # as numpy calls them
 
 # The cells of every row group, with their file.
 Stretches = Iterable[tuple[Path, pa.ChunkedArray]]
@@ -21,11 +26,14 @@ _ISO = r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?Z?)?"
 
 
 def first_moments(stretches: Stretches, folds: Folds) -> tuple[str, ...]:
-    """The first value of every block but the first, then of the hold-out, as text.
+    """The first value of every block but the first, then of the hold-out, as text; with a gap, the
+    first value of the gap before each stands before it.
 
     The n rows that are not held out, in the order of time, are k + 1 blocks: the last k of n // (k
     + 1) rows each, as scikit-learn's TimeSeriesSplit has them. The rows of one value stay together:
-    in the later block. Raises DataError where a value is missing or no time, or a block is empty.
+    in the later block. A gap of g rows holds the g rows before a block, and what shares a value
+    with them; a gap of a time what is at most that time before the block's first value. Raises
+    DataError where a value is missing or no time, a block is empty, or a gap is longer than one.
     """
     counts = _counted(stretches, f"{folds.column}")
     rows = np.cumsum(_numbers(counts["rows_sum"]))
@@ -43,7 +51,45 @@ def first_moments(stretches: Stretches, folds: Folds) -> tuple[str, ...]:
             f"unequal for {folds.k + 1} blocks of rows -> choose fewer folds"
         )
     values = counts["value"].combine_chunks()
+    if folds.gap_size[0]:
+        gaps = _gaps(values, rows, places, folds)
+        places = np.column_stack([gaps, places]).ravel()
     return tuple(values[place].cast(pa.string()).as_py() for place in places.tolist())
+
+
+def _gaps(values: pa.Array, rows: Array, places: Integers, folds: Folds) -> Integers:
+    """Where the gap before each block begins among `values`, in order, as `places` has the blocks.
+
+    `rows`: how many are of a value up to each.
+    """
+    number, unit = folds.gap_size
+    if unit:
+        times = _as_times(values, folds)
+        gaps = np.searchsorted(times, times[places] - np.timedelta64(number, _UNITS[unit]), "left")
+    else:
+        gaps = np.searchsorted(rows, rows[places - 1] - number, side="right")
+    longer = np.flatnonzero(gaps < np.append(1, places[:-1]))
+    if len(longer):
+        first = values[int(places[longer[0]])].cast(pa.string()).as_py()
+        raise DataError(
+            f"folds.gap: {folds.gap}: before {first} of '{folds.column}' it is longer than the "
+            "whole block of rows before -> a shorter gap, or fewer folds"
+        )
+    return gaps
+
+
+def _as_times(values: pa.Array, folds: Folds) -> NDArray[np.datetime64]:
+    """Dates, time stamps and texts of them as numpy's, in nanoseconds."""
+    if pa.types.is_large_string(values.type):
+        texts = [text.rstrip("Z").replace(" ", "T") for text in values.to_pylist()]
+        return np.array(texts, dtype="datetime64[ns]")
+    if not (pa.types.is_date(values.type) or pa.types.is_timestamp(values.type)):
+        raise DataError(
+            f"folds.gap: {folds.gap}: '{folds.column}' holds {values.type}, which tells no time -> "
+            "a gap in rows, such as folds.gap=100"
+        )
+    found: NDArray[np.datetime64] = values.cast(pa.timestamp("ns")).to_numpy()
+    return found
 
 
 def _counted(stretches: Stretches, name: str) -> pa.Table:

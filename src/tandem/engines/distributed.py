@@ -1,6 +1,8 @@
 """Spark: repartition, cache, StringIndexer, StandardScaler, LinearRegression, CrossValidator."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 import narwhals as nw
@@ -18,13 +20,16 @@ from tandem.engines.spark_design import FEATURES, portable_model, slopes_of, sta
 from tandem.fold_keys import FoldKind
 from tandem.folds import FOLD, Assignment
 from tandem.model_keys import GridPoint
-from tandem.records import Advance, Array, Ledger, Plan, Task
+from tandem.records import Advance, Array, Ledger, Mask, Plan, Task
 from tandem.results import ErrorSums, Facts, LinearModel
 from tandem.settings import FitOn
 from tandem.spark import end_session, partitions, session_facts, start_session
-from tandem.spark.cross_validator import SplitValidator, fold_metrics
+from tandem.spark.cross_validator import SplitValidator, fold_metrics, places
 from tandem.spark.frames import fold_of_row, frame_errors, read_frame, unread_by_spark
 from tandem.splits import Splits, check_folds
+
+# Of a part without a row: rows, how often they count, mean, variance, smallest and largest target.
+_NO_ROW = (0, 0.0, 0.0, 0.0, inf, -inf)
 
 
 class Engine:
@@ -80,17 +85,17 @@ class Engine:
         return plan, ledger
 
     def cross_validate(self) -> ErrorSums:
-        k, (rows, counts, sst) = self.task.folds.k, self._fold_sums()
+        rows, counts, sst = self._part_sums()
         check_folds(rows, self.task.folds)
-        n_train, n_test = self._splits.n_train(counts), tuple(counts[:k])
+        n_train, n_test = self._splits.rows(counts)
         estimator, grid = self._search()
-        advance = self._progress(k * len(grid), "fits")
+        advance = self._progress(self._splits.count * len(grid), "fits")
         validator = SplitValidator(
             self._splits,
             estimator=estimator,
             estimatorParamMaps=grid,
             evaluator=_Evaluator(self._plan, advance, mae=self.task.mae),
-            numFolds=k,
+            numFolds=self._splits.count,
             foldCol=FOLD,
             parallelism=self.task.spark.parallelism,
         )
@@ -100,7 +105,8 @@ class Engine:
         tested = np.array(n_test, dtype=np.float64)[:, None]
         sse = metrics[:, :, 0] ** 2 * tested
         sae = metrics[:, :, 1] * tested if self.task.mae else None
-        sums = ErrorSums(sse, sst[:k], n_train, n_test, sae=sae, slopes=np.array(slopes))
+        variations = np.array([sst(tested) for tested in self._splits.tested])
+        sums = ErrorSums(sse, variations, n_train, n_test, sae=sae, slopes=np.array(slopes))
         return replace(sums, features=self._features)
 
     def refit(self, point: GridPoint) -> LinearModel:
@@ -115,11 +121,12 @@ class Engine:
         part = self._splits.holdout
         if part is None:
             return None
-        _, rows, sst = self._fold_sums()
+        _, rows, sst = self._part_sums()
         found = self._final.transform(self._frame.filter(F.col(FOLD) == part))
         rmse = _Evaluator(self._plan, lambda _: None, mae=False).evaluate(found)[0]
         sse = np.array([[rmse**2 * rows[part]]])
-        return ErrorSums(sse, sst[[part]], (sum(rows) - rows[part],), (rows[part],))
+        trained = sum(rows[p] for p in places(self._splits.training[-1]))
+        return ErrorSums(sse, np.array([sst(self._splits.of_holdout)]), (trained,), (rows[part],))
 
     def facts(self) -> Facts:
         assert self._session is not None
@@ -151,26 +158,35 @@ class Engine:
         levels = {c.name: found[c.id] for c in plan.one_hot}
         return feature_counts(plan, levels, self.task.cleaning.max_levels)
 
-    def _fold_sums(self) -> tuple[list[int], list[float], Array]:
-        """Rows, how often they count, and sst as in ErrorSums, of every part."""
+    def _part_sums(self) -> tuple[list[int], list[float], Callable[[Mask], float]]:
+        """Rows and how often they count, of every part; and sst as in ErrorSums, of some parts."""
         y, frame = F.col(self._plan.target.id), self._frame
-        counts, variance = F.count(y), F.var_pop(y)
+        counts, mean, variance = F.count(y), F.avg(y), F.var_pop(y)
         if self._plan.weight:  # Spark has no variance of weighted rows
             v = F.col(self._plan.weight.id)
             means = frame.groupBy(FOLD).agg((F.sum(v * y) / F.sum(v)).alias("mean"))
             frame = frame.join(F.broadcast(means), FOLD)
-            counts, variance = F.sum(v), F.sum(v * (y - F.col("mean")) ** 2) / F.sum(v)
-        variance_of = F.when(F.min(y) == F.max(y), 0.0).otherwise(variance)
-        groups = frame.groupBy(FOLD).agg(F.count(y), counts, variance_of).collect()
-        of = {int(fold): sums for fold, *sums in groups}
-        found = [of.get(part, (0, 0, 0.0)) for part in range(self._splits.parts)]
-        rows, counted, variances = zip(*found, strict=True)
-        return [*rows], [*counted], np.array(counted) * np.array(variances)
+            about = F.sum(v * (y - F.col("mean")) ** 2) / F.sum(v)
+            counts, mean, variance = F.sum(v), F.first("mean"), about
+        told = (F.count(y), counts, mean, variance, F.min(y), F.max(y))
+        of = {int(fold): sums for fold, *sums in frame.groupBy(FOLD).agg(*told).collect()}
+        found = [of.get(part, _NO_ROW) for part in range(self._splits.parts)]
+        rows, counted, means, variances, least, most = zip(*found, strict=True)
+
+        def sst(parts: Mask) -> float:
+            at = [*np.flatnonzero(parts)]
+            if min(least[p] for p in at) >= max(most[p] for p in at):
+                return 0.0
+            n, about, spread = (np.array(x)[at] for x in (counted, means, variances))
+            middle = n @ about / n.sum()
+            return float(n @ (spread + (about - middle) ** 2))
+
+        return [*rows], [*counted], sst
 
     def _trained_on_all(self, frame: DataFrame) -> DataFrame:
         """The rows of the model of all rows: without the hold-out."""
-        part = self._splits.holdout
-        return frame if part is None else frame.filter(F.col(FOLD) != part)
+        members = self._splits.training[-1]
+        return frame if members.all() else frame.filter(F.col(FOLD).isin(places(members)))
 
     def _regression(self) -> LinearRegression:
         solver = self.task.solver

@@ -22,7 +22,7 @@ from tandem.cleaning import features_of
 from tandem.engines.base import Decide, Progress
 from tandem.errors import ConfigurationError
 from tandem.model_keys import GridPoint
-from tandem.moments import MAXIMUM_FOLDS, Residual, fit_indices
+from tandem.moments import MAXIMUM_FOLDS, fit_indices
 from tandem.records import Array, Ledger, Plan, Profile, Task
 from tandem.results import ErrorSums, Facts, LinearModel
 from tandem.scan import NotFiniteError, Run, Scanned, Scanner, Stretch, Work, in_order
@@ -31,6 +31,7 @@ from tandem.settings import Encoding, FitOn
 from tandem.solver import (
     DigitsLostError,
     Folding,
+    OfParts,
     Protocol,
     Refitted,
     canonical,
@@ -120,7 +121,7 @@ class Engine:
         self._told = self._solved(lambda: refit(self._folding, plan, point, weighed))
         return self._told.model
 
-    def _weighed(self, models: Sequence[Residual | None]) -> Folding | None:
+    def _weighed(self, models: OfParts) -> Folding | None:
         """Sums of rows that count as their squared errors, with the cleaning of the rows."""
         scanned, own = self._scanned, self._folding.protocol
         assert scanned is not None
@@ -232,7 +233,7 @@ class Engine:
     def _cross_validated(self) -> ErrorSums:
         assert self._scanned is not None
         grid = self.task.grid
-        advance = self._progress(self.task.folds.k * len(grid), "fits")
+        advance = self._progress(self._splits.count * len(grid), "fits")
         again = partial(self._scanner.errors, self._scanned)
         return cross_validate(self._folding, grid, again, advance, mae=self.task.mae)
 
@@ -269,5 +270,5 @@ class Engine:
             yield result
 
 
-def _no_scan(_residuals: Sequence[Residual | None]) -> Array:
+def _no_scan(_models: OfParts) -> Array:
     raise DigitsLostError

@@ -33,7 +33,7 @@ from tandem.engines.pandas_design import (
 from tandem.engines.sklearn_fits import Fit, Fits, mean, mean_square
 from tandem.folds import FOLD
 from tandem.model_keys import GridPoint
-from tandem.records import Array, Column, Ledger, Plan, Task
+from tandem.records import Array, Column, Ledger, Mask, Plan, Task
 from tandem.results import Design, ErrorSums, Facts, LinearModel
 from tandem.settings import FitOn
 from tandem.solver import NEARLY, groups
@@ -109,22 +109,22 @@ class Engine:
         return plan, ledger
 
     def cross_validate(self) -> ErrorSums:
-        advance = self._progress(self.task.folds.k * len(self.task.grid), "fits")
+        advance = self._progress(self._splits.count * len(self.task.grid), "fits")
         parts = self._splits.parts
         rows = np.bincount(self._folds, minlength=parts).tolist()
         check_folds(rows, self.task.folds)
         if (weights := self._weights(self._frame)) is not None:
             rows = np.bincount(self._folds, weights, minlength=parts).tolist()
-        n_train, n_test = self._splits.n_train(rows), tuple(rows[: self.task.folds.k])
-        sse = np.empty((self.task.folds.k, len(self.task.grid)))
+        n_train, n_test = self._splits.rows(rows)
+        sse = np.empty((self._splits.count, len(self.task.grid)))
         sae = np.empty_like(sse) if self.task.mae else None
-        sst = np.empty(self.task.folds.k)
+        sst = np.empty(self._splits.count)
         designs: dict[int, Design] = {}
         gaps = np.full_like(sse, np.nan)
         slopes = np.empty((*sse.shape, [*self._spans.values()][-1].stop))
-        for fold in range(self.task.folds.k):
+        for fold, tested in enumerate(self._splits.tested):
             train = self._training(fold)
-            x_test, y_test, of_test = self._tested(fold, train)
+            x_test, y_test, of_test = self._tested(tested, train)
             sst[fold] = _variation(y_test, of_test)
             fits = Fits(train.x, train.y, self.task.solver, train.counts)
             for index, fit in self._found(fits):
@@ -149,8 +149,8 @@ class Engine:
         train = self._training(-1)
         fitted, scaler = train.fitted, train.scaler
         fit = Fits(train.x, train.y, self.task.solver, train.counts).at(point)
-        if (part := self._splits.holdout) is not None:
-            x_test, y_test, of_test = self._tested(part, train)
+        if self._splits.holdout is not None:
+            x_test, y_test, of_test = self._tested(self._splits.of_holdout, train)
             errors = y_test - (x_test @ fit.weights + fit.intercept)
             sse, sst = _total(errors**2, of_test), _variation(y_test, of_test)
             rows = (_rows(train.y, train.counts),), (_rows(y_test, of_test),)
@@ -198,9 +198,9 @@ class Engine:
         middle = mean(y, counts)
         return _Training(fitted, scaler, x, y - middle, middle, counts)
 
-    def _tested(self, part: int, train: "_Training") -> tuple[Array, Array, Array | None]:
-        """The rows of a part, as those of `train` are: x, y less its mean, how often they count."""
-        rows = self._frame[self._folds == part]
+    def _tested(self, parts: Mask, train: "_Training") -> tuple[Array, Array, Array | None]:
+        """The rows of `parts` as `train` has its own: x, y less a number, how often they count."""
+        rows = self._frame[parts[self._folds]]
         x = _scaled(train.scaler, self._design(rows, train.fitted))
         return x, self._target(rows) - train.middle, self._weights(rows)
 

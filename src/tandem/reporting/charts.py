@@ -41,8 +41,8 @@ def grid(result: Result) -> "Figure":
         return figure
     positions = range(len(result.task.grid))
     color = color_of(result.engine)
-    for fold in range(result.task.folds.k):
-        axes.plot(positions, result.scores.rmse[fold], ".", color=color, alpha=0.5)
+    for by_point in result.scores.rmse:
+        axes.plot(positions, by_point, ".", color=color, alpha=0.5)
     axes.plot(positions, result.scores.rmse_mean, "-", color=color, label="mean over folds")
     best = result.scores.best
     axes.plot(best, result.scores.rmse_mean[best], "o", color=color, label="chosen")
@@ -67,7 +67,8 @@ def _curves(axes: "Axes", result: Result) -> None:
         label = f"elastic_net_param {share:g}"
         axes.plot(penalties, means[places], style, color=color, label=label)
         if share == best.elastic_net_param:
-            error = np.array([standard_error(result.scores.rmse[:, place]) for place in places])
+            repeats, of = result.task.folds.repeats, result.scores.rmse.T
+            error = np.array([standard_error(of[place], repeats) for place in places])
             low, high = means[places] - error, means[places] + error
             axes.fill_between(penalties, low, high, color=color, alpha=0.2, linewidth=0)
     axes.plot(best.reg_param, means[result.scores.best], "o", color=color, label="chosen")

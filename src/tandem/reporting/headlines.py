@@ -51,7 +51,7 @@ def _lines(result: Result, weights: Mapping[str, float]) -> Iterator[tuple[str, 
     penalty = f"reg_param {point.reg_param:g}, elastic_net_param {point.elastic_net_param:g}"
     yield "penalty", penalty + of
     by = result.task.dataset.fold_column
-    folds = f"over {result.task.folds.k} folds" + (f" by {by.name}" if by else "")
+    folds = f"over {result.task.folds}" + (f" by {by.name}" if by else "")
     mean = float(scores.rmse_mean[best])
     told = f"{five_digits(mean)} +- {five_digits(float(scores.rmse_std[best]), mean)} {folds}"
     yield "RMSE", f"{told}; {five_digits(baseline(result))} by predicting the mean"

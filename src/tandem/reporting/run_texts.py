@@ -199,7 +199,7 @@ def model_card(result: Result) -> str:
     """
     scores, best, dataset = result.scores, result.scores.best, result.task.dataset
     mean, deviation = float(scores.rmse_mean[best]), float(scores.rmse_std[best])
-    folds, points = result.task.folds.k, len(result.task.grid)
+    folds, points = result.task.folds, len(result.task.grid)
     checks = "".join(f"\n- {line}" for line in result.remarks) or " nothing to report."
     lines = (
         f"Predicts **{dataset.target.name}** from {len(result.plan.used)} columns of raw rows.",
@@ -210,7 +210,7 @@ def model_card(result: Result) -> str:
             "says so, the mean target of its category, one that is new that of all rows."
         ),
         (
-            f"**Protocol.** {folds}-fold cross-validation of linear regressions, {points} grid "
+            f"**Protocol.** Cross-validation of linear regressions, {folds}, {points} grid "
             "points, cleaning and scaling fitted without the held-out rows. Chosen: reg_param "
             f"{result.best.reg_param:g}, elastic_net_param {result.best.elastic_net_param:g}; then "
             f"fitted to all rows{' but the hold-out' if result.held_out else ''}."
@@ -232,13 +232,13 @@ def model_card(result: Result) -> str:
 def run_note(result: Result) -> str:
     """The run's description in the MLflow UI, in Markdown: so short that MLflow folds nothing."""
     scores, best, at = result.scores, result.scores.best, result.best
-    mean, folds = float(scores.rmse_mean[best]), result.task.folds.k
+    mean, folds = float(scores.rmse_mean[best]), result.task.folds
     dropped = len(result.plan.columns(Action.DROP_COLUMN))
     mae = "" if scores.mae is None else f", MAE {scores.mae[:, best].mean():.6g}"
     kept = result.ledger.rows_from_cache
     lines = (
         (
-            f"**RMSE {five_digits(mean)}** held out, over {folds} folds +- "
+            f"**RMSE {five_digits(mean)}** held out, over {folds} +- "
             f"{five_digits(float(scores.rmse_std[best]), mean)}; by predicting the mean "
             f"{five_digits(baseline(result))}; R2 {scores.r2[:, best].mean():.4g}{mae}"
         ),

@@ -15,18 +15,18 @@ from tandem.records import Array
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """What is said of the rows of every part: `residuals[f]` of part f, None: nothing.
+    """What is said of the rows of every part: by each of `residuals[f]`, of part f.
 
     `places[c]`: level of category c -> its position in `Residual.indices[c]`.
     """
 
-    residuals: tuple[Residual | None, ...]
+    residuals: tuple[tuple[Residual, ...], ...]
     places: tuple[Mapping[str, int], ...]
 
     def errors(
         self, batch: Batch, vector: RowVector, work: Workplace
-    ) -> Iterator[tuple[int, Integers | slice, Array]]:
-        """Part, rows of the batch, and what they are off, shape (points, rows), run by run.
+    ) -> Iterator[tuple[int, int, Integers | slice, Array]]:
+        """Part, model, rows of the batch, and what they are off, shape (points, rows), by run.
 
         In units of the target, of row vectors in `vector`.
         """
@@ -34,29 +34,26 @@ class Models:
         for tile in tiles(batch, vector, len(self.residuals), work):
             here: list[Integers] = [column[tile.rows] for column in levels]
             for part, first, last in tile.slices:
-                if (model := self.residuals[part]) is None:
-                    continue
-                errors = model.row @ tile.vectors[:, first:last]
-                for c, column in enumerate(here):
-                    kappa = model.indices[c][column[first:last]]
-                    if c in model.by_feature:
-                        errors += model.by_feature[c][:, kappa]
-                    else:
-                        errors += np.outer(model.by_index[:, c], kappa)
-                yield part, _run(tile.rows, first, last), errors
+                vectors, run = tile.vectors[:, first:last], _run(tile.rows, first, last)
+                codes = [column[first:last] for column in here]
+                for number, model in enumerate(self.residuals[part]):
+                    yield part, number, run, _errors(model, vectors, codes)
 
 
 def error_sums(batch: Batch, vector: RowVector, work: Workplace, models: Models) -> Array:
-    """sum v e^2, then sum v |e| over the used rows of every part, shape (2, parts, points).
+    """sum v e^2, then sum v |e| of every model over the used rows of its part.
+
+    Shape (2, models, parts, points), models being the most that a part has.
 
     v: how often a row counts; e: what it is off; 0 where no model says so.
     """
-    points = max(len(model.row) for model in models.residuals if model)
-    sums, used = np.zeros((2, len(models.residuals), points)), _used(batch)
-    for part, rows, errors in models.errors(batch, vector, work):
+    points = max(len(model.row) for of_part in models.residuals for model in of_part)
+    most = max(map(len, models.residuals))
+    sums, used = np.zeros((2, most, len(models.residuals), points)), _used(batch)
+    for part, number, rows, errors in models.errors(batch, vector, work):
         weight = used[rows]
-        sums[0, part] += np.square(errors) @ weight
-        sums[1, part] += np.abs(errors, out=errors) @ weight
+        sums[0, number, part] += np.square(errors) @ weight
+        sums[1, number, part] += np.abs(errors, out=errors) @ weight
     return sums
 
 
@@ -66,9 +63,22 @@ def squared_errors(batch: Batch, vector: RowVector, work: Workplace, models: Mod
     0 where there is none, or the row is not used.
     """
     found = np.zeros(len(batch.folds))
-    for _, rows, errors in models.errors(batch, vector, work):
-        found[rows] = np.square(errors[0])
+    for _, number, rows, errors in models.errors(batch, vector, work):
+        if number == 0:
+            found[rows] = np.square(errors[0])
     return found * _used(batch)
+
+
+def _errors(model: Residual, vectors: Array, codes: Sequence[Integers]) -> Array:
+    """What rows are off, shape (points, rows): `vectors` (width, rows), of categories `codes`."""
+    errors: Array = model.row @ vectors
+    for c, column in enumerate(codes):
+        kappa = model.indices[c][column]
+        if c in model.by_feature:
+            errors += model.by_feature[c][:, kappa]
+        else:
+            errors += np.outer(model.by_index[:, c], kappa)
+    return errors
 
 
 def _run(rows: Integers | slice, first: int, last: int) -> Integers | slice:

@@ -170,19 +170,19 @@ class Scanner:
         rows = replace(self._rows(scanned.plan), slices=scanned.slices, kept=scanned.kept)
         return self._added(GroupIndexSums(rows, _summed(scanned), lookup))
 
-    def errors(self, scanned: Scanned, residuals: Sequence[Residual | None]) -> Array:
+    def errors(self, scanned: Scanned, residuals: Sequence[Sequence[Residual]]) -> Array:
         """One scan: squared and absolute errors of every row under the models of its part.
 
-        Shape (2, parts, points).
+        Shape (2, models, parts, points).
         """
         rows = replace(self._rows(scanned.plan), kept=scanned.kept)
-        models = Models(tuple(residuals), scanned.places)
+        models = Models(tuple(map(tuple, residuals)), scanned.places)
         return self._added(GroupErrors(rows, scanned.vector, models))
 
-    def spread(self, scanned: Scanned, residuals: Sequence[Residual | None]) -> Moments:
+    def spread(self, scanned: Scanned, residuals: Sequence[Sequence[Residual]]) -> Moments:
         """One scan: moments of rows that count as their squared errors under the models."""
         rows = replace(self._rows(scanned.plan), kept=scanned.kept)
-        models = Models(tuple(residuals), scanned.places)
+        models = Models(tuple(map(tuple, residuals)), scanned.places)
         work = GroupSpread(rows, scanned.vector, scanned.allowed, models)
         return total(self._map(work, self.footers.stretches), scanned.allowed.limit)
 

@@ -145,7 +145,7 @@ class GroupIndexSums(_GroupSums):
 
 @dataclass(frozen=True, slots=True)
 class GroupErrors(_GroupSums):
-    """Sums of squared, then of absolute errors of all models, (2, folds, points), by stretch."""
+    """Sums of squared, then of absolute errors of all models, (2, models, parts, points)."""
 
     models: Models
 

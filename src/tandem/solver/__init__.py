@@ -4,6 +4,7 @@ from tandem.solver.centres import centres_for
 from tandem.solver.collinear import NEARLY, groups
 from tandem.solver.cross_validation import (
     DigitsLostError,
+    OfParts,
     Refitted,
     cross_validate,
     hold_out,
@@ -23,6 +24,7 @@ __all__ = [
     "DigitsLostError",
     "Folding",
     "Normal",
+    "OfParts",
     "Penalty",
     "Protocol",
     "Refitted",

@@ -13,6 +13,7 @@ from tandem.moments import Integers, Moments, RowVector
 from tandem.records import Array, Mask
 from tandem.solver.double_double import DoubleDouble
 from tandem.solver.recentre import exact_columns
+from tandem.solver.splits import CONSTANT
 
 # Sum of squares about the centres over that about the mean: 1 + the squared distance in deviations.
 # Up to the first number a training set keeps 14 digits, up to the second a fold's own target 11.
@@ -82,3 +83,19 @@ def moved(
     across = halfway[:, value] + halfway[:, there] * step[None, :]
     hi[:, value], lo[:, value] = across.hi, across.lo
     return DoubleDouble(hi, lo)
+
+
+def scatter(parts: DoubleDouble, at: int, centres: Array | None) -> float:
+    """sum (y - mean)^2 over some parts; 0 where no more than rounding is left.
+
+    `parts`: sums, shape (parts, d, d), of which `at` is the place of y; `centres`: shape (parts,),
+    what y is summed about in each; None: about one number.
+    """
+    rows, total, squares = parts.hi[:, 0, 0], parts[:, 0, at], parts[:, at, at]
+    if centres is not None:  # all about that of the first
+        step = DoubleDouble.of(centres) - centres[:1]
+        squares = squares + step * (total.scaled(2.0) + step * rows)
+        total = total + step * rows
+    summed, square = total.sum(axis=0), squares.sum(axis=0)
+    found = float((square - summed * summed / float(rows.sum())).rounded())
+    return found if found > CONSTANT * float(square.hi) else 0.0

@@ -9,7 +9,7 @@ import numpy as np
 from tandem.cleaning import MISSING, by_column
 from tandem.model_keys import GridPoint
 from tandem.moments import Residual
-from tandem.records import Advance, Array, Plan
+from tandem.records import Advance, Array, Mask, Plan
 from tandem.results import Design, ErrorSums, Inference, LinearModel
 from tandem.solver.fits import LOST, Fitted, errors, fit, intercept
 from tandem.solver.inference import correlations, inference
@@ -22,11 +22,11 @@ from tandem.solver.training_sets import Folding
 _FEW_ROWS, _FEW_FEATURES, _LAST_DIGITS = 20_000, 200, 1e-14
 
 
-SumErrors = Callable[[Sequence[Residual | None]], Array]
-
-
-# Models of every part -> sums of rows that count as their squared errors; None: none are known.
-Weighed = Callable[[Sequence[Residual | None]], Folding | None]
+# The models that the rows of every part are held against, if any.
+OfParts = Sequence[Sequence[Residual]]
+SumErrors = Callable[[OfParts], Array]
+# Sums of rows that count as their squared errors under the first of them; None: none are known.
+Weighed = Callable[[OfParts], Folding | None]
 
 
 class DigitsLostError(Exception):
@@ -44,16 +44,15 @@ def cross_validate(
     """Held-out error sums of every fold and grid point: SSE = yy - 2 w'q + w'Qw by fold.
 
     `sum_errors(models)`: one scan, squared and absolute errors of every row under the models of
-    its part, if any, shape (2, parts, points). It is asked for absolute errors (`mae`), and for
+    its part, shape (2, models, parts, points). It is asked for absolute errors (`mae`), and for
     squared ones that are so small against the target that the moments have lost their digits.
     `advance` is told of every fold's fits. Raises DigitsLostError where the rows should be summed
     exactly.
     """
-    vector, n_test = folding.vector, folding.rows[: folding.scheme.k]
-    spare = folding.scheme.parts - folding.scheme.k
-    sse = np.empty((len(n_test), len(grid)))
-    sst, share = np.empty(len(n_test)), np.empty_like(sse)
-    residuals: list[Residual] = []
+    scheme = folding.scheme
+    sse = np.empty((scheme.count, len(grid)))
+    sst, share = np.empty(scheme.count), np.empty_like(sse)
+    models: list[list[Residual]] = [[] for _ in range(scheme.parts)]
     slopes: list[Array] = []
     designs: list[Design] = []
     unsolved = 0
@@ -66,17 +65,30 @@ def cross_validate(
         unsolved += int(np.count_nonzero(fitted.solution.kkt > KKT_TOLERANCE))
         designs.append(fitted.design)
         slopes.append(rounded)
-        residuals.append(residual(split, rounded, vector.of_fold(fold)))
+        _add(models, scheme.tested[fold], split, rounded, folding)
         advance(len(grid))
     sae = None
     if mae or np.any(share < LOST):
-        squared, absolute = sum_errors([*residuals, *[None] * spare])[:, : len(n_test)]
+        summed = sum_errors(models)
+        pairs = enumerate(scheme.tested)
+        squared, absolute = np.array(
+            [summed[:, fold // scheme.k, tested].sum(axis=1) for fold, tested in pairs]
+        ).swapaxes(0, 1)
         sse = np.where(share < LOST, squared, sse)
         sae = absolute if mae else None
-    n_train = folding.scheme.n_train(folding.rows)
     known = tuple(designs), np.stack(slopes)
-    found = ErrorSums(sse, sst, n_train, tuple(n_test), unsolved, sae, *known)
+    found = ErrorSums(sse, sst, *scheme.rows(folding.rows), unsolved, sae, *known)
     return replace(_in_rows(found, folding.protocol.unit), features=folding.by_column)
+
+
+def _add(
+    models: list[list[Residual]], parts: Mask, split: Split, slopes: Array, folding: Folding
+) -> None:
+    """To the models of every one of `parts`, those of `split`."""
+    vector, every = folding.vector, residual(split, slopes, folding.vector.of_fold(0))
+    for part in np.flatnonzero(parts).tolist():
+        alike = vector.centres is None
+        models[part].append(every if alike else residual(split, slopes, vector.of_fold(part)))
 
 
 def _in_rows(sums: ErrorSums, unit: float) -> ErrorSums:
@@ -139,9 +151,8 @@ def refit(
 
 def _spread(folding: Folding, split: Split, slopes: Array, weighed: Weighed) -> Array | None:
     """sum e^2 (x - mean)(x - mean)' over the rows of `split`, as `inference` takes it."""
-    models: list[Residual | None] = [None] * folding.scheme.parts
-    for part in np.flatnonzero(folding.scheme.training[-1]).tolist():
-        models[part] = residual(split, slopes, folding.vector.of_fold(part))
+    models: list[list[Residual]] = [[] for _ in range(folding.scheme.parts)]
+    _add(models, folding.scheme.training[-1], split, slopes, folding)
     found = weighed(models)
     test = folding.whole(found).test if found else None
     return test.gram.hi[:-1, :-1] if test else None
@@ -158,9 +169,9 @@ def hold_out(folding: Folding, point: GridPoint, sum_errors: SumErrors) -> Error
     slopes = _fit(split.train, [point], folding).slopes.rounded()
     sse, share = errors(split.test, slopes)
     if share[0] < LOST:
-        models: list[Residual | None] = [None] * scheme.parts
-        models[scheme.holdout] = residual(split, slopes, folding.vector.of_fold(scheme.holdout))
-        sse = sum_errors(models)[0, scheme.holdout]
+        models: list[list[Residual]] = [[] for _ in range(scheme.parts)]
+        _add(models, scheme.of_holdout, split, slopes, folding)
+        sse = sum_errors(models)[0, 0, scheme.holdout]
     rows = folding.rows
     trained = sum(n for n, own in zip(rows, scheme.training[-1], strict=True) if own)
     sums = sse[None, :], np.array([split.sst]), (trained,), (rows[scheme.holdout],)

@@ -31,12 +31,12 @@ from tandem.moments import (
     with_counted,
 )
 from tandem.records import Array, Mask
-from tandem.solver.centres import moved
+from tandem.solver.centres import moved, scatter
 from tandem.solver.double_double import DoubleDouble, concatenated
 from tandem.solver.doubled import block, joined, training_sums
 from tandem.solver.encodings import Protocol, encoded_sums, target_means
 from tandem.solver.indicators import Borders, Indicators, with_pairs
-from tandem.solver.splits import CONSTANT, FEW, Normal, Split
+from tandem.solver.splits import FEW, Normal, Split
 from tandem.splits import Splits
 
 # Indices of every category -> what those that are only counted sum to, as
@@ -92,15 +92,15 @@ class Folding:
 
     def splits(self) -> Iterator[Split]:
         """One split per fold, in order."""
-        for fold in range(self.scheme.k):
-            yield self._split(fold, fold)
+        for fold, tested in enumerate(self.scheme.tested):
+            yield self._split(fold, tested)
 
     def whole(self, weighed: "Folding | None" = None) -> Split:
         """All rows as the training set but the hold-out, which is held out, if there is one.
 
         `weighed`: sums of the same rows with weights, held out in its place.
         """
-        return self._split(-1, self.scheme.holdout, weighed)
+        return self._split(-1, self.scheme.of_holdout, weighed)
 
     @property
     def weighted(self) -> bool:
@@ -113,8 +113,8 @@ class Folding:
         rows = self._moments.gram[:, 0, 0] if self.weighted else self._moments.rows
         return [*rows.tolist()]
 
-    def _split(self, fold: int, tested: int | None, weighed: "Folding | None" = None) -> Split:
-        """The training set of `fold`, -1 being that of all rows, against the part `tested`."""
+    def _split(self, fold: int, tested: Mask, weighed: "Folding | None" = None) -> Split:
+        """The training set of `fold`, -1 being that of all rows, against the parts `tested`."""
         gram, train = self._summed[fold], self.scheme.training[fold]
         fit_gram, fit = (gram, fold) if self._on_all is None else (self._on_all, -1)
         shift = self._shift(train)
@@ -136,14 +136,13 @@ class Folding:
         held_out = None
         if weighed:
             held_out = weighed._weighed(fold, fit, shift)  # noqa: SLF001 - our own
-        elif tested is not None:
-            apart = np.arange(self.scheme.parts) == tested
-            part = self._parts[tested]
-            held_out = self._bordered(part, apart, borders, shift), part
+        elif tested.any():
+            part = self._parts[tested].sum(axis=0)
+            held_out = self._bordered(part, tested, borders, shift), part
         return Split(
             train=self._normal(whole, gram, means, rest),
             test=None if held_out is None else self._normal(*held_out, means, rest),
-            sst=0.0 if tested is None else self._variation(self._parts[tested], tested),
+            sst=self._variation(tested) if tested.any() else 0.0,
             shift=shift,
             centre=(means + rest + self._of_design(shift, offsets)) / self._per_unit,
             means=self._numeric_means(fitted, shift),
@@ -266,14 +265,13 @@ class Folding:
             gram = gram + left * rest[None, :] * rows
         return gram
 
-    def _variation(self, gram: DoubleDouble, part: int) -> float:
-        """Sum of squares of the target of a part about its mean; 0 where its range is 0."""
-        at = self.vector.width - 1
-        total, rows = gram[0, at], float(gram.hi[0, 0])
-        found = (gram[at, at] - total * total / rows).rounded()
-        if self._moments.rows[part] < 2 or found <= CONSTANT * gram.hi[at, at]:
-            return 0.0
-        return float(found / self._per_unit[-1] ** 2)
+    def _variation(self, tested: Mask) -> float:
+        """Sum of squares of the target of `tested` about its mean; 0 where its range is 0."""
+        centres = self.vector.centres
+        of_target = None if centres is None else centres[tested, -1]
+        found = scatter(self._parts[tested], self.vector.width - 1, of_target)
+        several = self._moments.rows[tested].sum() > 1
+        return found / float(self._per_unit[-1]) ** 2 if several else 0.0
 
     def _borders(self, fit: int) -> Borders:
         """Those of the cleaning that is fitted on a training set, of which rows whatever."""

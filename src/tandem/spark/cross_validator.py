@@ -12,6 +12,7 @@ from pyspark.ml.tuning import CrossValidator
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - its name in all of Spark's documentation
 
+from tandem.records import Mask
 from tandem.splits import Splits
 
 Fit = Callable[[], tuple[int, Any, Any]]
@@ -39,11 +40,17 @@ class SplitValidator(CrossValidator):
         if self._splits.all_others:
             return super()._kFold(dataset)
         part = F.col(self.getFoldCol())
-        training = [np.flatnonzero(members).tolist() for members in self._splits.training[:-1]]
+        pairs = zip(self._splits.training[:-1], self._splits.tested, strict=True)
         return [
-            (dataset.filter(part.isin(members)), dataset.filter(part == fold))
-            for fold, members in enumerate(training)
+            (dataset.filter(part.isin(places(train))), dataset.filter(part.isin(places(test))))
+            for train, test in pairs
         ]
+
+
+def places(members: Mask) -> list[int]:
+    """The numbers of the parts that are `members`."""
+    found: list[int] = np.flatnonzero(members).tolist()
+    return found
 
 
 class _Measured(Exception):  # noqa: N818 - carries a result, reports no error

@@ -19,7 +19,8 @@ from pyspark.sql import types as T  # noqa: N812 - the same
 from tandem.dataset import open_file, read_footer
 from tandem.errors import DataError
 from tandem.fold_keys import FoldKind
-from tandem.folds import ALWAYS, GROUP_DIGITS, GROUPS, PRIME, ROW_ID, Assignment, mixed
+from tandem.folds import ALWAYS, GROUP_DIGITS, GROUPS, ROW_ID, Assignment
+from tandem.mixing import PRIME, mixed
 from tandem.records import Column, Dataset, File, Kind
 from tandem.spark.dates import read_off
 

@@ -62,7 +62,7 @@ def describe(result: Result, params: Mapping[str, str], config_hash: str, key: s
 
 def _run_name(result: Result) -> str:
     dataset = result.task.dataset
-    return f"{result.engine}-{dataset.name}-{dataset.rows}r-{result.task.folds.k}f"
+    return f"{result.engine}-{dataset.name}-{dataset.rows}r-{result.task.folds.count}f"
 
 
 def _metrics(result: Result) -> dict[str, Any]:
