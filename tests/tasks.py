@@ -1,5 +1,6 @@
 """What tests build tasks from: the shipped configuration with overrides, a dirty small table."""
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,11 +14,13 @@ from tandem.commands.run import execute
 from tandem.config.composed import compose, task
 from tandem.dataset.opening import open_dataset
 from tandem.machine.timing import Stopwatch
+from tandem.oracle import OracleResult, cross_validate
 from tandem.progress import Display
 from tandem.records import Task
 from tandem.results import Result
 
 Cells = NDArray[np.object_]
+_TRUTHS: dict[str, OracleResult] = {}
 
 
 def make_task(*overrides: str) -> Task:
@@ -29,6 +32,15 @@ def make_task(*overrides: str) -> Task:
     words = ("cache.moments=false", "cleaning.encoding=index")
     chosen = compose(*words, *overrides).settings
     return task(chosen, open_dataset(chosen.dataset, chosen.folds, chosen.cleaning))
+
+
+def truth_of(task: Task) -> OracleResult:
+    """What the oracle finds; once for all engines, whose tests have the same files elsewhere."""
+    bare = replace(task.dataset, name="", files=(), notes=())
+    question = repr(replace(task, dataset=bare))
+    if question not in _TRUTHS:
+        _TRUTHS[question] = cross_validate(task)
+    return _TRUTHS[question]
 
 
 def drive(engine_name: str, task: Task) -> Result:

@@ -43,8 +43,7 @@ def differences(left: Result, right: Result) -> np.ndarray:
     )
 
 
-@pytest.mark.parametrize("asked", ["default", "tight"])
-@pytest.mark.parametrize(("fit_on", "k"), [("train", 3), ("all", 5)])
+@pytest.mark.parametrize(("fit_on", "k", "asked"), [("train", 3, "default"), ("all", 5, "tight")])
 def test_distributed_gives_the_answer_of_sequential(
     fit_on: str, k: int, asked: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -17,13 +17,13 @@ from tandem.comparison.spot import spot_check
 from tandem.dataset import fold_of_rows
 from tandem.errors import DataError
 from tandem.folds import ROW_ID, Assignment
-from tandem.oracle import FOLD_CELL, cross_validate, read_rows
+from tandem.oracle import FOLD_CELL, read_rows
 from tandem.oracle_folds import HELD_OUT, parts_of
 from tandem.records import Task
 from tandem.scores import judge
 from tandem.spark.frames import fold_of_row, read_frame
 from tests.engines.test_answers import SOLVED, check, no_spark
-from tests.tasks import drive, make_task
+from tests.tasks import drive, make_task, truth_of
 
 RIDGE = ("model.elastic_net_param=[0]", "model.reg_param=[0.01,1]")
 ROWS = 240
@@ -87,7 +87,7 @@ def test_groups(engine: str, tmp_path: Path, fit_on: str) -> None:
     tables(tmp_path)
     task = task_of(tmp_path, "folds=group", f"cleaning.fit_on={fit_on}", "folds.seed=1")
     assert "label" not in [column.name for column in task.dataset.features]
-    check(drive(engine, task), cross_validate(task))
+    check(drive(engine, task), truth_of(task))
 
 
 @no_spark
@@ -95,7 +95,7 @@ def test_groups(engine: str, tmp_path: Path, fit_on: str) -> None:
 def test_groups_of_every_type(engine: str, tmp_path: Path, label: str) -> None:
     tables(tmp_path, LABELS[label]())
     task = task_of(tmp_path, "folds=group", "model.reg_param=[0.1]")
-    check(drive(engine, task), cross_validate(task))
+    check(drive(engine, task), truth_of(task))
 
 
 @no_spark
@@ -103,7 +103,7 @@ def test_a_group_that_is_a_feature_too(engine: str, tmp_path: Path) -> None:
     tables(tmp_path, LABELS["int16"]())
     task = task_of(tmp_path, "folds=group", "dataset.include='*'")
     assert "label" in [column.name for column in task.dataset.features]
-    check(drive(engine, task), cross_validate(task))
+    check(drive(engine, task), truth_of(task))
 
 
 @no_spark
@@ -132,7 +132,7 @@ GIVEN: dict[str, Callable[[], pa.Array]] = {
 def test_folds_that_a_column_has(engine: str, tmp_path: Path, label: str, fit_on: str) -> None:
     tables(tmp_path, GIVEN[label]())
     task = task_of(tmp_path, "folds=column", f"cleaning.fit_on={fit_on}", "model.reg_param=[0.1]")
-    check(drive(engine, task), cross_validate(task))
+    check(drive(engine, task), truth_of(task))
 
 
 @no_spark
@@ -191,7 +191,7 @@ TIMES: dict[str, Callable[[], pa.Array]] = {
 def test_time(engine: str, tmp_path: Path, label: str, holdout: float) -> None:
     tables(tmp_path, TIMES[label]())
     task = task_of(tmp_path, "folds=time", f"folds.holdout={holdout}", "model.reg_param=[0.1]")
-    check(drive(engine, task), cross_validate(task))
+    check(drive(engine, task), truth_of(task))
 
 
 @no_spark
@@ -201,7 +201,7 @@ def test_time_beside_encodings(engine: str, tmp_path: Path, encoding: str, fit_o
     tables(tmp_path, TIMES["dates"]())
     words = ("folds=time", f"cleaning.fit_on={fit_on}", f"cleaning.encoding={encoding}")
     task = task_of(tmp_path, *words)
-    check(drive(engine, task), cross_validate(task))
+    check(drive(engine, task), truth_of(task))
 
 
 @no_spark
@@ -213,7 +213,7 @@ def test_times_of_files_of_two_types(engine: str, tmp_path: Path) -> None:
     whole = first.set_column(4, "label", first["label"].cast(pa.int32()))
     pq.write_table(whole, tmp_path / "0.parquet")
     task = task_of(tmp_path, "folds=time")
-    check(drive(engine, task), cross_validate(task))
+    check(drive(engine, task), truth_of(task))
 
 
 @no_spark
@@ -264,7 +264,7 @@ def test_spark_holds_out_by_a_column(engine: str, tmp_path: Path, kind: str) -> 
     cells = {"group": groups, "column": GIVEN["always"], "time": TIMES["texts"]}
     tables(tmp_path, cells[kind]())
     task = task_of(tmp_path, f"folds={kind}", "folds.holdout=0.2", "model.reg_param=[0.1]")
-    check(drive(engine, task), cross_validate(task))
+    check(drive(engine, task), truth_of(task))
 
 
 @pytest.mark.usefixtures("one_session")
@@ -292,7 +292,7 @@ def test_a_hold_out(engine: str, tmp_path: Path, kind: str, fit_on: str) -> None
     tables(tmp_path)
     words = (*HOLD_OUTS[kind], f"cleaning.fit_on={fit_on}", "folds.holdout=0.2")
     task = task_of(tmp_path, *words)
-    found, truth = drive(engine, task), cross_validate(task)
+    found, truth = drive(engine, task), truth_of(task)
     assert found.held_out
     assert 0.1 * ROWS < found.held_out.n_test[0] < 0.35 * ROWS
     check(found, truth)
@@ -315,7 +315,7 @@ def test_a_hold_out_beside_encodings(
     ]
     write(table.set_column(3, "city", pa.array(city)), tmp_path)
     task = task_of(tmp_path, *words, f"cleaning.fit_on={fit_on}")
-    check(drive(engine, task), cross_validate(task))
+    check(drive(engine, task), truth_of(task))
 
 
 @no_spark
@@ -351,7 +351,7 @@ def test_a_hold_out_whose_error_has_no_digits_left_in_the_sums(engine: str, tmp_
     write(table.set_column(0, "y", pa.array(y)), tmp_path)
     words = (*HOLD_OUTS["rows"], "folds.holdout=0.2", "model.reg_param=[0]")
     task = task_of(tmp_path, *words, "dataset.include=x")
-    found, truth = drive(engine, task), cross_validate(task)
+    found, truth = drive(engine, task), truth_of(task)
     assert judge(found.held_out).rmse[0, 0] == pytest.approx(truth.held_out[0], rel=1e-6)
 
 

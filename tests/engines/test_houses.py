@@ -13,8 +13,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from tandem.dataset import fold_of_rows
 from tandem.model import predict
-from tandem.oracle import cross_validate
-from tests.tasks import drive, make_task
+from tests.tasks import drive, make_task, truth_of
 
 ROWS, REG_PARAM = 2000, 1000.0
 
@@ -91,7 +90,7 @@ def test_whole_numbers_are_codes_where_an_encoding_says_so(
     words = ("dataset=files", f"dataset.path={path}", "dataset.target=price")
     grid = ("model.reg_param=[1000]", "model.elastic_net_param=[0]")
     task = make_task(*words, *grid, "+cleaning.encodings={zipcode: one_hot}")
-    result, truth = drive(engine, task), cross_validate(task)
+    result, truth = drive(engine, task), truth_of(task)
     np.testing.assert_allclose(result.scores.rmse, truth.rmse, rtol=1e-6)
     assert "98000" in result.model.levels["zipcode"]
     features = table.drop(columns="price")

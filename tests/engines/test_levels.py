@@ -8,11 +8,10 @@ import pytest
 
 from tandem.checks import remarks
 from tandem.dataset import fold_of_rows, sample
-from tandem.oracle import cross_validate
 from tandem.records import Task
 from tandem.reporting.run_texts import coefficients
 from tests.engines.test_answers import SOLVED
-from tests.tasks import drive, make_task
+from tests.tasks import drive, make_task, truth_of
 
 
 def asked(folder: Path, frame: pd.DataFrame, *words: str) -> Task:
@@ -32,7 +31,7 @@ def frame() -> pd.DataFrame:
 
 
 def agrees(engine: str, task: Task, levels: int) -> None:
-    found, truth = drive(engine, task), cross_validate(task)
+    found, truth = drive(engine, task), truth_of(task)
     within = 1e-6 if engine == "distributed" else 1e-9
     np.testing.assert_allclose(found.scores.rmse, truth.rmse, rtol=within)
     assert found.sums.features == (levels, 1, 1)

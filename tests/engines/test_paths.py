@@ -9,10 +9,9 @@ import pytest
 from tandem.dataset.target import target_deviation
 from tandem.engines.sklearn_fits import Fits
 from tandem.model_keys import GridPoint, Solver
-from tandem.oracle import cross_validate
 from tandem.reporting import grid
-from tests.engines.test_answers import SOLVED, check, protocol, table
-from tests.tasks import drive, make_task, synthetic
+from tests.engines.test_answers import SOLVED, check, no_spark, protocol, table
+from tests.tasks import drive, make_task, synthetic, truth_of
 
 EXCLUDE = "dataset.exclude=[packed,constant with gaps]"  # as in test_ridge
 
@@ -27,7 +26,7 @@ def test_every_engine_finds_the_truth_along_a_path(engine: str, tmp_path: Path) 
         pytest.approx(largest * step, rel=1e-3) for step in np.logspace(0, -5, 5)
     ]
     found = drive(engine, task)
-    check(found, cross_validate(task))
+    check(found, truth_of(task))
     smallest = int(np.argmin(found.scores.rmse_mean))
     assert found.best.reg_param >= task.grid[smallest].reg_param
 
@@ -80,6 +79,7 @@ def test_fits_that_stop_too_early_are_counted_on_a_path() -> None:
     assert fits.unconverged == 3
 
 
+@no_spark
 def test_a_table_in_another_unit_has_the_same_path(engine: str, tmp_path: Path) -> None:
     """RMSE in cents is a hundred times that in euros: penalties go by the target."""
     rng = np.random.default_rng(2)

@@ -14,12 +14,11 @@ from sklearn.model_selection import TimeSeriesSplit, cross_val_score
 from tandem.errors import DataError
 from tandem.fold_keys import Folds
 from tandem.folds import Assignment
-from tandem.oracle import cross_validate
 from tandem.scores import standard_error
 from tandem.splits import Splits
 from tests.engines.test_answers import check, no_spark
 from tests.engines.test_fold_columns import DAYS, NO_COLUMN, groups, tables, task_of
-from tests.tasks import drive
+from tests.tasks import drive, truth_of
 
 KINDS = {"kfold": NO_COLUMN, "group": "folds.seed=5"}
 
@@ -33,7 +32,7 @@ def test_repeats(engine: str, tmp_path: Path, kind: str, encoding: str, fit_on: 
     tables(tmp_path)
     words = ("folds.k=4", "folds.repeats=3", f"cleaning.encoding={encoding}", "scores.mae=true")
     task = task_of(tmp_path, f"folds={kind}", KINDS[kind], *words, f"cleaning.fit_on={fit_on}")
-    found, truth = drive(engine, task), cross_validate(task)
+    found, truth = drive(engine, task), truth_of(task)
     check(found, truth)
     assert found.scores.mae is not None
     np.testing.assert_allclose(found.scores.mae, truth.mae, rtol=1e-9)
@@ -120,7 +119,7 @@ def test_gaps(engine: str, tmp_path: Path, label: str, gap: str, holdout: float)
     tables(tmp_path, TIMES[label])
     words = ("folds=time", f"folds.gap={gap}", f"folds.holdout={holdout}", "scores.mae=true")
     task = task_of(tmp_path, *words, "model.reg_param=[0.1]")
-    found, truth = drive(engine, task), cross_validate(task)
+    found, truth = drive(engine, task), truth_of(task)
     check(found, truth)
     assert found.scores.mae is not None
     np.testing.assert_allclose(found.scores.mae, truth.mae, rtol=1e-9)
@@ -152,7 +151,7 @@ def test_by_spark(engine: str, tmp_path: Path, what: str) -> None:
         "gap": ("folds=time", "folds.gap=36h", "folds.holdout=0.2"),
     }[what]
     task = task_of(tmp_path, *words, "model.reg_param=[0.1]")
-    found, truth = drive(engine, task), cross_validate(task)
+    found, truth = drive(engine, task), truth_of(task)
     check(found, truth)
     if found.scores.mae is not None:
         np.testing.assert_allclose(found.scores.mae, truth.mae, rtol=1e-5)

@@ -9,12 +9,11 @@ import pytest
 
 from tandem.dataset import fold_of_rows, target_deviation
 from tandem.errors import DataError
-from tandem.oracle import cross_validate
 from tandem.records import Task
 from tandem.reporting import headline
 from tandem.results import Result
 from tests.engines.test_answers import SOLVED, check
-from tests.tasks import drive, make_task
+from tests.tasks import drive, make_task, truth_of
 
 FOLDS = {
     "kfold": ("folds.k=3",),
@@ -68,7 +67,7 @@ def test_every_row_counts_as_it_says(  # noqa: PLR0917 - one choice each
     words = (f"cleaning.encoding={encoding}", f"dataset.weight={weight}", "scores.mae=true")
     words = (*words, *FOLDS[folds], f"cleaning.smoothing={frame[weight].sum() / 40}")
     task = asked(tmp_path, frame, *words, *(NO_LASSO if encoding == "one_hot" else ()))
-    truth = cross_validate(task)
+    truth = truth_of(task)
     found = drive(engine, task)
     check(found, truth)
     assert found.scores.mae is not None
@@ -86,7 +85,7 @@ def test_on_spark(
     words = ("dataset.weight=quarters", f"cleaning.fit_on={fit_on}", *FOLDS["holdout"])
     grid = ("model.reg_param=[0.1]", "model.elastic_net_param=[0]")
     task = asked(tmp_path, frame, f"cleaning.encoding={encoding}", *words, *grid)
-    check(drive(engine, task), cross_validate(task))
+    check(drive(engine, task), truth_of(task))
 
 
 @pytest.mark.engines("scan", "sequential")

@@ -33,9 +33,8 @@ def written(name: str) -> dict[str, dict[str, float]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", [("--no-spark",), ()], ids=["without Spark", "with Spark"])
-def test_the_tables_come_out_again(options: tuple[str, ...]) -> None:
-    command = [sys.executable, str(STUDY / "run.py"), "--check", *options]
+def test_the_tables_come_out_again() -> None:
+    command = [sys.executable, str(STUDY / "run.py"), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, done.stderr
 

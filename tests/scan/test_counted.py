@@ -19,7 +19,6 @@ from tandem.moments import accumulate, budget
 from tandem.moments.accumulate import total
 from tandem.moments.budget import PAIR_WEIGHT, given_up, levels_of
 from tandem.moments.moments import Moments
-from tandem.oracle import cross_validate
 from tandem.results import Result
 from tandem.scan import row_groups
 from tandem.scan.arrow import categories
@@ -30,7 +29,7 @@ from tandem.solver.training_sets import Folding
 from tandem.tracking.record import describe
 from tests.engines.test_scan import check, identical, table_task, tables, write
 from tests.moments.test_moments import Table, cut
-from tests.tasks import drive, synthetic
+from tests.tasks import drive, synthetic, truth_of
 
 
 @contextmanager
@@ -69,7 +68,7 @@ def test_every_protocol(
     assert one_scan.facts.counted == ()
     with limit(0):
         result = drive("scan", task)
-    check(result, cross_validate(task))
+    check(result, truth_of(task))
     close(result, one_scan)
     names = tuple(column.name for column in result.plan.categorical)
     assert result.facts.counted == names
@@ -85,7 +84,7 @@ def test_levels_as_features(tmp_path: Path, fit_on: str, max_levels: int) -> Non
     task = table_task(tmp_path, f"cleaning.fit_on={fit_on}", *encoding, "scores.mae=true")
     with limit(0):
         result = drive("scan", task)
-    check(result, cross_validate(task))
+    check(result, truth_of(task))
     one_scan = drive("scan", task)
     close(result, one_scan)
     assert_allclose(result.sums.sae, one_scan.sums.sae, rtol=1e-12)
@@ -125,7 +124,7 @@ def test_any_table_and_budget(  # noqa: PLR0917 - one strategy each
     protocol = (f"cleaning.fit_on={fit_on}", f"cleaning.missing_category={missing_category}")
     task = table_task(folder, f"folds.k={k}", *protocol, "model.reg_param=[0.01,0.5]")
     with limit(size, DENSE_CELLS=dense_cells, _WAITING=10):
-        check(drive("scan", task), cross_validate(task), unique=False)
+        check(drive("scan", task), truth_of(task), unique=False)
 
 
 def ids_come_late(rows: int = 3000) -> dict[str, Any]:
@@ -155,7 +154,7 @@ def test_what_the_first_rows_do_not_tell(tmp_path: Path) -> None:
         one, *others = (drive("scan", replace(task, threads=threads)) for threads in (1, 2, 5))
     assert one.facts.counted == ("id",)
     assert one.facts.scans == 2
-    check(one, cross_validate(task))
+    check(one, truth_of(task))
     close(one, one_scan)
     for other in others:
         identical(other, one)
@@ -173,7 +172,7 @@ def test_every_row_its_own_level(tmp_path: Path, fit_on: str) -> None:
         result = drive("scan", task)
     assert result.facts.counted == ("id",)
     assert result.facts.scans == 3  # moments, indices, absolute errors
-    check(result, cross_validate(task))
+    check(result, truth_of(task))
     assert_allclose(result.scores.mae, one_scan.scores.mae, rtol=1e-11)
 
 

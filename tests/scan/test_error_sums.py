@@ -12,13 +12,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from tandem.comparison.parity import certify
 from tandem.dataset.parquet import as_pandas
 from tandem.dataset.samples import sample
-from tandem.oracle import cross_validate
 from tandem.records import Task
 from tandem.reporting.run_texts import fold_metrics, run_note
 from tandem.results import Result
 from tandem.tracking.folder import read_answer, write_record
 from tandem.tracking.record import describe
-from tests.tasks import drive, make_task, synthetic
+from tests.tasks import drive, make_task, synthetic, truth_of
 
 # Iterate to the end, so that what is compared is the objective and no solver's tolerance.
 SOLVED = ("model.tol=1e-13", "model.max_iter=1000000", "model.precompute=true")
@@ -49,7 +48,7 @@ def check(folder: Path, engine: str, *overrides: str) -> None:
     rows = 3000 if "folds.block=256" in overrides else 400
     synthetic(folder, rows=rows, seed=3, files=2)
     task = table(folder, *overrides)
-    assert_allclose(mae(drive(engine, task)), cross_validate(task).mae, rtol=RTOL[engine])
+    assert_allclose(mae(drive(engine, task)), truth_of(task).mae, rtol=RTOL[engine])
 
 
 @protocols
@@ -115,7 +114,7 @@ def test_errors_far_below_the_target(tmp_path: Path) -> None:
     y = 1000 + np.pi * x[0] + np.e * x[1] + 1e-7 * rng.normal(size=600)
     pq.write_table(pa.table({"a": x[0], "b": x[1], "y": y}), tmp_path / "a.parquet")
     task = table(tmp_path, "model.reg_param=[0]", "model.elastic_net_param=[0]")
-    result, truth = drive("scan", task), cross_validate(task)
+    result, truth = drive("scan", task), truth_of(task)
     assert_allclose(mae(result), truth.mae, rtol=1e-5)
     assert_allclose(result.scores.rmse, truth.rmse, rtol=1e-5)
 

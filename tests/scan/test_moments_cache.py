@@ -18,12 +18,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import tandem
 from tandem.manual import configuration_folder
-from tandem.oracle import cross_validate
 from tandem.records import Task
 from tandem.results import Result
 from tandem.scan import cache_entries, moments_cache, row_groups
 from tandem.scan.pieces import Pieces, Stretch
-from tests.tasks import drive, make_task, synthetic
+from tests.tasks import drive, make_task, synthetic, truth_of
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -160,7 +159,7 @@ def test_a_dirty_table_from_the_cache_is_the_truth(
     second = look(tmp_path / "data", *protocol)
     assert read == []
     identical(second, first)
-    truth = cross_validate(task_of(tmp_path / "data", *protocol))
+    truth = truth_of(task_of(tmp_path / "data", *protocol))
     assert {d.column.name: d.action.value for d in second.plan.decisions} == truth.actions
     n_test = np.array(second.sums.n_test)[:, None]
     assert_allclose(second.sums.sse / n_test, truth.rmse**2, rtol=1e-10)

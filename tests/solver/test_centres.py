@@ -13,14 +13,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from tandem.oracle import cross_validate
 from tandem.oracle_folds import folds_of
 from tandem.records import Task
 from tandem.results import Result
 from tests.engines.test_distributed_scan import identical
 from tests.engines.test_scan import check
 from tests.rational import held_out
-from tests.tasks import drive, make_task, synthetic
+from tests.tasks import drive, make_task, synthetic, truth_of
 
 FILLS = (0.0, -999.0, -99999.0, 1e10, 9.96921e36)
 RIDGE = ("model.elastic_net_param=[0]",)
@@ -155,7 +154,7 @@ def stretches(rows: int) -> st.SearchStrategy[tuple[int, int, float, bool]]:
     return st.tuples(begins, st.integers(1, rows // 2), st.sampled_from(FILLS), st.booleans())
 
 
-@settings(max_examples=100, deadline=None, database=None)
+@settings(max_examples=60, deadline=None, database=None)
 @given(tables(), st.integers(2, 4), st.sampled_from([1, 3, 10, 25]), st.sampled_from([0.1, 1.0]))
 def test_any_fill_values_and_offsets(
     tmp_path_factory: pytest.TempPathFactory,
@@ -200,7 +199,7 @@ def test_a_dirty_table_behind_rows_that_are_dropped(
     words = (f"cleaning.fit_on={fit_on}", "scores.mae=true", "folds.block=7")
     task = table_task(tmp_path / "plain", *words)
     result = drive("scan", task)
-    truth = cross_validate(task)
+    truth = truth_of(task)
     check(result, truth)
     assert result.scores.mae is not None
     assert_allclose(result.scores.mae, truth.mae, rtol=1e-10)

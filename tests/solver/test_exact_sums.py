@@ -12,7 +12,6 @@ from numpy.testing import assert_allclose
 from numpy.typing import NDArray
 
 from tandem.moments import Batch, Cells, RowVector, Slices, Workplace, moments_of
-from tandem.oracle import cross_validate
 from tandem.oracle_folds import folds_of
 from tandem.records import Task
 from tandem.results import Result
@@ -22,7 +21,7 @@ from tandem.solver.doubled import joined
 from tandem.solver.factor import Factor
 from tests.engines.test_scan import check, identical, table_task
 from tests.rational import digits, held_out, least_squares
-from tests.tasks import drive, synthetic
+from tests.tasks import drive, synthetic, truth_of
 
 Floats = NDArray[np.float64]
 OLS = ("model.reg_param=[0]", "model.elastic_net_param=[0]")
@@ -62,7 +61,7 @@ def test_fewer_rows_than_features_need_no_factors(
     grid = ("model.reg_param=[0.1]", f"model.elastic_net_param=[{ratio}]")
     task = stored(tmp_path, columns, *grid, "folds.k=3")
     monkeypatch.setattr(Factor, "of", None)
-    check(drive("scan", task), cross_validate(task))
+    check(drive("scan", task), truth_of(task))
 
 
 @pytest.mark.parametrize("reg_param", [0.0, 1e-12])
@@ -161,13 +160,13 @@ def test_a_dirty_table_summed_exactly(
     task = table_task(tmp_path, f"cleaning.fit_on={fit_on}", "cache.moments=true")
     exact = drive("scan", task)
     assert exact.facts.scans >= 2
-    check(exact, cross_validate(task))
+    check(exact, truth_of(task))
     again = drive("scan", task)
     identical(again, exact)
     monkeypatch.setattr("tandem.moments.budget.LIMIT", 1)
     counted = drive("scan", table_task(tmp_path, f"cleaning.fit_on={fit_on}"))
     assert counted.facts.counted
-    check(counted, cross_validate(task))
+    check(counted, truth_of(task))
 
 
 def test_slices_add_up_to_the_numbers() -> None:

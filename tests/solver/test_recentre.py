@@ -14,13 +14,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from tandem.fold_keys import Folds
 from tandem.moments.moments import Moments
-from tandem.oracle import cross_validate
 from tandem.oracle_folds import folds_of
 from tandem.scan.arrow import numbers
 from tandem.solver.recentre import EXACT, recentred
 from tests.engines.test_scan import check, identical
 from tests.moments.test_moments import Table, same
-from tests.tasks import drive, make_task
+from tests.tasks import drive, make_task, truth_of
 
 OLS = ("model.reg_param=[0]", "model.elastic_net_param=[0]")
 
@@ -102,7 +101,7 @@ def test_decimals_against_the_oracle(tmp_path: Path, fit_on: str) -> None:
     }
     pq.write_table(pa.table(table), tmp_path / "a.parquet")
     task = data_task(tmp_path, f"cleaning.fit_on={fit_on}", "model.reg_param=[0,0.1,3]")
-    check(drive("scan", task), cross_validate(task))
+    check(drive("scan", task), truth_of(task))
 
 
 def test_decimals_in_the_second_scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,4 +146,4 @@ def test_first_rows_unlike_the_rest_do_not_decide_what_is_constant(tmp_path: Pat
         task = data_task(tmp_path, f"folds.block={block}", *OLS)
         results.append(drive("scan", task))
     identical(*results)
-    check(results[1], cross_validate(task))
+    check(results[1], truth_of(task))

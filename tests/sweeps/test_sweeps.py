@@ -142,10 +142,10 @@ def test_no_job_outlives_its_sweep(name: signal.Signals) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("place")
-def test_twenty_kills_lose_nothing_and_do_nothing_twice() -> None:
-    arguments = (*TINY, "folds.seed=range(1,13)", "sweep.jobs=2", "sweep.resume=true")
+def test_kills_lose_nothing_and_do_nothing_twice() -> None:
+    arguments = (*TINY, "folds.seed=range(1,7)", "sweep.jobs=2", "sweep.resume=true")
     moments = random.Random(20)  # noqa: S311 - moments to kill at
-    for kill in range(20):
+    for kill in range(8):
         with starting(*arguments) as sweep:
             in_a_job, before = kill % 4 == 3, len(runs("run"))
             if in_a_job:
@@ -160,8 +160,8 @@ def test_twenty_kills_lose_nothing_and_do_nothing_twice() -> None:
     children = runs("run")
     assert {run.info.status for run in children} <= {"FINISHED", "FAILED", "KILLED"}
     finished = [run.data.tags["job.key"] for run in children if run.info.status == "FINISHED"]
-    assert len(finished) == len({*finished}) == 12
-    assert len(children) > 12  # some were hit
+    assert len(finished) == len({*finished}) == 6
+    assert len(children) > 6  # some were hit
 
 
 @pytest.mark.slow
