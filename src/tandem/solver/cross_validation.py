@@ -14,8 +14,9 @@ from tandem.results import Design, ErrorSums, Inference, LinearModel
 from tandem.solver.fits import LOST, Fitted, errors, fit, intercept
 from tandem.solver.inference import correlations, inference
 from tandem.solver.residuals import residual
-from tandem.solver.solve import KKT_TOLERANCE, SHOWS
+from tandem.solver.solve import KKT_TOLERANCE
 from tandem.solver.splits import Normal, Split
+from tandem.solver.system import SHOWS
 from tandem.solver.training_sets import Folding
 
 # So few rows of so few features are summed again to the last digits: it takes no time.

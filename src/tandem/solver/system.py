@@ -1,0 +1,190 @@
+"""One system of normal equations, by eigenvalues or by factors, and all that is solved of it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tandem.records import Array, Mask
+from tandem.solver.active_set import EPSILON, RANK_CUTOFF
+from tandem.solver.collinear import NEARLY, Groups, groups
+from tandem.solver.double_double import DoubleDouble
+from tandem.solver.factor import Factor
+from tandem.solver.objective import Penalty
+from tandem.solver.splits import FEW
+from tandem.solver.standard import Rank
+
+SHOWS = 1e-10  # share of the weights from which it shows that rounding moved them
+_ILL_CONDITIONED = 1e4  # ratio of eigenvalues from which double-double residuals pay
+_REFINEMENTS = 8
+_APART = 1e10  # ratio of eigenvalues from which factors in double-double pay
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """G by eigenvalues, shape (p,), and eigenvectors, (p, p); where need be by its factors too."""
+
+    gram: DoubleDouble
+    values: Array
+    vectors: Array
+    zero: float  # eigenvalues up to it count as 0
+    factor: Factor | None
+    rank: Rank
+
+    @classmethod
+    def of(cls, gram: DoubleDouble, rank: Rank) -> "System":
+        """G, shape (p, p), of which `rank` is known."""
+        values, vectors = np.linalg.eigh(gram.hi)
+        zero = RANK_CUTOFF * len(values) * float(np.max(values, initial=0.0))
+        if rank.least is None:
+            return cls(gram, values, vectors, zero, None, rank)
+        # Where there are fewer rows than features, the others are 0 whatever their digits say.
+        sure = np.count_nonzero(values * _APART > values[-1]) >= min(len(values), rank.most)
+        factor = None if sure else Factor.of(gram, rank.least)
+        return cls(gram, values, vectors, zero, factor, rank)
+
+    def kept(self, l2: float = 0.0) -> Mask:
+        """Which eigenvalues of G + l2 are not taken as 0."""
+        return self.values + l2 > self.zero
+
+    @property
+    def full(self) -> bool:
+        """Whether features follow from one another by design alone."""
+        rank = self.factor.rank if self.factor else np.count_nonzero(self.kept())
+        return bool(rank >= len(self.values) - len(self.rank.sets))
+
+    def facts(self) -> tuple[int, float, Groups]:
+        """Rank, condition number, and the features that (nearly) follow from one another."""
+        if self.factor:
+            rank, condition = self.factor.rank, float(np.sqrt(self.factor.condition()))
+            vectors = self.vectors if self.factor.full else self.factor.null_space()
+        else:
+            rank, vectors = int(np.count_nonzero(self.kept())), self.vectors
+            condition = float(np.sqrt(self.condition()))
+        missing = len(self.values) - rank
+        if missing > len(self.rank.sets):
+            return rank, condition, groups(vectors, missing)
+        nearly = condition > NEARLY
+        return rank, condition, groups(self.vectors[:, missing:], 0) if nearly else ()
+
+    def condition(self, l2: float = 0.0) -> float:
+        """Largest over smallest eigenvalue of G + l2 that is not taken as 0."""
+        kept = self.values[self.kept(l2)] + l2
+        return float(kept[-1] / kept[0]) if len(kept) else 1.0
+
+    def roundings(self, pairs: Sequence[tuple[Penalty, Array]]) -> Array:
+        """As `Solution.rounding` says, shape (points,).
+
+        Of many features, one bound for all lassos where it is small: the eigenvalues of the
+        features that are in any of them enclose those of each.
+        """
+        lassos = [weights for penalty, weights in pairs if penalty.l1 > 0.0]
+        if len(self.values) > FEW and lassos:
+            together = np.any(lassos, axis=0).astype(np.float64)
+            bound = self.rounding(Penalty(1.0, 0.0), together)
+            if bound <= SHOWS:
+                found = [bound if p.l1 > 0.0 else self.rounding(p, w) for p, w in pairs]
+                return np.array(found)
+        return np.array([self.rounding(penalty, weights) for penalty, weights in pairs])
+
+    def rounding(self, penalty: Penalty, weights: Array) -> float:
+        """Of one; without a bound where an eigenvalue was taken as 0."""
+        values, known = self.values + penalty.l2, len(self.rank.sets)
+        if penalty.l1 > 0.0 and values[-1] * EPSILON > SHOWS * values[0]:
+            on = np.flatnonzero(weights)
+            values = np.asarray(np.linalg.eigvalsh(self.gram.hi[np.ix_(on, on)])) + penalty.l2
+            known = self.rank.within(on)
+        values = values[known if penalty.l2 == 0.0 else 0 :]
+        if len(values) == 0:
+            return 0.0
+        return EPSILON * float(values[-1] / values[0]) if values[0] > self.zero else np.inf
+
+    def ridges(self, xy: DoubleDouble, strengths: Sequence[float]) -> Iterator[DoubleDouble]:
+        """w = V (D + l2)^-1 V'c over the eigenvalues that are not 0, refined; or by factors.
+
+        At every l2; all together where float64 serves them, so that G is gone through once.
+        """
+        rounded = self.rank.least is None
+        plain = [x for x in strengths if rounded and not (self.hard(x) and np.any(self.gram.lo))]
+        found = dict(zip(plain, self._together(xy.hi, plain), strict=True))
+        for l2 in strengths:
+            yield found[l2] if l2 in found else self._alone(xy, l2)
+
+    def hard(self, l2: float) -> bool:
+        """Whether one refinement is not enough."""
+        return self.condition(l2) > _ILL_CONDITIONED
+
+    def _inverse(self, l2: float) -> Array:
+        kept, inverse = self.kept(l2), np.zeros_like(self.values)
+        inverse[kept] = 1.0 / (self.values[kept] + l2)
+        return inverse
+
+    def _together(self, xy: Array, strengths: Sequence[float]) -> Iterator[DoubleDouble]:
+        """As `ridges`, with residuals in float64."""
+        at, going = self.vectors, np.arange(len(strengths))
+        l2 = np.array(strengths)[:, None]
+        hard = np.array([self.hard(one) for one in strengths], dtype=bool)
+        inverse = np.array([self._inverse(one) for one in strengths]).reshape(-1, len(xy))
+        found = DoubleDouble.of((inverse * (xy @ at)) @ at.T)
+        for _ in range(_REFINEMENTS):
+            now = found[going]
+            left = xy - now.hi @ self.gram.hi - l2[going] * now.hi
+            step = (inverse[going] * (left @ at)) @ at.T
+            now = now + step
+            found.hi[going], found.lo[going] = now.hi, now.lo
+            more = np.abs(step).max(axis=1) > 1e-16 * np.abs(now.hi).max(axis=1)
+            going = going[hard[going] & more]
+            if not len(going):
+                break
+        return (found[place] for place in range(len(strengths)))
+
+    def _alone(self, xy: DoubleDouble, l2: float) -> DoubleDouble:
+        """As `ridges`, with residuals in double-double, or by factors."""
+        if self.factor and self.values[0] + l2 <= self.values[-1] / _APART:
+            return self._factor(np.arange(len(self.values)), l2).solve(xy)
+        inverse = self._inverse(l2)
+        weights = DoubleDouble.of(self.vectors @ (inverse * (self.vectors.T @ xy.hi)))
+        for _ in range(_REFINEMENTS if self.hard(l2) else 1):
+            products = self.gram * weights[None, :]
+            left = (xy - products.sum(axis=1) - weights * l2).rounded()
+            step = self.vectors @ (inverse * (self.vectors.T @ left))
+            weights = weights + step
+            if np.max(np.abs(step), initial=0.0) <= 1e-16 * np.max(np.abs(weights.hi), initial=0.0):
+                break
+        return weights
+
+    def settled(self, xy: DoubleDouble, penalty: Penalty, weights: Array) -> DoubleDouble:
+        """A lasso's or elastic net's `weights`, solved for once more for their signs."""
+        on = np.flatnonzero(weights)
+        if self.rank.least is None or len(on) == 0:
+            return DoubleDouble.of(weights)
+        signs = np.sign(weights[on])
+        right = xy[on] - signs * penalty.l1
+        if self.factor:
+            factor = self._factor(on, penalty.l2)
+            solved, unique = factor.solve(right), factor.full
+        else:
+            matrix = self.gram[np.ix_(on, on)] + penalty.l2 * np.eye(len(on))
+            unique = penalty.l2 > 0.0 or not self.rank.within(on)
+            if not unique:
+                return DoubleDouble.of(weights)
+            left = right - (matrix * weights[on][None, :]).sum(axis=1)
+            try:
+                step = np.asarray(np.linalg.solve(matrix.hi, left.rounded()))
+            except np.linalg.LinAlgError:  # several weights are the minimum
+                return DoubleDouble.of(weights)
+            solved = DoubleDouble.of(weights[on]) + step
+        if not unique or np.any(np.sign(solved.hi) != signs):
+            return DoubleDouble.of(weights)
+        found = DoubleDouble.of(np.zeros_like(weights))
+        found.hi[on], found.lo[on] = solved.hi, solved.lo
+        return found
+
+    def _factor(self, on: NDArray[np.int64], l2: float) -> Factor:
+        """Of G + l2 for the features `on`."""
+        assert self.factor is not None
+        assert self.rank.least is not None
+        if l2 == 0.0 and len(on) == len(self.values):
+            return self.factor
+        return Factor.of(self.gram[np.ix_(on, on)] + l2 * np.eye(len(on)), self.rank.least)
