@@ -73,6 +73,8 @@ def _weak(result: Result) -> Iterator[str]:
     penalties = {point.reg_param for point in result.task.grid}
     largest = max(penalties)
     target = _deviation(result)
+    if result.task.dataset.in_logs:  # penalties go by the logarithm's
+        return
     if len(penalties) > 1 and largest < _WEAK * target:
         yield (
             f"reg_param {largest:g}, the largest of the grid, is nothing against the target, whose "

@@ -29,7 +29,7 @@ def read_off(rows: "pd.DataFrame", sources: Mapping[str, Source]) -> "dict[str, 
 
 
 def _part(times: "Cells", part: Part) -> "Cells":
-    if part is Part.SECONDS:
+    if part in {Part.SECONDS, Part.LOG}:
         return times
     if part is Part.ELAPSED_DAYS:
         return _or_nan(times.astype("int64") / _DAY, times)
@@ -46,11 +46,14 @@ def _or_nan(numbers: "Cells", times: "Cells") -> "Cells":
 
 
 def _times(cells: "Cells", source: Source) -> "Cells":
-    """Moments of UTC, without a zone, by microseconds; or seconds, if these are read off them."""
+    """Moments of UTC, without a zone, by microseconds; or seconds, or numbers, as `source` asks."""
     import pandas as pd  # noqa: PLC0415 - a run needs none of it
 
     kind, seconds = cells.dtype, source.part is Part.SECONDS
     moments: Cells = cells
+    if source.part is Part.LOG:
+        numbers = pd.to_numeric(cells).astype("float64")
+        return pd.Series(np.log(numbers.to_numpy()), numbers.index)
     if isinstance(kind, pd.DatetimeTZDtype):
         moments = cells.dt.tz_convert(None).dt.as_unit("us")
     elif isinstance(kind, np.dtype) and kind.kind == "M":

@@ -20,16 +20,16 @@ from tandem.results import LinearModel
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMATS = (1, 2, 3)  # the second has `encodings`, the third `sources`
+FORMATS = (1, 2, 3, 4)  # the second has `encodings`, the third `sources`, the fourth `log_target`
 
 
 def to_json(model: LinearModel) -> str:
     """The model as JSON text; floats keep all their digits. Raises ValueError where one is NaN."""
     fields = asdict(model)
-    for key in ("encodings", "sources"):  # as before there were any
+    for key in ("encodings", "sources", "log_target"):  # as before there were any
         if not fields[key]:
             del fields[key]
-    number = 3 if model.sources else 2 if model.encodings else 1
+    number = 4 if model.log_target else 3 if model.sources else 2 if model.encodings else 1
     return json.dumps({"format": number, **fields}, indent=1, allow_nan=False)
 
 
@@ -48,9 +48,10 @@ def from_json(text: str) -> LinearModel:
 def predict(model: LinearModel, frame: "pd.DataFrame") -> Array:
     """intercept + sum_j coefficients[j] * x_j for every row of the raw `frame`, shape (rows,).
 
-    A missing number becomes the training mean; a category becomes its frequency index, one unseen
-    in training the index after the last, or the value of that index. What is read off a date, a
-    time or a duration may stand there itself. Columns that the model does not know are ignored.
+    Of a model of logarithms, exp of that. A missing number becomes the training mean; a category
+    its frequency index, one unseen in training the index after the last, or the value of that
+    index. What is read off a date, a time or a duration may stand there itself. Columns that the
+    model does not know are ignored.
     Raises ValueError where a column is absent, or holds text in place of numbers or dates.
     """
     needed = {
@@ -66,7 +67,7 @@ def predict(model: LinearModel, frame: "pd.DataFrame") -> Array:
     for name, coefficient in model.coefficients.items():
         cells = dates[name] if name in dates else frame[name]
         total += coefficient * feature(model, cells, name)
-    return total
+    return np.exp(total) if model.log_target else total
 
 
 def feature(model: LinearModel, cells: "pd.Series[Any]", name: str) -> Array:

@@ -47,7 +47,8 @@ class Solver:
 class ModelKeys(Solver):
     """The grid, how its points are solved, and which of them is the model.
 
-    `path`: as many penalties, laid by the target, in place of `reg_param`.
+    `path`: as many penalties, laid by the target, in place of `reg_param`. `log_target`: the model
+    is of the logarithm of the target, and judged in the target's own unit.
     """
 
     reg_param: Annotated[
@@ -62,6 +63,7 @@ class ModelKeys(Solver):
     ]
     path: Annotated[int, _POINTS] | None = None
     choose: Choose = Choose.BEST
+    log_target: bool = False
 
     def grid(self, target_deviation: float) -> tuple[GridPoint, ...]:
         """Every pair of penalties, elastic_net_param first to change.

@@ -150,11 +150,12 @@ def cross_validate(task: Task) -> OracleResult:
         own = task.cleaning.fit_on != "all"
         cleaner = fit_cleaner(train, features, actions, task) if own else on_all
         x_test, y_test, v_test = clean(test, features, cleaner), numbers(test, target), counts(test)
-        middle, n = mean(y_test, v_test), float(sum(v_test))
-        sst = weighed(((y - middle) ** 2 for y in y_test), v_test)
+        in_unit = [math.exp(y) for y in y_test] if task.dataset.in_logs else y_test
+        middle, n = mean(in_unit, v_test), float(sum(v_test))
+        sst = weighed(((y - middle) ** 2 for y in in_unit), v_test)
         x = clean(train, features, cleaner)
         for index, line in enumerate(fit(x, numbers(train, target), task.grid, counts(train))):
-            errors = [line.error(x, y) for x, y in zip(x_test, y_test, strict=True)]
+            errors = [off(line.error(x, y), y, task) for x, y in zip(x_test, y_test, strict=True)]
             sse = weighed((error**2 for error in errors), v_test)
             rmse[fold, index] = math.sqrt(sse / n)
             r2[fold, index] = 1.0 - sse / sst if sst > 0 else math.nan
@@ -165,7 +166,7 @@ def cross_validate(task: Task) -> OracleResult:
     held_out = []
     for line in refits if apart else []:
         pairs = zip(clean(apart, features, on_all), numbers(apart, target), strict=True)
-        sse = weighed((line.error(x, y) ** 2 for x, y in pairs), counts(apart))
+        sse = weighed((off(line.error(x, y), y, task) ** 2 for x, y in pairs), counts(apart))
         held_out.append(math.sqrt(sse / float(sum(counts(apart)))))
     found = [by_column(line.slopes, features, on_all) for line in refits]
     return OracleResult(
@@ -185,6 +186,11 @@ def cross_validate(task: Task) -> OracleResult:
         cleaner=on_all,
         held_out=tuple(held_out),
     )
+
+
+def off(error: float, y: float, task: Task) -> float:
+    """The error in the unit of the target, where it was one of logarithms."""
+    return math.exp(y) - math.exp(y - error) if task.dataset.in_logs else error
 
 
 def predict(found: OracleResult, point: int, features: Sequence[Column], row: Row) -> float:

@@ -16,7 +16,9 @@ def in_utc(table: pa.Table) -> pa.Table:
 
 
 def read_off(cell: Any, part: str) -> float:
-    """A part of a date, or the seconds of a duration, or of a day until a time."""
+    """A part of a date, the seconds of a duration, or of a day until a time, or a logarithm."""
+    if part == "log":
+        return math.log(cell)
     micro = timedelta(microseconds=1)
     if isinstance(cell, timedelta):
         return cell // micro / 1e6

@@ -1,4 +1,4 @@
-"""What is read off dates, by name; sines and cosines of what comes round again, as data."""
+"""What is read off cells, by name; sines and cosines of what comes round again, as data."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -17,7 +17,9 @@ class DatePart(StrEnum):
 
 
 class Part(StrEnum):
-    """What is read off a cell: a number of a date; seconds of a duration, of a day until a time."""
+    """What is read off a cell: a number of a date; seconds of a duration, or of a day until a time;
+    the natural logarithm of a number.
+    """
 
     YEAR = DatePart.YEAR
     MONTH = DatePart.MONTH
@@ -32,6 +34,7 @@ class Part(StrEnum):
     HOUR_SINE = "hour_sine"
     HOUR_COSINE = "hour_cosine"
     SECONDS = "seconds"
+    LOG = "log"
 
 
 def _turns(n: int, wave: Callable[[float], float]) -> tuple[float, ...]:

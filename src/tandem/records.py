@@ -147,6 +147,11 @@ class Dataset:
         return self.weights.column if self.weights else None
 
     @property
+    def in_logs(self) -> bool:
+        """Whether the target is the logarithm of what stands in the files."""
+        return self.target.source is not None
+
+    @property
     def framed(self) -> tuple[Column, ...]:
         """What a frame inside an engine has: the columns, and how often a row counts."""
         return (*self.columns, self.weight) if self.weight else self.columns

@@ -65,7 +65,7 @@ class LinearModel:
     categories by index (descending frequency; None stands for missing). An unseen category gets
     the index after the last. `encodings` holds, of every column whose x_j is the mean target of its
     category, that of every index, shape (levels + 1,). `sources`: what x_j is read off, where it
-    is a part of a date. All keys are column names.
+    is a part of a date. All keys are column names. `log_target`: y is the logarithm of the target.
     """
 
     intercept: float
@@ -74,6 +74,7 @@ class LinearModel:
     levels: Mapping[str, tuple[str | None, ...]]
     encodings: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     sources: Mapping[str, Source] = field(default_factory=dict)
+    log_target: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,8 @@ def every_kind() -> dict[str, pa.Array]:
 
 def columns(name: str, kind: pa.DataType) -> list[Column]:
     seconds = pa.types.is_time(kind) or pa.types.is_duration(kind)
-    parts = [Part.SECONDS] if seconds else [part for part in Part if part is not Part.SECONDS]
+    of_no_date = {Part.SECONDS, Part.LOG}
+    parts = [Part.SECONDS] if seconds else [part for part in Part if part not in of_no_date]
     return [
         Column(f"c{i}", f"{name}.{part}", Kind.NUMERIC, Source(name, part))
         for i, part in enumerate(parts)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 
+import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
@@ -189,13 +190,14 @@ def _compared(config: Configuration, dataset: Dataset, ended: _Ended) -> Compari
     certificate, fit = Certificate(()), None
     if answers:
         target, model = dataset.target.name, answers[0].model
-        rows = sample(dataset, [target, *model.coefficients])
-        frame = as_pandas(rows)
         chosen = replace(task(config.settings, dataset), cache_moments=False)
+        rows = sample(chosen.dataset, [target, *model.coefficients])
+        frame = as_pandas(rows)
         certificate = certify(
             answers, frame, Referee(chosen, {a.best for a in answers}), spot_check(chosen)
         )
-        fit = Fit(floats(rows[target]), predict(model, frame), weights(model, target, rows))
+        true = np.exp(floats(rows[target])) if model.log_target else floats(rows[target])
+        fit = Fit(true, predict(model, frame), weights(model, target, rows))
     asked = {k: v for k, v in config.flat.items() if not k.startswith("engine")}
     return Comparison(
         *(dataset.name, turns, answers, certificate, ended.failed, [*remarks]),

@@ -135,6 +135,7 @@ def execute(task: Task, name: str, watch: Stopwatch, display: Display) -> Result
                 scores = judge(sums, task.grid, task.choose, task.folds.repeats)
             with display.stage("refitting the winner"), watch.stage("refit"):
                 model = engine.refit(task.grid[scores.best])
+                model = replace(model, log_target=dataset.in_logs)
                 held_out = engine.hold_out()
             watch.stop()
             facts = engine.facts()

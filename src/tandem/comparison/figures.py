@@ -9,6 +9,8 @@ from tandem.model_keys import GridPoint
 from tandem.records import Array
 from tandem.scores import largest_relative_difference
 
+_SINGULAR = 1e-7  # smallest singular value of standardised columns that are not collinear
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -64,3 +66,14 @@ def share(difference: Array, allowed: Array) -> Array:
 def near(left: ArrayLike, right: ArrayLike, share: float) -> bool:
     """Whether both have the same shape, and numbers that differ by `share` of them at most."""
     return np.shape(left) == np.shape(right) and np.allclose(left, right, rtol=share, atol=0.0)
+
+
+def smallest_singular_value(columns: Array, deviations: Array) -> float:
+    """Of the standardised columns (features, rows) that are not constant; 0 if collinear."""
+    moving = deviations > 0
+    if not moving.any():
+        return 1.0
+    centred = columns[moving] - columns[moving].mean(axis=1, keepdims=True)
+    z = centred / (deviations[moving, None] * np.sqrt(columns.shape[1]))
+    smallest = float(np.sqrt(max(np.linalg.eigvalsh(z @ z.T)[0], 0.0)))
+    return smallest if smallest > _SINGULAR else 0.0

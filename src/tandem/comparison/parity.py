@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tandem.comparison.answers import Answer
-from tandem.comparison.figures import Difference, apart, largest, near, share
+from tandem.comparison.figures import (
+    Difference,
+    apart,
+    largest,
+    near,
+    share,
+    smallest_singular_value,
+)
 from tandem.comparison.referee import Referee
 from tandem.comparison.tolerances import ROUNDING, stated, tolerance
 from tandem.model import feature, predict
@@ -24,8 +31,6 @@ from tandem.scores import relative_difference
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_SINGULAR = 1e-7  # smallest singular value of standardised columns that are not collinear
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +268,9 @@ def _models(
     promised = referee.promised(left) + referee.promised(right) if referee else 0.0
     allowed = tolerance(left, right, left.best).widened(promised)
     ours, theirs = (predict(answer.model, rows) for answer in (left, right))
+    if left.model.log_target:  # logarithms, and what their deviation about is
+        deviation = float(np.sqrt(np.log1p((deviation / ours.mean()) ** 2)))
+        ours, theirs = np.log(ours), np.log(theirs)
     far = float(np.sqrt(np.mean((ours - theirs) ** 2)))
     room = allowed.allowed(np.asarray(deviation), np.asarray(deviation))
     where = f"{len(rows)} rows, root mean square in units of the target's deviation"
@@ -271,7 +279,7 @@ def _models(
     deviations = np.array([values.std() for values in columns.values()])
     one, other = (np.array([*a.model.coefficients.values()]) for a in (left, right))
     each = np.abs(one - other) * deviations
-    smallest = _smallest_singular_value(np.array([*columns.values()]), deviations)
+    smallest = smallest_singular_value(np.array([*columns.values()]), deviations)
     # Of collinear columns only the sum is determined: the predictions above are the judge.
     shares = share(each, room / smallest) if smallest else np.zeros_like(each)
     worst = int(np.argmax(shares if smallest else each)) if len(each) else 0
@@ -280,17 +288,6 @@ def _models(
     yield Difference(
         "coefficient", where, largest, largest / deviation, float(shares.max(initial=0.0))
     )
-
-
-def _smallest_singular_value(columns: Array, deviations: Array) -> float:
-    """Of the standardised columns (features, rows) that are not constant; 0 if collinear."""
-    moving = deviations > 0
-    if not moving.any():
-        return 1.0
-    centred = columns[moving] - columns[moving].mean(axis=1, keepdims=True)
-    z = centred / (deviations[moving, None] * np.sqrt(columns.shape[1]))
-    smallest = float(np.sqrt(max(np.linalg.eigvalsh(z @ z.T)[0], 0.0)))
-    return smallest if smallest > _SINGULAR else 0.0
 
 
 def _name(answer: Answer, other: Answer) -> str:

@@ -13,6 +13,7 @@ from tandem.cleaning import by_level
 from tandem.comparison.answers import Answer
 from tandem.comparison.figures import Difference, largest, single
 from tandem.comparison.implied import implied_l1
+from tandem.comparison.minimum import deviations, distance, duality_gap, left_over
 from tandem.comparison.prepared import prepared
 from tandem.comparison.tolerances import ROUNDING, left
 from tandem.engines import solved
@@ -20,7 +21,7 @@ from tandem.model_keys import GridPoint
 from tandem.records import Array, Task
 from tandem.results import LinearModel
 from tandem.scores import winner
-from tandem.solver import Normal, Penalty, Standard, errors, penalty
+from tandem.solver import Penalty, Standard, errors, penalty
 
 # Of the numbers that cancel in a prediction: what float64 loses on the way to a sum of errors.
 _CANCELLED = 1e-13
@@ -44,7 +45,8 @@ class Referee:
             self._minimum, self._designs, self._grid = found.slopes, found.designs, task.grid
             splits = [*engine.folding.splits()]
             self._held_out = [split.test for split in splits]
-            self._spread = [_deviations(split.train) for split in splits]
+            self._spread = [deviations(split.train) for split in splits]
+            self._row_errors = engine.row_errors() if task.dataset.in_logs else None
             self._standards = [Standard.of(split.train) for split in splits]
             self._whole = engine.folding.whole()
             self._on_all = Standard.of(self._whole.train)
@@ -61,7 +63,7 @@ class Referee:
         for fold, standard in enumerate(self._standards):
             for index, point in enumerate(self._grid):
                 weights = self._minimum[fold, index, standard.varies] * standard.scale
-                found[fold, index] = _left_over(
+                found[fold, index] = left_over(
                     standard, weights, penalty(point, standard.target_deviation)
                 )
         exact = np.zeros_like(found)
@@ -71,8 +73,21 @@ class Referee:
         """RMSE on held-out rows of every model, (folds, points), by `slopes` of shape (folds,
         points, features), with the constants that training rows give them.
         """
+        if self._row_errors:
+            return self._in_unit(slopes)[0]
         pairs = zip(self._held_out, slopes, strict=True)
         return np.array([np.sqrt(errors(test, b)[0] / test.rows) for test, b in pairs])
+
+    def _in_unit(self, slopes: Array, *, last: bool = False) -> tuple[Array, Array]:
+        """RMSE as `own_errors`, of models of logarithms, by the rows; root mean squares of the
+        target, shape (folds, 1). `last`: of models of all rows, on the hold-out.
+        """
+        assert self._row_errors  # noqa: S101 - its callers have looked
+        tests = [self._whole.test] if last else self._held_out
+        found = self._row_errors(slopes, last=last)
+        rows = [test.rows for test in tests if test]
+        rmse = np.array([np.sqrt(e.squared / n) for e, n in zip(found, rows, strict=True)])
+        return rmse, np.array([[np.sqrt(e.squares / n)] for e, n in zip(found, rows, strict=True)])
 
     def unique(self, fold: int) -> bool:
         """Whether no feature of the training set without `fold` follows from others.
@@ -87,6 +102,8 @@ class Referee:
         `one`, `other`: slopes of every training set, shape (folds, points, features); the answer
         has shape (folds, points), in units of the target.
         """
+        if self._row_errors:  # what their own models explain, each of which is judged
+            return np.abs(self.own_errors(one) - self.own_errors(other))
         found = []
         for test, step in zip(self._held_out, one - other, strict=True):
             gram = test.gram.hi[:-1, :-1]
@@ -98,7 +115,10 @@ class Referee:
         """What rounding may move an RMSE by, shape (folds, points)."""
         reach = [np.abs(b) @ s[:-1] for b, s in zip(slopes, self._spread, strict=True)]
         cancels = np.array(reach) + answer.target_deviation[:, None]
-        found: Array = ROUNDING * answer.metrics["rmse"] + _CANCELLED * cancels
+        rmse = answer.metrics["rmse"]
+        if self._row_errors:  # a logarithm that is off takes its share of the prediction
+            cancels = (np.array(reach) + 1.0) * (rmse + self._in_unit(slopes)[1])
+        found: Array = ROUNDING * rmse + _CANCELLED * cancels
         return found
 
     def faults(self, answer: Answer) -> Iterator[Difference]:
@@ -135,7 +155,7 @@ class Referee:
         found, allowed = np.empty((2, len(slopes), len(answer.grid)))
         for fold, standard in enumerate(self._standards):
             points = [penalty(point, standard.target_deviation) for point in answer.grid]
-            found[fold] = _distance(standard, slopes[fold], self._minimum[fold])
+            found[fold] = distance(standard, slopes[fold], self._minimum[fold])
             allowed[fold] = _promised(answer, standard, points, unique=self.unique(fold))
         at_minimum = np.zeros_like(found)
         return largest("distance from the minimum", found, at_minimum, allowed, answer.grid)
@@ -185,14 +205,18 @@ class Referee:
         constant = float((split.centre[-1] - (split.centre[:-1] * slopes).sum(axis=0)).rounded())
         allowed = ROUNDING * deviation + _CANCELLED * cancels
         yield single("intercept", where, model.intercept, constant, allowed)
-        far = _distance(standard, slopes[None, :], best[None, :])[0]
+        far = distance(standard, slopes[None, :], best[None, :])[0]
         if test := split.test:
-            own = float(np.sqrt(errors(test, slopes[None, :])[0][0] / test.rows))
+            if self._row_errors:
+                rmse, size = self._in_unit(slopes[None, None, :], last=True)
+                own, allowed = float(rmse[0, 0]), allowed * float(rmse[0, 0] + size[0, 0])
+            else:
+                own = float(np.sqrt(errors(test, slopes[None, :])[0][0] / test.rows))
             told = np.nan if answer.held_out is None else answer.held_out
             yield single("RMSE on the hold-out", where, told, own, ROUNDING * own + allowed)
         room = self.promised(answer)
         yield single("distance of the model from the minimum", where, far, 0.0, room)
-        deviations = _deviations(split.train)
+        spread = deviations(split.train)
         for name in self._one_hot:
             own = slopes[self._spans[name]]
             values = by_level(own, len(model.levels[name]), self._most)
@@ -207,7 +231,7 @@ class Referee:
             what = f"mean target of level {worst} of {name}"
             yield single(what, where, float(found[worst]), float(right[worst]), room)
         for name, mean in ours.means.items():
-            room = ROUNDING * deviations[self._spans[name].start] + _CANCELLED * abs(mean)
+            room = ROUNDING * spread[self._spans[name].start] + _CANCELLED * abs(mean)
             yield single(f"mean of {name}", where, model.means[name], mean, room)
 
     def promised(self, answer: Answer) -> float:
@@ -223,53 +247,6 @@ class Referee:
             own = model.encodings[name][: span.stop - span.start] if name in self._one_hot else 1.0
             found[span] = np.array(own) * model.coefficients[name]
         return found
-
-
-def duality_gap(standard: Standard, weights: Array, point: Penalty) -> float:
-    """What `weights` may lack of the minimum at most, in shares of y'y/n: primal less dual.
-
-    With r = y - Zw: the dual point is r scaled by min(1, l1 / max |Z'r/n - l2 w|).
-    """
-    l1, l2 = point
-    gram, xy, yy = standard.xx.hi, standard.xy.hi, standard.yy
-    pull = xy - gram @ weights
-    rest = yy - xy @ weights - pull @ weights
-    beyond = float(np.max(np.abs(pull - l2 * weights), initial=0.0))
-    scale = min(1.0, l1 / beyond) if beyond else 1.0
-    size = weights @ weights
-    gap = (
-        0.5 * (1.0 + scale**2) * (rest + l2 * size)
-        + l1 * np.abs(weights).sum()
-        - scale * (yy - xy @ weights)
-    )
-    return float(gap) / (yy or 1.0)
-
-
-def _left_over(standard: Standard, weights: Array, point: Penalty) -> float:
-    """The largest |g_j - l1 sign w_j| where w_j != 0, or |g_j| - l1 elsewhere; g = c - (G + l2) w.
-
-    In shares of the largest number that cancels in it.
-    """
-    gram = standard.xx.hi
-    pull = standard.xy.hi - gram @ weights - point.l2 * weights
-    on = np.abs(pull - point.l1 * np.sign(weights))
-    beyond = np.where(weights == 0.0, np.maximum(np.abs(pull) - point.l1, 0.0), on)
-    cancels = np.abs(standard.xy.hi) + np.abs(gram) @ np.abs(weights)
-    return float(np.max(beyond, initial=0.0) / (np.max(cancels, initial=0.0) or 1.0))
-
-
-def _deviations(train: Normal) -> Array:
-    """Of every feature, then of the target, in raw units, shape (p + 1,)."""
-    found: Array = np.sqrt(np.maximum(train.gram.hi.diagonal() / train.rows, 0.0))
-    return found
-
-
-def _distance(standard: Standard, slopes: Array, minimum: Array) -> Array:
-    """|Z (w - w*)| / sqrt(n), in deviations of the target, shape (points,)."""
-    step = (slopes - minimum)[:, standard.varies] * standard.scale
-    squares = np.sum(step @ standard.xx.hi * step, axis=1)
-    found: Array = np.sqrt(np.maximum(squares, 0.0)) / standard.target_deviation
-    return found
 
 
 def _promised(

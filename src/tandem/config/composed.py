@@ -113,13 +113,14 @@ def sweep_keys(config: DictConfig) -> SweepKeys:
 def task(chosen: Settings, dataset: Dataset) -> Task:
     """What the engine named in `chosen` is asked for.
 
-    Raises DataError where a path is asked for and the target cannot be read.
+    Raises DataError where a path, or logarithms, are asked for and the target has none.
     """
-    deviation = 1.0
-    if chosen.model.path:
-        from tandem.dataset import target_deviation  # noqa: PLC0415 - help needs none of it
+    deviation, keys = 1.0, chosen.model
+    if keys.path or keys.log_target:
+        from tandem.dataset import in_logs, target_deviation  # noqa: PLC0415 - help needs none
 
-        deviation = target_deviation(dataset)
+        dataset = in_logs(dataset) if keys.log_target else dataset
+        deviation = target_deviation(dataset) if keys.path else deviation
     return Task(
         dataset=dataset,
         cleaning=chosen.cleaning,

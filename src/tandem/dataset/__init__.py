@@ -18,7 +18,7 @@ from tandem.dataset.parquet import (
     whole,
 )
 from tandem.dataset.samples import example, sample
-from tandem.dataset.target import target_deviation
+from tandem.dataset.target import in_logs, target_deviation
 
 __all__ = [
     "are_dates",
@@ -28,6 +28,7 @@ __all__ = [
     "floats",
     "fold_of_rows",
     "has_checksums",
+    "in_logs",
     "labelled",
     "open_dataset",
     "open_file",

@@ -60,17 +60,16 @@ def read_off_names(schema: pa.Schema) -> set[str]:
 def read_off(cells: Any, column: Column) -> Any:
     """The numbers of `column`, of `cells` of the column of the files that it is read off.
 
-    int64, or float64 for elapsed days of moments, for seconds, sines and cosines; null where the
-    cell is. By the Gregorian calendar, also before there was one; moments are of UTC, by whole
+    int64, or float64 for elapsed days of moments, for seconds, logs, sines and cosines; null where
+    the cell is. By the Gregorian calendar, also before there was one; moments are of UTC, by whole
     microseconds; days of the week are counted from Monday, 0. Elapsed days: microseconds since
     1970, as float64, through those of a day. What is no date by its `column` is left as it is.
     """
     if column.source is None or pa.types.is_null(cells.type):
         return cells
     kind, part = cells.type, column.source.part
-    if part is Part.SECONDS:
-        counts, unit = (_micros(cells), "us") if kind.unit == "ns" else (_whole(cells), kind.unit)
-        return pc.divide(_floats(counts), array_of([_UNITS[unit]], pa.float64())[0])
+    if part in {Part.SECONDS, Part.LOG}:
+        return pc.ln(_floats(cells)) if part is Part.LOG else _seconds(cells, kind)
     if pa.types.is_timestamp(kind):
         # What stands in the file is of UTC, whatever the zone beside it.
         micros = _micros(cells)
@@ -145,6 +144,11 @@ def check_dates(file: Path, footer: pq.FileMetaData, names: Iterable[str]) -> No
 def _whole(cells: Any) -> Any:
     """What cells are stored as."""
     return cells.cast(pa.int32() if cells.type.bit_width == 32 else pa.int64())
+
+
+def _seconds(cells: Any, kind: pa.DataType) -> Any:
+    counts, unit = (_micros(cells), "us") if kind.unit == "ns" else (_whole(cells), kind.unit)
+    return pc.divide(_floats(counts), array_of([_UNITS[unit]], pa.float64())[0])
 
 
 def _floats(counts: Any) -> Any:

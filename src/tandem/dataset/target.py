@@ -1,10 +1,33 @@
-"""The unit of a penalty: the target's standard deviation."""
+"""The target as its logarithm, and the unit of a penalty: its standard deviation."""
+
+from dataclasses import replace
 
 import numpy as np
 
 from tandem.dataset.dates import read_off
 from tandem.dataset.parquet import floats, groups_with_rows, read_group
-from tandem.records import Dataset
+from tandem.errors import DataError
+from tandem.parts import Part
+from tandem.records import Dataset, Source
+
+
+def in_logs(dataset: Dataset) -> Dataset:
+    """`dataset` with the natural logarithm of its target as the target.
+
+    Raises DataError, with the row, where a number is not above 0, or a row group cannot be read.
+    """
+    target, begun = dataset.target, dict[str, int]()
+    for path, group in groups_with_rows(file.path for file in dataset.files):
+        values = floats(read_group(path, group, [target.name]).column(0))
+        bad = np.flatnonzero(values <= 0.0)
+        if len(bad):
+            raise DataError(
+                f"{path}: row {begun.get(path, 0) + int(bad[0]) + 1}: column '{target.name}': "
+                f"{values[bad[0]]:g}: model.log_target takes numbers above 0 -> correct it, or "
+                f"model.log_target=false ({len(bad):,} such rows from here on)"
+            )
+        begun[path] = begun.get(path, 0) + len(values)
+    return replace(dataset, target=replace(target, source=Source(target.name, Part.LOG)))
 
 
 def target_deviation(dataset: Dataset) -> float:

@@ -94,7 +94,7 @@ class Engine:
             self._splits,
             estimator=estimator,
             estimatorParamMaps=grid,
-            evaluator=_Evaluator(self._plan, advance, mae=self.task.mae),
+            evaluator=_Evaluator(self.task, self._plan, advance, mae=self.task.mae),
             numFolds=self._splits.count,
             foldCol=FOLD,
             parallelism=self.task.spark.parallelism,
@@ -123,7 +123,7 @@ class Engine:
             return None
         _, rows, sst = self._part_sums()
         found = self._final.transform(self._frame.filter(F.col(FOLD) == part))
-        rmse = _Evaluator(self._plan, lambda _: None, mae=False).evaluate(found)[0]
+        rmse = _Evaluator(self.task, self._plan, lambda _: None, mae=False).evaluate(found)[0]
         sse = np.array([[rmse**2 * rows[part]]])
         trained = sum(rows[p] for p in places(self._splits.training[-1]))
         return ErrorSums(sse, np.array([sst(self._splits.of_holdout)]), (trained,), (rows[part],))
@@ -161,6 +161,7 @@ class Engine:
     def _part_sums(self) -> tuple[list[int], list[float], Callable[[Mask], float]]:
         """Rows and how often they count, of every part; and sst as in ErrorSums, of some parts."""
         y, frame = F.col(self._plan.target.id), self._frame
+        y = F.exp(y) if self.task.dataset.in_logs else y
         counts, mean, variance = F.count(y), F.avg(y), F.var_pop(y)
         if self._plan.weight:  # Spark has no variance of weighted rows
             v = F.col(self._plan.weight.id)
@@ -223,13 +224,16 @@ class _Evaluator(RegressionEvaluator):
     CrossValidator only keeps what `evaluate` returns until it averages, so a pair will do.
     """
 
-    def __init__(self, plan: Plan, advance: Advance, *, mae: bool) -> None:
+    def __init__(self, task: Task, plan: Plan, advance: Advance, *, mae: bool) -> None:
         super().__init__(labelCol=plan.target.id, metricName="rmse")
         if plan.weight:
             self.setWeightCol(plan.weight.id)
-        self._advance, self._mae = advance, mae
+        self._advance, self._mae, self._in_logs = advance, mae, task.dataset.in_logs
 
     def evaluate(self, dataset: DataFrame, params: Any = None) -> Any:
+        if self._in_logs:
+            own = self.getLabelCol(), self.getPredictionCol()
+            dataset = dataset.withColumns({name: F.exp(name) for name in own})
         metrics = [super().evaluate(dataset, params)]
         if self._mae:
             metrics.append(super().evaluate(dataset, {self.metricName: "mae"}))

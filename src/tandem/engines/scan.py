@@ -34,9 +34,11 @@ from tandem.solver import (
     OfParts,
     Protocol,
     Refitted,
+    RowErrors,
     canonical,
     centres_for,
     cross_validate,
+    held_out_errors,
     hold_out,
     make_ready,
     recentred,
@@ -71,6 +73,12 @@ class Engine:
     def folding(self) -> Folding:
         """The training sets and what they hold out; after `cross_validate`."""
         return self._folding
+
+    def row_errors(self) -> Callable[..., list[RowErrors]]:
+        """`solver.held_out_errors` of any slopes, row by row; after `cross_validate`."""
+        assert self._scanned is not None
+        again = partial(self._scanner.errors, self._scanned)
+        return partial(held_out_errors, self._folding, sum_errors=again)
 
     @property
     def stretches(self) -> tuple[Stretch, ...]:
@@ -189,6 +197,8 @@ class Engine:
         scanned, point, measured = self._scanned, self._chosen, self._measured
         if not (scanned and point and measured) or scanned.moments.counted or scanned.kept:
             return {}
+        if self.task.dataset.in_logs:  # errors in its unit take a scan
+            return {}
         categories, present = scanned.moments.categories, self._protocol(scanned)
         every, found = tuple(range(len(categories))), {}
         for encoding in Encoding if every else ():
@@ -228,6 +238,7 @@ class Engine:
             whole=scanned.whole,
             splits=self._splits,
             unit=self._unit(),
+            in_logs=self.task.dataset.in_logs,
         )
 
     def _cross_validated(self) -> ErrorSums:

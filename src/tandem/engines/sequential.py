@@ -32,6 +32,7 @@ from tandem.engines.pandas_design import (
 )
 from tandem.engines.sklearn_fits import Fit, Fits, mean, mean_square
 from tandem.folds import FOLD
+from tandem.logs import in_unit
 from tandem.model_keys import GridPoint
 from tandem.records import Array, Column, Ledger, Mask, Plan, Task
 from tandem.results import Design, ErrorSums, Facts, LinearModel
@@ -125,7 +126,7 @@ class Engine:
         for fold, tested in enumerate(self._splits.tested):
             train = self._training(fold)
             x_test, y_test, of_test = self._tested(tested, train)
-            sst[fold] = _variation(y_test, of_test)
+            sst[fold] = self._variation(y_test, of_test, train)
             fits = Fits(train.x, train.y, self.task.solver, train.counts)
             for index, fit in self._found(fits):
                 if fit.singular is not None:
@@ -134,7 +135,7 @@ class Engine:
                     designs[fold] = _measured(fit, _rooted(train.x, train.counts), varies, sets)
                 slopes[fold, index] = fit.weights / train.scaler.scale_
                 gaps[fold, index] = fit.gap / (mean_square(train.y, train.counts) or 1.0)
-                errors = y_test - (x_test @ fit.weights + fit.intercept)
+                errors = self._off(y_test, x_test @ fit.weights + fit.intercept, train)
                 sse[fold, index] = _total(errors**2, of_test)
                 if sae is not None:
                     sae[fold, index] = _total(np.abs(errors), of_test)
@@ -151,8 +152,8 @@ class Engine:
         fit = Fits(train.x, train.y, self.task.solver, train.counts).at(point)
         if self._splits.holdout is not None:
             x_test, y_test, of_test = self._tested(self._splits.of_holdout, train)
-            errors = y_test - (x_test @ fit.weights + fit.intercept)
-            sse, sst = _total(errors**2, of_test), _variation(y_test, of_test)
+            errors = self._off(y_test, x_test @ fit.weights + fit.intercept, train)
+            sse, sst = _total(errors**2, of_test), self._variation(y_test, of_test, train)
             rows = (_rows(train.y, train.counts),), (_rows(y_test, of_test),)
             self._held_out = ErrorSums(np.array([[sse]]), np.array([sst]), *rows)
         coefficients = fit.weights / scaler.scale_
@@ -199,10 +200,20 @@ class Engine:
         return _Training(fitted, scaler, x, y - middle, middle, counts)
 
     def _tested(self, parts: Mask, train: "_Training") -> tuple[Array, Array, Array | None]:
-        """The rows of `parts` as `train` has its own: x, y less a number, how often they count."""
+        """The rows of `parts`: x as `train` has its own, y, how often they count."""
         rows = self._frame[parts[self._folds]]
         x = _scaled(train.scaler, self._design(rows, train.fitted))
-        return x, self._target(rows) - train.middle, self._weights(rows)
+        return x, self._target(rows), self._weights(rows)
+
+    def _off(self, y: Array, predicted: Array, train: "_Training") -> Array:
+        """What `predicted`, as `train` has its target, is off, in the target's unit."""
+        residual = y - train.middle - predicted
+        return in_unit(residual, y) if self.task.dataset.in_logs else residual
+
+    def _variation(self, y: Array, counts: Array | None, train: "_Training") -> float:
+        """Exactly 0 for a constant target, whose mean may be off by a rounding."""
+        about = np.exp(y) if self.task.dataset.in_logs else y - train.middle
+        return _total((about - mean(about, counts)) ** 2, counts) if np.ptp(y) else 0.0
 
     def _trained_on(self, fold: int) -> pd.DataFrame:
         """The rows that a fold is trained on; -1: those of the model of all rows."""
@@ -251,11 +262,6 @@ def _rows(y: Array, counts: Array | None) -> float:
 def _rooted(x: Array, counts: Array | None) -> Array:
     """Rows times the roots of how often they count, about 1: x'x is then the sum that it is."""
     return x if counts is None else x * np.sqrt(counts / counts.mean())[:, None]
-
-
-def _variation(y: Array, counts: Array | None) -> float:
-    """Exactly 0 for a constant target, whose mean may be off by a rounding."""
-    return _total((y - mean(y, counts)) ** 2, counts) if np.ptp(y) else 0.0
 
 
 def _measured(fit: Fit, x: Array, varies: NDArray[np.bool_], sets: list[slice]) -> Design:

@@ -44,6 +44,8 @@ def _lines(result: Result, weights: Mapping[str, float]) -> Iterator[tuple[str, 
     used = f"{ledger.rows_in:,}; used {ledger.rows_used:,}; dropped {gone} a required value"
     yield "rows", used + (f"; left out {ledger.rows_rejected:,} bad" * bool(ledger.rows_rejected))
     yield "features", features(result)
+    if result.task.dataset.in_logs:
+        yield "target", "its logarithm; errors are in its own unit"
     point, points = result.best, len(result.task.grid)
     by_error = result.task.choose is Choose.ONE_STANDARD_ERROR
     rule = "largest within a standard error of the best" if by_error else "best"

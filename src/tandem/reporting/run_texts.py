@@ -201,6 +201,7 @@ def model_card(result: Result) -> str:
     mean, deviation = float(scores.rmse_mean[best]), float(scores.rmse_std[best])
     folds, points = result.task.folds, len(result.task.grid)
     checks = "".join(f"\n- {line}" for line in result.remarks) or " nothing to report."
+    of = f" of the logarithm of {dataset.target.name}" if dataset.in_logs else ""
     lines = (
         f"Predicts **{dataset.target.name}** from {len(result.plan.used)} columns of raw rows.",
         f"**Data.** {dataset.name}: {ledger_line(asdict(result.ledger))} {_protection(result)}",
@@ -210,7 +211,7 @@ def model_card(result: Result) -> str:
             "says so, the mean target of its category, one that is new that of all rows."
         ),
         (
-            f"**Protocol.** Cross-validation of linear regressions, {folds}, {points} grid "
+            f"**Protocol.** Cross-validation of linear regressions{of}, {folds}, {points} grid "
             "points, cleaning and scaling fitted without the held-out rows. Chosen: reg_param "
             f"{result.best.reg_param:g}, elastic_net_param {result.best.elastic_net_param:g}; then "
             f"fitted to all rows{' but the hold-out' if result.held_out else ''}."

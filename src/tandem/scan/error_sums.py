@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tandem.logs import in_unit
 from tandem.moments import Batch, Integers, Residual, RowVector, Workplace, tiles
 from tandem.records import Array
 
@@ -17,11 +18,13 @@ from tandem.records import Array
 class Models:
     """What is said of the rows of every part: by each of `residuals[f]`, of part f.
 
-    `places[c]`: level of category c -> its position in `Residual.indices[c]`.
+    `places[c]`: level of category c -> its position in `Residual.indices[c]`; `in_logs`: residuals
+    are of logarithms, errors of what they are the logarithms of.
     """
 
     residuals: tuple[tuple[Residual, ...], ...]
     places: tuple[Mapping[str, int], ...]
+    in_logs: bool = False
 
     def errors(
         self, batch: Batch, vector: RowVector, work: Workplace
@@ -36,8 +39,11 @@ class Models:
             for part, first, last in tile.slices:
                 vectors, run = tile.vectors[:, first:last], _run(tile.rows, first, last)
                 codes = [column[first:last] for column in here]
+                own = vector.of_fold(part)
+                log = (vectors[-1] + own.shift[-1]) / own.per_unit[-1] if self.in_logs else None
                 for number, model in enumerate(self.residuals[part]):
-                    yield part, number, run, _errors(model, vectors, codes)
+                    errors = _errors(model, vectors, codes)
+                    yield part, number, run, errors if log is None else in_unit(errors, log)
 
 
 def error_sums(batch: Batch, vector: RowVector, work: Workplace, models: Models) -> Array:

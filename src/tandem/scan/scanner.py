@@ -176,7 +176,7 @@ class Scanner:
         Shape (2, models, parts, points).
         """
         rows = replace(self._rows(scanned.plan), kept=scanned.kept)
-        models = Models(tuple(map(tuple, residuals)), scanned.places)
+        models = Models(tuple(map(tuple, residuals)), scanned.places, self.dataset.in_logs)
         return self._added(GroupErrors(rows, scanned.vector, models))
 
     def spread(self, scanned: Scanned, residuals: Sequence[Sequence[Residual]]) -> Moments:

@@ -4,7 +4,6 @@ from tandem.solver.centres import centres_for
 from tandem.solver.collinear import NEARLY, groups
 from tandem.solver.cross_validation import (
     DigitsLostError,
-    OfParts,
     Refitted,
     cross_validate,
     hold_out,
@@ -18,6 +17,7 @@ from tandem.solver.solve import make_ready
 from tandem.solver.splits import Normal
 from tandem.solver.standard import Standard
 from tandem.solver.training_sets import Folding
+from tandem.solver.trials import OfParts, RowErrors, held_out_errors
 
 __all__ = [
     "NEARLY",
@@ -28,12 +28,14 @@ __all__ = [
     "Penalty",
     "Protocol",
     "Refitted",
+    "RowErrors",
     "Standard",
     "canonical",
     "centres_for",
     "cross_validate",
     "errors",
     "groups",
+    "held_out_errors",
     "hold_out",
     "make_ready",
     "penalty",

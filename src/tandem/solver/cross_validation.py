@@ -8,24 +8,20 @@ import numpy as np
 
 from tandem.cleaning import MISSING, by_column
 from tandem.model_keys import GridPoint
-from tandem.moments import Residual
-from tandem.records import Advance, Array, Mask, Plan
+from tandem.records import Advance, Array, Plan
 from tandem.results import Design, ErrorSums, Inference, LinearModel
 from tandem.solver.fits import LOST, Fitted, errors, fit, intercept
 from tandem.solver.inference import correlations, inference
-from tandem.solver.residuals import residual
 from tandem.solver.solve import KKT_TOLERANCE
 from tandem.solver.splits import Normal, Split
 from tandem.solver.system import SHOWS
 from tandem.solver.training_sets import Folding
+from tandem.solver.trials import OfParts, SumErrors, Trials
 
 # So few rows of so few features are summed again to the last digits: it takes no time.
 _FEW_ROWS, _FEW_FEATURES, _LAST_DIGITS = 20_000, 200, 1e-14
 
 
-# The models that the rows of every part are held against, if any.
-OfParts = Sequence[Sequence[Residual]]
-SumErrors = Callable[[OfParts], Array]
 # Sums of rows that count as their squared errors under the first of them; None: none are known.
 Weighed = Callable[[OfParts], Folding | None]
 
@@ -44,16 +40,16 @@ def cross_validate(
 ) -> ErrorSums:
     """Held-out error sums of every fold and grid point: SSE = yy - 2 w'q + w'Qw by fold.
 
-    `sum_errors(models)`: one scan, squared and absolute errors of every row under the models of
-    its part, shape (2, models, parts, points). It is asked for absolute errors (`mae`), and for
-    squared ones that are so small against the target that the moments have lost their digits.
+    `sum_errors`, as `Trials.summed` takes it, is asked for absolute errors (`mae`), for squared
+    ones that are so small against the target that the moments have lost their digits, and for all
+    where the target is a logarithm.
     `advance` is told of every fold's fits. Raises DigitsLostError where the rows should be summed
     exactly.
     """
     scheme = folding.scheme
     sse = np.empty((scheme.count, len(grid)))
     sst, share = np.empty(scheme.count), np.empty_like(sse)
-    models: list[list[Residual]] = [[] for _ in range(scheme.parts)]
+    trials = Trials(folding)
     slopes: list[Array] = []
     designs: list[Design] = []
     unsolved = 0
@@ -66,30 +62,19 @@ def cross_validate(
         unsolved += int(np.count_nonzero(fitted.solution.kkt > KKT_TOLERANCE))
         designs.append(fitted.design)
         slopes.append(rounded)
-        _add(models, scheme.tested[fold], split, rounded, folding)
+        trials.add(split, rounded, scheme.tested[fold])
         advance(len(grid))
     sae = None
-    if mae or np.any(share < LOST):
-        summed = sum_errors(models)
-        pairs = enumerate(scheme.tested)
-        squared, absolute = np.array(
-            [summed[:, fold // scheme.k, tested].sum(axis=1) for fold, tested in pairs]
-        ).swapaxes(0, 1)
-        sse = np.where(share < LOST, squared, sse)
-        sae = absolute if mae else None
+    in_logs = folding.protocol.in_logs
+    if in_logs or mae or np.any(share < LOST):
+        rows = trials.summed(sum_errors)
+        sse = np.where(in_logs | (share < LOST), [one.squared for one in rows], sse)
+        sae = np.array([one.absolute for one in rows]) if mae else None
+        if in_logs:
+            sst = np.where(sst > 0.0, [one.sst for one in rows], 0.0)
     known = tuple(designs), np.stack(slopes)
     found = ErrorSums(sse, sst, *scheme.rows(folding.rows), unsolved, sae, *known)
     return replace(_in_rows(found, folding.protocol.unit), features=folding.by_column)
-
-
-def _add(
-    models: list[list[Residual]], parts: Mask, split: Split, slopes: Array, folding: Folding
-) -> None:
-    """To the models of every one of `parts`, those of `split`."""
-    vector, every = folding.vector, residual(split, slopes, folding.vector.of_fold(0))
-    for part in np.flatnonzero(parts).tolist():
-        alike = vector.centres is None
-        models[part].append(every if alike else residual(split, slopes, vector.of_fold(part)))
 
 
 def _in_rows(sums: ErrorSums, unit: float) -> ErrorSums:
@@ -152,9 +137,9 @@ def refit(
 
 def _spread(folding: Folding, split: Split, slopes: Array, weighed: Weighed) -> Array | None:
     """sum e^2 (x - mean)(x - mean)' over the rows of `split`, as `inference` takes it."""
-    models: list[list[Residual]] = [[] for _ in range(folding.scheme.parts)]
-    _add(models, folding.scheme.training[-1], split, slopes, folding)
-    found = weighed(models)
+    trials = Trials(folding)
+    trials.add(split, slopes, folding.scheme.training[-1])
+    found = weighed(trials.models)
     test = folding.whole(found).test if found else None
     return test.gram.hi[:-1, :-1] if test else None
 
@@ -169,15 +154,16 @@ def hold_out(folding: Folding, point: GridPoint, sum_errors: SumErrors) -> Error
         return None
     slopes = _fit(split.train, [point], folding).slopes.rounded()
     sse, share = errors(split.test, slopes)
-    if share[0] < LOST:
-        models: list[list[Residual]] = [[] for _ in range(scheme.parts)]
-        _add(models, scheme.of_holdout, split, slopes, folding)
-        sse = sum_errors(models)[0, 0, scheme.holdout]
+    sst, in_logs = split.sst, folding.protocol.in_logs
+    if in_logs or share[0] < LOST:
+        trials = Trials(folding)
+        trials.add(split, slopes, scheme.of_holdout)
+        (found,) = trials.summed(sum_errors)
+        sse, sst = found.squared, found.sst if in_logs and sst > 0.0 else sst
     rows = folding.rows
     trained = sum(n for n, own in zip(rows, scheme.training[-1], strict=True) if own)
-    sums = sse[None, :], np.array([split.sst]), (trained,), (rows[scheme.holdout],)
-    found = ErrorSums(*sums, slopes=slopes[None, :])
-    return _in_rows(found, folding.protocol.unit)
+    sums = sse[None, :], np.array([sst]), (trained,), (rows[scheme.holdout],)
+    return _in_rows(ErrorSums(*sums, slopes=slopes[None, :]), folding.protocol.unit)
 
 
 def _fit(train: Normal, grid: Sequence[GridPoint], folding: Folding) -> Fitted:

@@ -30,7 +30,7 @@ class Protocol:
     `rounded`: what those sum to may be; `unit`: what weights of rows were
     multiplied by; `whole`: rows of all levels of the categories whose moments
     take most of their levels as one; `splits`: which folds of the moments make a training set,
-    None: all but one.
+    None: all but one; `in_logs`: the target is the logarithm of what errors are taken of.
     """
 
     on_all: bool = False
@@ -41,6 +41,7 @@ class Protocol:
     whole: Mapping[int, Category] = field(default_factory=dict)
     splits: Splits | None = None
     unit: float = 1.0
+    in_logs: bool = False
 
 
 @dataclass(frozen=True, slots=True)

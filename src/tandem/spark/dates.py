@@ -23,6 +23,8 @@ def read_off(cells: Column, kind: pa.DataType, part: Part) -> Column:
 
     By whole numbers: what Spark reads off a moment itself depends on the zone of its session.
     """
+    if part is Part.LOG:
+        return F.ln(cells.cast("double"))
     if part is Part.SECONDS:
         whole = _floored(cells, 1000) if kind.unit == "ns" else cells
         return whole.cast("double") / _PER_SECOND[kind.unit]
