@@ -88,8 +88,8 @@ class RunResult:
     def statistics(self) -> pd.DataFrame:
         """By feature: its coefficient, and those of the training sets, `fold_0` and so on.
 
-        By `scan` and `distributed_scan` also standard_error, low_95, high_95 (without a penalty)
-        and partial_r2; robust_error with scores.robust_errors=true.
+        By `scan` and `distributed_scan` also standardised, standard_error, low_95, high_95 (without
+        a penalty) and partial_r2; robust_error with scores.robust_errors=true.
         """
         return coefficients(self.answered.result).set_index("feature")
 

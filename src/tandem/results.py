@@ -84,12 +84,14 @@ class Inference:
     `errors`: standard errors of the coefficients, raw units, of a model without a penalty;
     `partial_r2`: the share of what the other features leave of the target that one explains;
     `degrees`: of freedom, rows less features less 1; `robust`: errors where the spread of the
-    target about the model differs by row, too, where asked for.
+    target about the model differs by row, too, where asked for. `scales`: deviations of the cleaned
+    features over that of the target; 0 where one is constant.
     """
 
     errors: Array
     partial_r2: Array
     degrees: int
+    scales: Array
     robust: Array | None = None
 
 

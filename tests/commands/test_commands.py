@@ -184,7 +184,7 @@ def test_a_model_carries_its_card_its_metrics_and_its_data(place: Path) -> None:
     schema = json.loads(dataset.schema)["mlflow_colspec"]
     assert schema[0] == {"name": "y", "type": "double", "required": False}
     table = pd.read_csv(client.download_artifacts(run.info.run_id, "cv/coefficients.csv"))
-    told = ["standard_error", "low_95", "high_95", "partial_r2"]
+    told = ["standardised", "standard_error", "low_95", "high_95", "partial_r2"]
     assert [*table.columns] == ["feature", "coefficient", "fold_0", "fold_1", *told]
     levels = table["fold_0"].isna()  # whose order is another in every training set
     assert {"flag=true", "city=(missing)"} <= set(table["feature"][levels])

@@ -9,6 +9,7 @@ import pytest
 
 from tandem.dataset import fold_of_rows
 from tandem.records import Array
+from tandem.reporting.charts import weightiest
 from tandem.reporting.run_texts import coefficients, correlations
 from tandem.results import Inference, Result
 from tests.tasks import drive, make_task
@@ -71,6 +72,26 @@ def test_by_their_definitions(tmp_path: Path, frame: pd.DataFrame) -> None:
     half = 1.9916726 * errors  # of the t distribution with 76 degrees of freedom, R's qt(0.975, 76)
     assert (table.high_95 - table.coefficient).to_numpy() == pytest.approx(half, rel=1e-6)
     assert (table.coefficient - table.low_95).to_numpy() == pytest.approx(half, rel=1e-6)
+    scaled = table.coefficient * x.std(axis=0) / y.std()
+    assert table.standardised.to_numpy() == pytest.approx(scaled.to_numpy(), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("words", "bar"), [((), "95 % interval"), (("model.reg_param=[1]",), "range over the training")]
+)
+def test_the_weightiest_are_drawn_first(
+    tmp_path: Path, frame: pd.DataFrame, words: tuple[str, ...], bar: str
+) -> None:
+    table = coefficients(found("scan", tmp_path, frame.assign(nothing=1.0), *words))
+    (axes,) = weightiest(table).axes
+    order = table.loc[table.standardised.abs().sort_values().index, "feature"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [*order]
+    assert bar in axes.get_xlabel()
+    (bars,) = axes.collections
+    ends = [sorted(x for x, _ in segment.tolist()) for segment in bars.get_segments()]
+    points = axes.lines[-1].get_xdata()
+    inside = [end and end[0] <= x <= end[1] for end, x in zip(ends, points, strict=True)]
+    assert sum(map(bool, inside)) >= 3  # a constant has no error
 
 
 def test_a_penalty_leaves_what_a_feature_is_worth(tmp_path: Path, frame: pd.DataFrame) -> None:

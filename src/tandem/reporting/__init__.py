@@ -1,6 +1,6 @@
 """What people read of a run or a comparison: words, tables, pictures, pages."""
 
-from tandem.reporting.charts import data_uri, draw, grid, heat, png
+from tandem.reporting.charts import data_uri, draw, grid, heat, png, weightiest
 from tandem.reporting.headlines import five_digits, headline
 from tandem.reporting.inspection import inspection_html, inspection_table, inspection_title
 from tandem.reporting.page import page_html, page_markdown, page_note
@@ -50,4 +50,5 @@ __all__ = [
     "spark_log",
     "table",
     "verdict",
+    "weightiest",
 ]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _LINE = "#555555"
 _BINS = 50
 _LABELLED = 60  # features that have room for a name
+_WEIGHTIEST = 30  # coefficients in a picture
 _CURVE = 4  # penalties that make one
 _STYLES = ("-", "--", ":", "-.")
 _STAGES = ("#9d9d9d", "#d4a373", "#72b7b2", "#eeca3b", "#4c78a8", "#ff9da6")  # of the stages
@@ -77,6 +78,31 @@ def _curves(axes: "Axes", result: Result) -> None:
     axes.set_xlabel("reg_param")
     axes.set_ylabel(f"held-out RMSE of {result.task.dataset.target.name}, mean over folds")
     axes.legend()
+
+
+def weightiest(table: "pd.DataFrame") -> "Figure":
+    """Standardised coefficients, the largest first, of `run_texts.coefficients`.
+
+    With their 95 % intervals; of a model with a penalty, with the range over training sets.
+    """
+    order = table.standardised.abs().sort_values(ascending=False).index[:_WEIGHTIEST]
+    shown = table.loc[order].iloc[::-1]
+    told = bool(shown.low_95.notna().any())
+    ends = shown[["low_95", "high_95"]]
+    if not told:
+        folds = shown.filter(regex=r"^fold_\d+$")
+        ends = folds.agg(["min", "max"], axis=1)
+    scale = (shown.standardised / shown.coefficient).fillna(0.0).to_numpy()
+    low, high = (ends.to_numpy() * scale[:, None]).T
+    figure = _figure(7, 1.0 + 0.25 * len(shown))
+    axes, places = figure.subplots(), range(len(shown))
+    axes.axvline(0.0, color=_LINE, linewidth=0.8)
+    axes.hlines(places, low, high, color=_LINE)
+    axes.plot(shown.standardised, places, "o", color=color_of("scan"))
+    axes.set_yticks([*places], [*shown.feature], parse_math=False)
+    bars = "95 % interval" if told else "range over the training sets"
+    axes.set_xlabel(f"standardised coefficient; bar: {bars}")
+    return figure
 
 
 def heat(table: "pd.DataFrame") -> "Figure":

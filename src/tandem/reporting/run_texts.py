@@ -58,8 +58,9 @@ def coefficients(result: Result) -> "pd.DataFrame":
 
     At the chosen grid point; a row per feature. Without folds where the engine does not tell, and
     for the levels of a category, whose order by frequency is another in every training set. Then,
-    where the engine tells, as `Inference` has them: standard_error, low_95 and high_95 (of the
-    t distribution), robust_error where it is asked for, partial_r2.
+    where the engine tells, as `Inference` has them: standardised (the coefficient times the
+    feature's deviation over the target's), standard_error, low_95 and high_95 (of the t
+    distribution), robust_error where it is asked for, partial_r2.
     """
     import pandas as pd  # noqa: PLC0415 - slow, and the answer stands before
 
@@ -82,6 +83,7 @@ def coefficients(result: Result) -> "pd.DataFrame":
         places = [place for _, place in named]
         errors = told.errors[places]
         away = stdtrit(max(told.degrees, 1), 0.975) * errors
+        table["standardised"] = table.coefficient * told.scales[places]
         table["standard_error"] = errors
         table["low_95"], table["high_95"] = table.coefficient - away, table.coefficient + away
         if told.robust is not None:

@@ -65,7 +65,9 @@ def inference(
                 middle = spread[np.ix_(varies, varies)] / np.outer(scale, scale) / rows
                 each = np.sqrt((inverse @ middle @ inverse).diagonal() / degrees)
                 robust[told] = (each / scale)[own]
-    return Inference(errors, partial, degrees, None if spread is None else robust)
+    scales = np.zeros(features)
+    scales[varies] = standard.scale / (standard.target_deviation or np.inf)
+    return Inference(errors, partial, degrees, scales, None if spread is None else robust)
 
 
 def _inverted(standard: Standard) -> tuple[Array, int, Mask]:

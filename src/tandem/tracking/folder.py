@@ -36,6 +36,7 @@ from tandem.reporting import (
     png,
     spark_json,
     spark_log,
+    weightiest,
 )
 from tandem.results import Result
 from tandem.tracking.record import Record
@@ -46,6 +47,7 @@ _CLEANING, _CLEANING_PAGE = "data/cleaning.json", "data/cleaning.html"
 _REJECTS, _ENCODINGS = "data/rejects.jsonl", "cv/encodings.csv"
 _CONFIG, _SPARK, _GRID = "config/resolved.yaml", "spark/conf.json", "plots/grid_rmse.png"
 _SPARK_LOG, _HEAT = "spark/log.txt", "plots/correlations.png"
+_WEIGHTIEST = "plots/coefficients.png"
 _MODEL, _RECORD, _DATASET, _FITS = "model.json", "record.json", "dataset.json", "fits.npz"
 
 _MLFLOW_TYPES = {Kind.NUMERIC: "double", Kind.CATEGORICAL: "string"}
@@ -113,6 +115,8 @@ def write_record(folder: Path, result: Result, record: Record, config_yaml: str)
     _place(folder, _GRID).write_bytes(png(grid(result)))
     if len(found := tables[_CORRELATIONS]):
         _place(folder, _HEAT).write_bytes(png(heat(found.set_index("feature"))))
+    if "standardised" in (found := tables[_COEFFICIENTS]):
+        _place(folder, _WEIGHTIEST).write_bytes(png(weightiest(found)))
     fits = [of if of is not None else np.empty(0) for of in (result.sums.slopes, result.sums.gaps)]
     np.savez(folder / _FITS, slopes=fits[0], gaps=fits[1], features=result.sums.features)
     (folder / _MODEL).write_text(to_json(result.model), encoding="utf-8")
