@@ -7,6 +7,7 @@ it imports nothing of the package but the records, and what reads dates.
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from dataclasses import fields as dataclass_fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,15 +35,30 @@ def to_json(model: LinearModel) -> str:
 
 
 def from_json(text: str) -> LinearModel:
-    """The model that `to_json` wrote. Raises ValueError on another format number."""
-    fields = json.loads(text)
+    """The model that `to_json` wrote.
+
+    Raises ValueError on another format number, a field that it does not know, and on numbers that
+    are not finite.
+    """
+    fields = json.loads(text, parse_constant=_refused, parse_float=_finite)
     if (found := fields.pop("format", None)) not in FORMATS:
         raise ValueError(f"model format {found}: this version reads formats {FORMATS}")
+    if unknown := fields.keys() - {field.name for field in dataclass_fields(LinearModel)}:
+        raise ValueError(f"model: {min(unknown)}: no field of a model that this version reads")
     for key in ("levels", "encodings"):
         fields[key] = {name: tuple(listed) for name, listed in fields.get(key, {}).items()}
     for name, source in fields.get("sources", {}).items():
         fields["sources"][name] = Source(source["column"], Part(source["part"]), source["form"])
     return LinearModel(**fields)
+
+
+def _refused(number: str) -> float:
+    raise ValueError(f"model: {number}: a number of a model is finite")
+
+
+def _finite(number: str) -> float:
+    found = float(number)
+    return found if np.isfinite(found) else _refused(number)
 
 
 def predict(model: LinearModel, frame: "pd.DataFrame") -> Array:

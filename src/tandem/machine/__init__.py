@@ -1,7 +1,7 @@
 """The computer at hand: the cache folder, locks, digests, processes, clocks, hardware."""
 
 from tandem.machine.cache import cache_folder, check_disk, write_atomically
-from tandem.machine.digests import marks, state
+from tandem.machine.digests import digest_of, marks, state
 from tandem.machine.ending import at_force, end_in_time
 from tandem.machine.hardware import machine_facts, machine_name
 from tandem.machine.helper import Helper, leave, revoke
@@ -31,6 +31,7 @@ __all__ = [
     "at_force",
     "cache_folder",
     "check_disk",
+    "digest_of",
     "end_family",
     "end_in_time",
     "forget_locks",

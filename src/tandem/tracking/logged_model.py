@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from shutil import copy, copytree, ignore_patterns
+from shutil import copy
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-import tandem
 from tandem.errors import TrackingError
 from tandem.machine import scratch_folder
 from tandem.tracking.client import client
 from tandem.tracking.folder import Logged, model_name
+from tandem.tracking.model_files import check_files, sources, tags
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, LoggedModel
@@ -41,7 +41,7 @@ def add_model(run_id: str, logged: Logged) -> "LoggedModel":
         model_name(logged.engine, logged.name),
         source_run_id=run_id,
         params={**logged.params},
-        tags={"mlflow.note.content": logged.card},
+        tags={"mlflow.note.content": logged.card, **tags(logged.model)},
     )
 
 
@@ -76,14 +76,18 @@ def of_model(model_id: str, logged: Logged) -> dict[str, str]:
 def load_model(run_id: str) -> "PyFuncModel":
     """The model of a run, as MLflow loads it: `predict(frame)` takes raw rows.
 
-    Raises TrackingError where the run has none.
+    Raises TrackingError where the run has none, or its files are not those that were trained.
     """
     import mlflow  # noqa: PLC0415 - slow
 
     outputs = mlflow.MlflowClient().get_run(run_id).outputs
     if not (outputs and outputs.model_outputs):
         raise TrackingError(f"run {run_id}: it has no model -> a run that is FINISHED")
-    found: PyFuncModel = mlflow.pyfunc.load_model(f"models:/{outputs.model_outputs[0].model_id}")
+    model_id = outputs.model_outputs[0].model_id
+    with TemporaryDirectory(dir=scratch_folder()) as name:
+        folder = mlflow.artifacts.download_artifacts(f"models:/{model_id}", dst_path=name)
+        check_files(Path(folder), mlflow.MlflowClient().get_logged_model(model_id))
+        found: PyFuncModel = mlflow.pyfunc.load_model(folder)
     return found
 
 
@@ -106,8 +110,9 @@ def _write(folder: Path, run_id: str, model_id: str, location: str, logged: Logg
     described.save(str(folder / "MLmodel"))
     (folder / "data").mkdir()
     copy(logged.model, folder / "data")
-    package = Path(tandem.__file__).parent
-    copytree(package, folder / "code" / "tandem", ignore=ignore_patterns("__pycache__"))
+    (folder / "code" / "tandem").mkdir(parents=True)
+    for place, source in sources().items():
+        copy(source, folder / "code" / "tandem" / place)
     example = {"columns": [*logged.example], "data": [*zip(*logged.example.values(), strict=True)]}
     (folder / "input_example.json").write_text(json.dumps(example), encoding="utf-8")
     required = "\n".join(f"{name}=={version(name)}" for name in _REQUIRED)
