@@ -4,8 +4,9 @@ import gc
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 
-from tandem.errors import TandemError
+from tandem.errors import MachineError, TandemError
 from tandem.manual import manual, versions
 from tandem.redaction import shown
 from tandem.settings import Command
@@ -14,7 +15,8 @@ from tandem.settings import Command
 def main() -> None:
     """Answer the command line and exit with the status that the README lists."""
     try:
-        text = _at_once(sys.argv[1:])
+        if not (text := _at_once(sys.argv[1:])):
+            _check_folder()
     except TandemError as error:
         sys.stderr.write(f"tandem: {shown(str(error))}\n")
         sys.exit(error.status)
@@ -30,6 +32,16 @@ def main() -> None:
     from tandem.application import call  # noqa: PLC0415 - Hydra takes most of the time of help
 
     sys.exit(call())
+
+
+def _check_folder() -> None:
+    """Raise MachineError where the working folder is gone."""
+    try:
+        Path.cwd()
+    except FileNotFoundError as error:
+        raise MachineError(
+            "the working folder is not there any more -> cd into another one"
+        ) from error
 
 
 def _at_once(arguments: Sequence[str]) -> str:

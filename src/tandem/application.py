@@ -54,9 +54,9 @@ def call() -> int:
             status = _run_hydra() if _needs_main(given) else _job(partial(compose, *given))
     except (HydraException, OmegaConfBaseException) as error:
         told = in_our_words(error, sys.argv[1:])
-        status = _report(told, told.status, debug=debug)
+        status = _report(error, told, debug=debug)
     except TandemError as error:
-        status = _report(error, error.status, debug=debug)
+        status = _report(error, error, debug=debug)
     except Terminated as error:
         status = error.status
     except KeyboardInterrupt:
@@ -107,27 +107,31 @@ def _job(make: Callable[[], Configuration]) -> int:
         whole = make()
         debug = whole.settings.debug
         refuse_unread(whole)
-        chosen = whole.settings
-        if chosen.command == Command.ADVISE:
-            _advise(chosen)
-            return 0
-        if chosen.command == Command.INSPECT:
-            _inspect(chosen)
-            return 0
-        if chosen.command == Command.SEND:
-            _send(chosen)
-            return 0
-        run_id = _compare(whole) if chosen.command == Command.COMPARE else _run(whole)
-        if run_id and not chosen.tracking.parent_run_id:
-            from tandem.tracking import links  # noqa: PLC0415 - imported by now
-
-            with suppress(TrackingError):  # it has the run
-                sys.stdout.write(f"{ask(links, run_id)}\n")
-    except TandemError as error:
-        return _report(error, error.status, debug=debug)
+        _do(whole)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the edge: what is left is our bug
-        return _report(error, TandemError.status, debug=debug)
+        told = error if isinstance(error, TandemError) else _lacking(error)
+        return _report(error, told, debug=debug)
     return 0
+
+
+def _do(whole: Configuration) -> None:
+    chosen = whole.settings
+    others = {Command.ADVISE: _advise, Command.INSPECT: _inspect, Command.SEND: _send}
+    if other := others.get(chosen.command):
+        other(chosen)
+        return
+    run_id = _compare(whole) if chosen.command == Command.COMPARE else _run(whole)
+    if run_id and not chosen.tracking.parent_run_id:
+        from tandem.tracking import links  # noqa: PLC0415 - imported by now
+
+        with suppress(TrackingError):  # it has the run
+            sys.stdout.write(f"{ask(links, run_id)}\n")
+
+
+def _lacking(error: BaseException) -> TandemError | None:
+    from tandem.machine import lacking  # noqa: PLC0415 - a fault is rare
+
+    return lacking(error)
 
 
 # Heavy imports: after the configuration is known to be good, and only what the command takes.
@@ -178,14 +182,15 @@ def _collect() -> None:
     gc.enable()
 
 
-def _report(error: Exception | SystemExit, status: int, *, debug: bool) -> int:
+def _report(error: BaseException, told: TandemError | None, *, debug: bool) -> int:
+    """Say what is wrong, as `told` does, or that it is our bug; the exit status."""
     if debug:
         sys.stderr.write(shown("".join(traceback.format_exception(error))))
-    text = " ".join(str(error).split())
-    if status == TandemError.status:
+    text = " ".join(str(told or error).split())
+    if told is None or told.status == TandemError.status:
         text = f"internal error: {type(error).__name__}: {text} -> debug=true shows where"
     sys.stderr.write(f"tandem: {shown(text)}\n")
-    return status
+    return told.status if told else TandemError.status
 
 
 def _terminate(signum: int, _frame: FrameType | None) -> None:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
 
-import psutil
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
@@ -15,7 +14,7 @@ from tandem.config import task
 from tandem.dataset import open_dataset
 from tandem.engines import ENGINES, without_spark
 from tandem.errors import DataError
-from tandem.machine import machine_name
+from tandem.machine import free_bytes, machine_name
 from tandem.progress import Display
 from tandem.records import Kind, Task
 from tandem.scaling import Crossover, Growth, Interval, crossover, fit
@@ -63,7 +62,7 @@ def advise(settings: Settings) -> None:
     asked = task(settings, dataset)
     levels = cardinalities(asked)
     forecasts = [*forecast(asked, here, sum(levels.values()))]
-    free = psutil.virtual_memory().available / 1e6
+    free = free_bytes() / 1e6
     _show(asked, forecasts, free, levels)
 
 

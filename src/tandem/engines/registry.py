@@ -8,8 +8,9 @@ from math import sqrt
 
 from tandem.engines.base import Engine, Progress
 from tandem.errors import MachineError
+from tandem.machine import free_bytes
 from tandem.model_keys import GridPoint
-from tandem.records import Advance, Task
+from tandem.records import Advance, Dataset, Kind, Task
 
 # A step of OWLQN or L-BFGS that gains less than tol ends it; the answer is then off by about the
 # square root, in units of the target's deviation. Seen on flights: 1.1 times it; 5 leaves room.
@@ -52,7 +53,8 @@ class Entry:
     does the same on one machine; `bits`: engines with the same word give the same bits, also from
     run to run, None where not even that holds; `left` at `tol`, the library's own default;
     `stalls`: whether its iterations may end short of that where features follow from one another;
-    `reads`: keys of its own, or the beginning of several.
+    `reads`: keys of its own, or the beginning of several; `copies`: of all numbers of the table in
+    float64 that it holds at once, at least; 0: it goes through the table in pieces.
     """
 
     module: str
@@ -63,6 +65,7 @@ class Entry:
     stalls: bool = False
     without_spark: str | None = None
     reads: tuple[str, ...] = ()
+    copies: float = 0.0
 
 
 ENGINES: Mapping[str, Entry] = {
@@ -72,6 +75,7 @@ ENGINES: Mapping[str, Entry] = {
         left=duality_gap,
         tol=1e-4,
         reads=("model.precompute",),
+        copies=3.0,  # 1,000,000 rows x 20 columns: 3.6; 5,000,000 x 5: 3.4
     ),
     "distributed": Entry(
         *("tandem.engines.distributed", "#e45756"),
@@ -125,9 +129,22 @@ def not_installed(name: str) -> str:
 def create(name: str, task: Task, progress: Progress = unseen) -> Engine:
     """The engine called `name`, ready to start. Its module is imported now: it may be heavy.
 
-    Raises MachineError where a library is missing that it is made of.
+    Raises MachineError where a library is missing that it is made of, or memory.
     """
     if lack := not_installed(name):
         raise MachineError(f"engine={name}: {lack}, or choose another engine")
+    _check_memory(name, task.dataset)
     engine: type[Engine] = import_module(ENGINES[name].module).Engine
     return engine(task, progress)
+
+
+def _check_memory(name: str, dataset: Dataset) -> None:
+    """Raise MachineError where the table alone is more than what is free."""
+    numbers = sum(column.kind is Kind.NUMERIC for column in dataset.columns)
+    needed = 8 * ENGINES[name].copies * dataset.rows * numbers
+    if needed > (free := free_bytes()):
+        table = f"{dataset.rows:,} rows of {numbers} numbers take {needed / 1e9:,.1f} GB of memory"
+        raise MachineError(
+            f"engine={name}: {table} at least, {free / 1e9:,.1f} GB are free -> engine=scan, which "
+            "takes no more for more rows"
+        )

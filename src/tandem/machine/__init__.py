@@ -19,6 +19,7 @@ from tandem.machine.processes import (
 )
 from tandem.machine.publish import published
 from tandem.machine.scratch import scratch_folder
+from tandem.machine.shortage import free_bytes, lacking
 from tandem.machine.timing import MemorySampler, Stopwatch
 
 __all__ = [
@@ -35,9 +36,11 @@ __all__ = [
     "end_family",
     "end_in_time",
     "forget_locks",
+    "free_bytes",
     "handed_over",
     "held",
     "is_child",
+    "lacking",
     "leave",
     "lock_name",
     "locked",
