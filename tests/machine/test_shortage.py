@@ -95,7 +95,7 @@ def test_a_table_that_cannot_fit_is_refused_before_it_is_read() -> None:
         env={"OPENBLAS_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"},
     )  # fmt: skip
     assert done.returncode == 4, done.stderr
-    told = "engine=sequential: 4,000,000 rows of 31 numbers take 3.0 GB of memory at least, "
+    told = "engine=sequential: 4,000,000 rows of 31 numbers take 5.0 GB of memory at least, "
     assert told in done.stderr
     assert "-> engine=scan, which takes no more for more rows" in done.stderr
 
