@@ -97,6 +97,17 @@ def test_one_price_for_all_has_no_r2(engine: str, tmp_path: Path) -> None:
 
 
 @no_spark
+def test_prices_that_hardly_differ(engine: str, tmp_path: Path) -> None:
+    frame = houses()
+    frame.assign(price=1e7 + frame.price / 1e3).to_parquet(tmp_path / "t.parquet")
+    task = task_of(tmp_path, *SOLVED)
+    found, truth = drive(engine, task), truth_of(task)
+    # A logarithm's last digit is 1e-8 of such a price, whose deviation is 130.
+    np.testing.assert_allclose(found.scores.rmse, truth.rmse, rtol=1e-9)
+    np.testing.assert_allclose(found.scores.r2, truth.r2, atol=1e-9)
+
+
+@no_spark
 @pytest.mark.parametrize("kind", [pa.int32(), pa.float32(), pa.decimal128(9, 0)])
 def test_prices_of_other_types(engine: str, tmp_path: Path, kind: pa.DataType) -> None:
     frame = houses()

@@ -37,7 +37,7 @@ class Trials:
     def __init__(self, folding: Folding) -> None:
         self._folding = folding
         self.models: list[list[Residual]] = [[] for _ in range(folding.scheme.parts)]
-        self._asked: list[list[tuple[int, int]]] = []
+        self._asked: list[tuple[list[tuple[int, int]], float]] = []
 
     def add(self, split: Split, slopes: Array, parts: Mask) -> None:
         """Hold the models of `slopes`, shape (points, p), against the rows of `parts`.
@@ -45,13 +45,17 @@ class Trials:
         Their constants, and the cleaning, are those of the training set of `split`.
         """
         vector, every, asked = self._folding.vector, None, list[tuple[int, int]]()
+        in_logs, middle = self._folding.protocol.in_logs, 0.0
+        if in_logs:  # one point more that predicts the mean logarithm of the training set
+            slopes = np.vstack([slopes, np.zeros(slopes.shape[1])])
+            middle = float(np.exp(split.centre[-1].rounded()))
         for part in np.flatnonzero(parts).tolist():
             if every is None or vector.centres is not None:
                 every = residual(split, slopes, vector.of_fold(part))
-                every = _beside_nothing(every) if self._folding.protocol.in_logs else every
+                every = _beside_nothing(every) if in_logs else every
             asked.append((len(self.models[part]), part))
             self.models[part].append(every)
-        self._asked.append(asked)
+        self._asked.append((asked, middle))
 
     def summed(self, sum_errors: SumErrors) -> list[RowErrors]:
         """What every call of `add` asked for.
@@ -61,14 +65,15 @@ class Trials:
         """
         sums, rows = sum_errors(self.models), self._folding.rows
         found = []
-        for asked in self._asked:
+        for asked, middle in self._asked:
             squared, absolute = np.sum([sums[:, place, part] for place, part in asked], axis=0)
             if not self._folding.protocol.in_logs:
                 found.append(RowErrors(squared, absolute))
                 continue
             n = sum(rows[part] for _, part in asked)
-            sst = max(squared[-1] - absolute[-1] ** 2 / n, 0.0)
-            found.append(RowErrors(squared[:-1], absolute[:-1], sst, squared[-1]))
+            # About a number near the mean: about 0, prices that hardly differ lose their digits.
+            sst = max(squared[-2] - n * (absolute[-1] / n - middle) ** 2, 0.0)
+            found.append(RowErrors(squared[:-2], absolute[:-2], sst, squared[-1]))
         return found
 
 
