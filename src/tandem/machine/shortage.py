@@ -5,8 +5,6 @@ import resource
 from contextlib import suppress
 from pathlib import Path
 
-import psutil
-
 from tandem.errors import MachineError
 
 _CGROUP = Path("/sys/fs/cgroup")
@@ -17,6 +15,8 @@ _FILES = {errno.EMFILE, errno.ENFILE}
 
 def free_bytes() -> int:
     """Memory that this process can still get: of the machine, its container, and its own limit."""
+    import psutil  # noqa: PLC0415 - a Spark worker never asks
+
     found = [psutil.virtual_memory().available]
     with suppress(OSError, ValueError):  # "max": there is no limit
         limit = int((_CGROUP / "memory.max").read_text())
