@@ -90,7 +90,7 @@ def _shoot(
         faults = [*_status(status, signum)] if to == TO[0] else []
         faults += [f"{took:.1f} s"] if took > SECONDS else []
     _until(lambda: not _alive(family), begin, 20)
-    faults += [f"lives: {' '.join(one.cmdline())[:200]}" for one in _alive(family)]
+    faults += [f"lives: {one}" for one in _alive(family)]
     here.proxy.heal()
     here.tandem("send")  # the next command
     faults += [*_left(here, experiment, before)]
@@ -129,11 +129,11 @@ def _status(status: int, signum: signal.Signals) -> Iterator[str]:
 def _alive(family: list[psutil.Process], name: str = "") -> list[psutil.Process]:
     found = []
     for one in family:
-        with suppress(psutil.Error):
-            if one.status() != psutil.STATUS_ZOMBIE and name in " ".join(one.cmdline()):
+        with suppress(psutil.Error):  # it may end while it is looked at
+            words = " ".join(one.cmdline())
+            helps = bool(name) and "machine.helper" in words  # it tells the store after the others
+            if one.status() != psutil.STATUS_ZOMBIE and name in words and not helps:
                 found.append(one)
-    if name:  # the helper tells the store after the others
-        found = [one for one in found if "machine.helper" not in " ".join(one.cmdline())]
     return found
 
 
