@@ -73,10 +73,8 @@ class Splits:
     @property
     def all_others(self) -> bool:
         """Whether every fold is trained on all parts but its own."""
-        return (
-            np.array_equal(self.tested, np.eye(self.parts))
-            and not (self.tested & self.training[:-1]).any()
-        )
+        one_each = np.array_equal(self.tested, np.eye(self.parts))
+        return one_each and np.array_equal(self.training[:-1], ~self.tested)
 
     def rows(self, of: Sequence[float]) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Rows that every fold is trained on, and those it is tested on; `of`: of every part."""

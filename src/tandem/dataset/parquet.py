@@ -84,6 +84,19 @@ def groups_with_rows(paths: Iterable[str]) -> Iterator[tuple[str, int]]:
                 yield path, group
 
 
+def numbered(files: Iterable[str], name: str) -> Iterator[tuple[str, int, Array]]:
+    """The numbers of a column by row group: the file, its rows before the group, the values.
+
+    Raises DataError where a row group cannot be read.
+    """
+    begun: dict[str, int] = {}
+    for path, group in groups_with_rows(files):
+        values = floats(read_group(path, group, [name]).column(0))
+        first = begun.get(path, 0)
+        begun[path] = first + len(values)
+        yield path, first, values
+
+
 def whole(rows: int, found: pa.Table | pa.RecordBatch | None) -> Any:
     """`found`, which must have `rows` rows: one that is not read would look like one dropped.
 

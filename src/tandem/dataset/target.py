@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from tandem.dataset.dates import read_off
-from tandem.dataset.parquet import floats, groups_with_rows, read_group
+from tandem.dataset.parquet import floats, groups_with_rows, numbered, read_group
 from tandem.errors import DataError
 from tandem.parts import Part
 from tandem.records import Dataset, Source
@@ -16,17 +16,15 @@ def in_logs(dataset: Dataset) -> Dataset:
 
     Raises DataError, with the row, where a number is not above 0, or a row group cannot be read.
     """
-    target, begun = dataset.target, dict[str, int]()
-    for path, group in groups_with_rows(file.path for file in dataset.files):
-        values = floats(read_group(path, group, [target.name]).column(0))
+    target = dataset.target
+    for path, first, values in numbered((file.path for file in dataset.files), target.name):
         bad = np.flatnonzero(values <= 0.0)
         if len(bad):
             raise DataError(
-                f"{path}: row {begun.get(path, 0) + int(bad[0]) + 1}: column '{target.name}': "
+                f"{path}: row {first + int(bad[0]) + 1}: column '{target.name}': "
                 f"{values[bad[0]]:g}: model.log_target takes numbers above 0 -> correct it, or "
                 f"model.log_target=false ({len(bad):,} such rows from here on)"
             )
-        begun[path] = begun.get(path, 0) + len(values)
     return replace(dataset, target=replace(target, source=Source(target.name, Part.LOG)))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from tandem.dataset.chosen import check_role, type_of
-from tandem.dataset.parquet import floats, groups_with_rows, read_group
+from tandem.dataset.parquet import numbered
 from tandem.errors import DataError
 from tandem.records import Array, Column, Kind, Weights
 
@@ -31,12 +31,9 @@ def weighed(files: Iterable[Path], name: str) -> Weights:
 
     Raises DataError where one is missing, negative or infinite, or where all are 0.
     """
-    unit, total, whole, begun = 1.0, 0.0, True, dict[str, int]()
-    for path, group in groups_with_rows(map(str, files)):
-        cells = read_group(path, group, [name]).column(0)
-        values = floats(cells)
-        _check(path, name, values, begun.get(path, 0))
-        begun[path] = begun.get(path, 0) + len(values)
+    unit, total, whole = 1.0, 0.0, True
+    for path, first, values in numbered(map(str, files), name):
+        _check(path, name, values, first)
         while whole and not _are_whole(values, unit):
             unit *= 10.0
             whole = unit <= 10.0**_DECIMALS

@@ -133,7 +133,8 @@ def create(name: str, task: Task, progress: Progress = unseen) -> Engine:
     """
     if lack := not_installed(name):
         raise MachineError(f"engine={name}: {lack}, or choose another engine")
-    _check_memory(name, task.dataset)
+    if ENGINES[name].copies:
+        _check_memory(name, task.dataset)
     engine: type[Engine] = import_module(ENGINES[name].module).Engine
     return engine(task, progress)
 
