@@ -14,13 +14,12 @@ from types import FrameType
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from tandem.beside import ask
 from tandem.config import (
     MULTIRUN,
+    UNREAD,
     Configuration,
     compose,
     configuration,
@@ -52,7 +51,7 @@ def call() -> int:
         sys.argv[1:] = sorted(given, key=lambda word: word not in MULTIRUN)
         with _adopting():
             status = _run_hydra() if _needs_main(given) else _job(partial(compose, *given))
-    except (HydraException, OmegaConfBaseException) as error:
+    except UNREAD as error:
         told = in_our_words(error, sys.argv[1:])
         status = _report(error, told, debug=debug)
     except TandemError as error:

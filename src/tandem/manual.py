@@ -79,11 +79,15 @@ def keys_table() -> str:
 def _keys(file: Path) -> Iterator[tuple[str, str, str]]:
     """Key, default and comment of every key of a file of conf/."""
     for line in file.read_text(encoding="utf-8").splitlines():
-        if line[:1].isalpha():
+        if _is_key(line):
             given, _, comment = line.partition("  #") if "  #" in line else line.partition(" #")
             key, _, value = given.partition(":")
             shown = value.strip().replace("???", "")
             yield key, f"`{shown}`" if shown else "", comment.strip(" #")
+
+
+def _is_key(line: str) -> bool:
+    return line[:1].isalpha() and not line.startswith("defaults:")
 
 
 def _group(folder: Path, default: str) -> str:
@@ -97,7 +101,7 @@ def _choice(file: Path) -> str:
     """A file of conf/ as it stands, each key with its group."""
     lines = [f"{file.parent.name}={file.stem}"]
     for line in file.read_text(encoding="utf-8").splitlines():
-        own = line[:1].isalpha()
+        own = _is_key(line)
         key = line.replace(": ", "=", 1)
         lines.append(f"  {file.parent.name}.{key}" if own else f"  {line}")
     return "\n".join(lines) + "\n"

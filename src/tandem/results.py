@@ -97,13 +97,17 @@ class Inference:
 
 @dataclass(frozen=True, slots=True)
 class SparkFacts:
-    """What Spark really used and did; `log`: what its JVM wrote."""
+    """What Spark really used and did.
+
+    `log`: what its JVM wrote; `lost`: a line about each executor that was lost.
+    """
 
     log: str
     conf: Mapping[str, str]
     settings: Mapping[str, str]
     jobs: int
     tasks: int
+    lost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

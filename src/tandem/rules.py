@@ -81,6 +81,15 @@ ENCODING = Rule(
     "must be a known encoding of one byte per plain character -> dataset.encoding=latin-1",
 )
 
+_NUMBER = r"(\d+|\*)"
+_MASTERS = rf"local(\[{_NUMBER}(,\d+)?\])?|local-cluster\[\d+,\s*\d+,\s*\d+\]|spark://[^:]+:\d+.*|yarn|k8s://.+|databricks"
+
+MASTER = Rule(
+    lambda text: re.fullmatch(_MASTERS, text) is not None,
+    "is no master that a session can be started on -> local[*], spark://host:7077, yarn or "
+    "k8s://https://host:6443",
+)
+
 _DIRECTIVES = "YymdbBHIMSfpzj%"
 
 

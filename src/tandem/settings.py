@@ -14,7 +14,7 @@ from tandem import rules
 from tandem.fold_keys import Folds
 from tandem.model_keys import ModelKeys
 from tandem.parts import DatePart
-from tandem.rules import Count, Listed, at_least, fraction, not_empty, one_character
+from tandem.rules import MASTER, Count, Listed, at_least, fraction, not_empty, one_character
 
 Seed = Annotated[int, at_least(0)]
 Fraction = Annotated[float, fraction("a fraction of rows")]
@@ -181,7 +181,7 @@ class EngineKeys:
 class SparkSettings:
     """How the Spark session is built and how the engine uses it. None: chosen for the machine."""
 
-    master: Annotated[str, not_empty("spark.master=local[*]")]
+    master: Annotated[str, MASTER]
     driver_memory: Annotated[str, not_empty("spark.driver_memory=4g")]
     executor_cores: Count | None
     executor_instances: Count | None
@@ -190,6 +190,8 @@ class SparkSettings:
     shuffle_partitions: Count | None
     adaptive: bool
     parallelism: Count
+    python: str | None = None
+    wait_s: Count = 60
     conf: Mapping[str, str] = field(default_factory=dict)
 
 

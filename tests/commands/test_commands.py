@@ -332,7 +332,7 @@ def test_a_failed_engine_leaves_a_comparison_of_the_others() -> None:
     engines = "compare.engines=[sequential,distributed,scan]"
     asked = (engines, "compare.repeats=2", "compare.warm_up=1")
     missing = {"PATH": "/nowhere", "JAVA_HOME": "/nowhere"}
-    done = tandem("compare", *asked, *SMALL, "spark.master=nothing", **missing)
+    done = tandem("compare", *asked, *SMALL, "spark.master=spark://127.0.0.1:1", **missing)
     assert done.returncode == 6
     assert "engine distributed: it ended with status" in done.stderr.splitlines()[-1]
     (parent,) = runs("comparison")

@@ -8,7 +8,8 @@ import pytest
 
 from tandem.errors import MachineError
 from tandem.settings import SparkSettings
-from tandem.spark import start
+from tandem.spark.conf_keys import conf_keys
+from tandem.spark.facts import partitions
 from tandem.spark.java import java_home
 
 
@@ -69,20 +70,20 @@ def test_no_java_at_all_names_what_was_found(
         java_home()
 
 
-@pytest.mark.parametrize(
-    ("master", "cores"),
-    [("local[3]", 3), ("local", 1), ("local-cluster[2,3,1024]", 6), ("spark://host:7077", 8)],
-)
-def test_one_partition_per_core_unless_asked(master: str, cores: int) -> None:
-    chosen = settings(master=master, executor_cores=4, executor_instances=2)
-    assert start.partitions(chosen) == cores
-    assert start.shuffle_partitions(chosen) == cores
-    asked = settings(master=master, partitions=200)
-    assert start.partitions(asked) == 200
-    assert start.shuffle_partitions(asked) == 200
+def test_one_partition_per_core_unless_asked() -> None:
+    assert partitions(settings(), 6) == 6
+    assert partitions(settings(partitions=200), 6) == 200
 
 
 def test_the_users_own_keys_win() -> None:
-    conf = start.configuration(settings(conf={"spark.ui.enabled": "true"}))
+    conf = conf_keys(settings(conf={"spark.ui.enabled": "true"}))
     assert conf["spark.ui.enabled"] == "true"
     assert conf["spark.driver.bindAddress"] == "127.0.0.1"
+
+
+def test_a_cluster_gives_up_what_stops_and_counts_by_cores() -> None:
+    conf = conf_keys(settings(master="spark://host:7077", executor_instances=3, executor_cores=2))
+    assert conf["spark.cores.max"] == "6"
+    assert conf["spark.speculation"] == "true"
+    assert "spark.driver.bindAddress" not in conf
+    assert "spark.speculation" not in conf_keys(settings())

@@ -139,6 +139,10 @@ def execute(task: Task, name: str, watch: Stopwatch, display: Display) -> Result
                 held_out = engine.hold_out()
             watch.stop()
             facts = engine.facts()
+        except Exception as error:
+            if told := engine.explained(error):
+                raise told from error
+            raise
         finally:
             engine.close()
     if sums.unconverged:

@@ -11,11 +11,12 @@ from tandem.config.composed import (
     sweep_keys,
     task,
 )
-from tandem.config.typed import MULTIRUN, in_our_words, quoted, spelled, words
+from tandem.config.typed import MULTIRUN, UNREAD, in_our_words, quoted, spelled, words
 from tandem.config.unread import refuse_unread
 
 __all__ = [
     "MULTIRUN",
+    "UNREAD",
     "Configuration",
     "compose",
     "config_hash",

@@ -11,12 +11,11 @@ from typing import Any
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from tandem.config.checked import checked, checked_group
-from tandem.config.typed import in_our_words
+from tandem.config.typed import UNREAD, in_our_words
 from tandem.errors import ConfigurationError
 from tandem.manual import configuration_folder
 from tandem.records import Dataset, Task
@@ -63,7 +62,7 @@ def compose(*overrides: str) -> Configuration:
     with initialize_config_dir(str(configuration_folder()), version_base="1.3"):
         try:
             composed = hydra_compose("config", [*overrides, search_path()])
-        except (HydraException, OmegaConfBaseException) as error:
+        except UNREAD as error:
             raise in_our_words(error, overrides) from error
     return configuration(composed, overrides)
 

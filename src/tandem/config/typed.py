@@ -9,11 +9,14 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError  # type: ignore[import-untyped]  # it has no types
 
 from tandem.config.checked import keys, of_other_dataset
 from tandem.errors import ConfigurationError, nearest
 from tandem.settings import Command
 
+UNREAD = (HydraException, OmegaConfBaseException, YAMLError)  # what Hydra raises of words and files
 _HYDRA_FLAGS = (
     "--help",
     "--hydra-help",
@@ -154,6 +157,8 @@ def in_our_words(error: Exception, arguments: Sequence[str]) -> ConfigurationErr
             f"{group}={choice}: there is no such choice{nearest(choice, options)} -> "
             f"{group}= one of {', '.join(options)}"
         )
+    if isinstance(error, YAMLError):
+        return ConfigurationError(f"{text}: no YAML -> mend that line")
     for word in filter(str.isidentifier, arguments):
         names = (*Command, _SWEEP)
         return ConfigurationError(

@@ -17,13 +17,21 @@ from pyspark.sql import functions as F  # noqa: N812 - its name in all of Spark'
 from tandem.cleaning import MISSING, feature_counts, measure, spans, take_ledger, valid_row
 from tandem.engines.base import Decide, Progress
 from tandem.engines.spark_design import FEATURES, portable_model, slopes_of, stages_of
+from tandem.errors import TandemError
 from tandem.fold_keys import FoldKind
 from tandem.folds import FOLD, Assignment
 from tandem.model_keys import GridPoint
 from tandem.records import Advance, Array, Ledger, Mask, Plan, Task
 from tandem.results import ErrorSums, Facts, LinearModel
 from tandem.settings import FitOn
-from tandem.spark import end_session, partitions, session_facts, start_session
+from tandem.spark import (
+    cores,
+    end_session,
+    explained,
+    partitions,
+    session_facts,
+    start_session,
+)
 from tandem.spark.cross_validator import SplitValidator, fold_metrics, places
 from tandem.spark.frames import fold_of_row, frame_errors, read_frame, unread_by_spark
 from tandem.splits import Splits, check_folds
@@ -57,7 +65,8 @@ class Engine:
         with frame_errors():
             times = self.task.folds.kind is FoldKind.TIME
             rows = read_frame(self._session, self.task.dataset, times=times)
-            self._frame = rows.repartition(partitions(self.task.spark)).cache()
+            into = partitions(self.task.spark, cores(self._session))
+            self._frame = rows.repartition(into).cache()
             self._frame.count()
 
     def prepare(self, decide: Decide) -> tuple[Plan, Ledger]:
@@ -133,6 +142,9 @@ class Engine:
         # `load` reads the rows once and keeps them, on disk where memory is short. What a lost
         # executor held is read again; Spark does not tell.
         return Facts(scans=1, spark=session_facts(self._session, self.task.spark))
+
+    def explained(self, error: Exception) -> TandemError | None:
+        return explained(error, self.task.spark.master)
 
     def close(self) -> None:
         if self._session is not None:

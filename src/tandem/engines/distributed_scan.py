@@ -15,7 +15,7 @@ import numpy as np
 
 from tandem.engines import scan
 from tandem.engines.base import Decide, Progress
-from tandem.errors import DataError
+from tandem.errors import DataError, TandemError
 from tandem.model_keys import GridPoint
 from tandem.records import Ledger, Plan, Task
 from tandem.results import ErrorSums, Facts, LinearModel
@@ -24,6 +24,7 @@ from tandem.settings import SparkSettings
 from tandem.spark import (
     cores,
     end_session,
+    explained,
     results_in_order,
     session_facts,
     ship_package,
@@ -50,6 +51,7 @@ class Engine:
         self._progress = progress
         self._scan = scan.Engine(task, progress, self._run)
         self._session: SparkSession | None = None
+        self._cores = 1
 
     def unsupported(self) -> str | None:
         return self._scan.unsupported()
@@ -58,7 +60,8 @@ class Engine:
         self._scan.start()
         self._session = start_session(self.task.spark, f"tandem {self.task.dataset.name}")
         ship_package(self._session)
-        start_workers(self._session, versions, cores(self.task.spark))
+        self._cores = cores(self._session)
+        start_workers(self._session, versions, self._cores)
 
     def load(self) -> None:
         self._scan.load()
@@ -82,6 +85,9 @@ class Engine:
         settings = {**found.settings, "spark.repartition": str(slices)}
         return replace(self._scan.facts(), spark=replace(found, settings=settings))
 
+    def explained(self, error: Exception) -> TandemError | None:
+        return explained(error, self.task.spark.master)
+
     def close(self) -> None:
         self._scan.close()
         if self._session is not None:
@@ -98,12 +104,12 @@ class Engine:
             yield result
 
     def _slices(self, stretches: Sequence[Stretch]) -> list[tuple[Stretch, ...]]:
-        return ranges(stretches, partitions(self.task.spark, len(stretches)))
+        return ranges(stretches, tasks(self.task.spark, self._cores, len(stretches)))
 
 
-def partitions(settings: SparkSettings, stretches: int) -> int:
+def tasks(settings: SparkSettings, cores: int, stretches: int) -> int:
     """Tasks of one scan, at most: as asked for, else some per core, of not too many stretches."""
-    enough = max(_TASKS_PER_CORE * cores(settings), -(-stretches // _GROUPS_PER_TASK))
+    enough = max(_TASKS_PER_CORE * cores, -(-stretches // _GROUPS_PER_TASK))
     return settings.partitions or enough
 
 

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tandem.machine.ending import LIFELINE
 from tandem.redaction import shown_word
@@ -96,7 +97,7 @@ def run_child(overrides: Sequence[str], place: Place) -> int:
             raise
 
 
-def stop_children(processes: Sequence[subprocess.Popen[str]], seconds: float = 2.5) -> None:
+def stop_children(processes: Sequence[subprocess.Popen[Any]], seconds: float = 2.5) -> None:
     """Ask all to end; kill those that live `seconds` later."""
     for process in processes:
         process.terminate()

@@ -1,11 +1,14 @@
 """Spark: a Java, a session, workers with this package, rows as frames, its cross-validation."""
 
-from tandem.spark.start import cores, end_session, partitions, session_facts, start_session
+from tandem.spark.executors import explained
+from tandem.spark.facts import cores, partitions
+from tandem.spark.start import end_session, session_facts, start_session
 from tandem.spark.workers import results_in_order, ship_package, start_workers
 
 __all__ = [
     "cores",
     "end_session",
+    "explained",
     "partitions",
     "results_in_order",
     "session_facts",

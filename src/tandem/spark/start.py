@@ -2,12 +2,14 @@
 
 import atexit
 import os
-import re
 import sys
 import tempfile
+import time
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from threading import Timer
 from typing import TYPE_CHECKING
 
 from tandem.errors import MachineError
@@ -15,32 +17,47 @@ from tandem.machine import end_family
 from tandem.redaction import redacted
 from tandem.results import SparkFacts
 from tandem.settings import SparkSettings
+from tandem.spark.conf_keys import SHUFFLE, conf_keys
+from tandem.spark.executors import Watch, await_executors
+from tandem.spark.facts import cores, partitions, read_back, work_done
 from tandem.spark.java import java_home
+from tandem.spark.masters import check_master, inside, on_this_machine
 
 if TYPE_CHECKING:
     from py4j.java_gateway import JavaGateway
-    from pyspark import SparkConf, SparkContext
+    from pyspark import SparkConf
     from pyspark.sql import SparkSession
 
 
-_LOGGING = Path(__file__).with_name("log4j2.properties")
 _LOGGED = 200_000  # characters of what the JVM writes
 _ours: set[str] = set()  # Spark applications that are not the user's
 _before: dict[str, tuple[int, int]] = {}  # jobs and tasks of an application before it was borrowed
+_watches: dict[str, Watch] = {}  # by application
 
 
 def start_session(settings: SparkSettings, name: str) -> "SparkSession":
-    """A new Spark session as `settings` say, bound to the loopback interface on a local master.
+    """A new Spark session as `settings` say; with executors, or after a minute none at all.
 
-    Where this process has one of its user's, it is a session beside that one, on the same cluster,
-    whose own settings stay as they are; of `settings` it takes what can be set by then. Raises
-    MachineError where there is no Java 17 or later.
+    It is bound to the loopback interface where the master is reached over it. Where this process
+    has one of its user's, it is a session beside that one, on the same cluster, whose own settings
+    stay as they are; of `settings` it takes what can be set by then. Raises MachineError where
+    there is no Java 17 or later, no cluster, or no executor of it.
     """
+    session = _session(settings, name)
+    await_executors(session.sparkContext, settings)
+    if SHUFFLE not in settings.conf:
+        count = settings.shuffle_partitions or partitions(settings, cores(session))
+        session.conf.set(SHUFFLE, str(count))
+    return session
+
+
+def _session(settings: SparkSettings, name: str) -> "SparkSession":
     if (home := java_home()) is not None:
         os.environ["JAVA_HOME"] = str(home)
     # Without this the workers start whatever python3 is first on PATH.
-    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
-    if settings.master.startswith("local"):
+    os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    os.environ["PYSPARK_PYTHON"] = settings.python or sys.executable
+    if on_this_machine(settings.master):
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     # Spark 4.3 says so of every pandas 3; no pandas frame ever meets Spark here.
     warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
@@ -48,12 +65,12 @@ def start_session(settings: SparkSettings, name: str) -> "SparkSession":
     from pyspark import SparkConf, SparkContext  # noqa: PLC0415
     from pyspark.sql import SparkSession  # noqa: PLC0415
 
-    conf = {"spark.app.name": name, "spark.master": settings.master}
-    conf |= configuration(settings)
+    conf = {"spark.app.name": name, "spark.master": settings.master, **conf_keys(settings)}
     context = SparkContext._active_spark_context  # noqa: SLF001 - it has no public name
     if context is not None and context.applicationId not in _ours:
-        _before[context.applicationId] = _work_done(context)
+        _before[context.applicationId] = work_done(context)
         return _beside(SparkSession(context), conf)
+    check_master(settings)
     # The JVM's command line shows what it is launched with; it gets the rest when it is there.
     visible = {key: value for key, value in conf.items() if redacted(None, value, key) == value}
     launch = SparkConf(loadDefaults=False).setAll([*visible.items()])
@@ -62,9 +79,42 @@ def start_session(settings: SparkSettings, name: str) -> "SparkSession":
     builder = SparkSession.builder
     for key, value in conf.items():
         builder = builder.config(key, value)
-    session = builder.getOrCreate()
-    _ours.add(session.sparkContext.applicationId)
+    session = _got(builder, settings)
+    application = session.sparkContext.applicationId
+    _ours.add(application)
+    if not inside(settings.master) and application not in _watches:
+        _watches[application] = Watch(session.sparkContext, settings.wait_s)
     return session
+
+
+def _got(builder: "SparkSession.Builder", settings: SparkSettings) -> "SparkSession":
+    """The session, within `settings.wait_s` seconds: Spark would ask a cluster for many minutes."""
+    from py4j.protocol import Py4JError  # noqa: PLC0415 - heavy, as all of Spark
+    from pyspark import SparkContext  # noqa: PLC0415
+    from pyspark.errors import PySparkException  # noqa: PLC0415
+
+    begin, timer = time.monotonic(), Timer(settings.wait_s, end_family, ["java"])
+    if not inside(settings.master):
+        timer.start()
+    try:
+        return builder.getOrCreate()
+    except (Py4JError, PySparkException, OSError) as error:
+        late = time.monotonic() - begin >= settings.wait_s
+        if late:  # a later session gets a JVM of its own
+            SparkContext._gateway = SparkContext._jvm = None  # noqa: SLF001
+        why = f"no session within {settings.wait_s} s" if late else _cause(error)
+        raise MachineError(
+            f"spark.master: {settings.master}: {why} -> is that the address of a cluster, whose "
+            "Spark is of this version? If it is busy, wait for longer: spark.wait_s=600"
+        ) from error
+    finally:
+        timer.cancel()
+
+
+def _cause(error: Exception) -> str:
+    """What the JVM says of it, without its stack."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    return next((line.lstrip(": ") for line in lines[1:] if line.startswith(":")), lines[0])
 
 
 def _beside(session: "SparkSession", conf: Mapping[str, str]) -> "SparkSession":
@@ -78,8 +128,18 @@ def _beside(session: "SparkSession", conf: Mapping[str, str]) -> "SparkSession":
 
 def end_session(session: "SparkSession") -> None:
     """End a session of `start_session`; a cluster of the user's goes on."""
-    if session.sparkContext.applicationId in _ours:
-        session.stop()
+    application = session.sparkContext.applicationId
+    if application in _ours:
+        if watch := _watches.pop(application, None):
+            watch.end()
+        with suppress(OSError):  # the JVM is gone already
+            session.stop()
+
+
+def session_facts(session: "SparkSession", settings: SparkSettings) -> SparkFacts:
+    """The settings that `session` really has, and what it has done for us."""
+    before = _before.get(session.sparkContext.applicationId, (0, 0))
+    return read_back(session, settings, before, _said())
 
 
 def _gateway(conf: "SparkConf") -> "JavaGateway":
@@ -111,90 +171,3 @@ def _said() -> str:
         return _log_file().read_text(encoding="utf-8", errors="replace")[-_LOGGED:]
     except FileNotFoundError:
         return ""
-
-
-def configuration(settings: SparkSettings) -> dict[str, str]:
-    """Spark's keys and values for `settings`; what stands in `settings.conf` wins."""
-    conf = {
-        "spark.driver.memory": settings.driver_memory,
-        "spark.executor.memory": settings.executor_memory,
-        "spark.sql.shuffle.partitions": str(shuffle_partitions(settings)),
-        "spark.sql.adaptive.enabled": str(settings.adaptive).lower(),
-        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={_LOGGING.as_uri()}",
-        "spark.ui.enabled": "false",
-        "spark.ui.showConsoleProgress": "false",
-        # Else a damaged page is read, and figures change without a word.
-        "spark.hadoop.parquet.page.verify-checksum.enabled": "true",
-        # `a` and `A` are two columns, as everywhere else.
-        "spark.sql.caseSensitive": "true",
-        # Counting the jobs and tasks of a long cross-validation needs all of them kept.
-        "spark.ui.retainedJobs": "1000000",
-        "spark.ui.retainedStages": "1000000",
-    }
-    if settings.master.startswith("local"):
-        conf |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
-    if settings.executor_cores is not None:
-        conf["spark.executor.cores"] = str(settings.executor_cores)
-    if settings.executor_instances is not None:
-        conf["spark.executor.instances"] = str(settings.executor_instances)
-    return conf | dict(settings.conf)
-
-
-def cores(settings: SparkSettings) -> int:
-    """Cores that the master in `settings` offers, as far as its address tells."""
-    if match := re.fullmatch(r"local\[(\d+|\*)(?:,\d+)?\]", settings.master):
-        return (os.cpu_count() or 1) if match.group(1) == "*" else int(match.group(1))
-    if match := re.fullmatch(r"local-cluster\[(\d+),\s*(\d+),\s*\d+\]", settings.master):
-        return int(match.group(1)) * int(match.group(2))
-    if settings.master == "local":
-        return 1
-    return (settings.executor_instances or 1) * (settings.executor_cores or 1)
-
-
-def partitions(settings: SparkSettings) -> int:
-    """Partitions of the repartitioned rows: as asked for, else one per core."""
-    return settings.partitions or cores(settings)
-
-
-def shuffle_partitions(settings: SparkSettings) -> int:
-    """Partitions after a shuffle: as asked for, else as many as of the rows."""
-    return settings.shuffle_partitions or partitions(settings)
-
-
-def session_facts(session: "SparkSession", settings: SparkSettings) -> SparkFacts:
-    """The effective settings of `session`, and how many jobs and tasks it has run."""
-    context = session.sparkContext
-    conf = {key: value or "" for key, value in context.getConf().getAll()}
-    conf |= {key: str(value) for key, value in configuration(settings).items()}
-    before = _before.get(context.applicationId, (0, 0))
-    jobs, tasks = (now - then for now, then in zip(_work_done(context), before, strict=True))
-    shown = {
-        "master": context.master,
-        "version": session.version,
-        "executor.cores": conf.get("spark.executor.cores", "default"),
-        "executor.instances": conf.get("spark.executor.instances", "default"),
-        "executor.memory": conf["spark.executor.memory"],
-        "driver.memory": conf["spark.driver.memory"],
-        "repartition": str(partitions(settings)),
-        "sql.shuffle.partitions": conf["spark.sql.shuffle.partitions"],
-        "sql.adaptive.enabled": conf["spark.sql.adaptive.enabled"],
-    }
-    return SparkFacts(
-        log=_said(),
-        conf=conf,
-        settings={f"spark.{key}": str(value) for key, value in shown.items()},
-        jobs=jobs,
-        tasks=tasks,
-    )
-
-
-def _work_done(context: "SparkContext") -> tuple[int, int]:
-    """Jobs started and tasks completed in the life of `context`.
-
-    Its tracker would be asked for every job and stage, a thousand calls of a millisecond, and
-    forgets the first ones.
-    """
-    inside = context._jsc.sc()  # noqa: SLF001 - Python has no other way
-    executors = inside.statusStore().executorList(False)
-    tasks = sum(executors.apply(place).completedTasks() for place in range(executors.size()))
-    return inside.dagScheduler().numTotalJobs(), tasks

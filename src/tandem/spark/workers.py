@@ -1,7 +1,10 @@
 """Work that Spark's Python workers do, with these sources and these libraries, in tasks."""
 
 import gc
+import logging
 import pickle
+import re
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -14,6 +17,8 @@ import tandem
 from tandem.errors import MachineError
 from tandem.machine import published
 from tandem.records import Advance
+from tandem.spark.libraries import ship_libraries
+from tandem.spark.masters import inside
 
 if TYPE_CHECKING:
     from pyspark import SparkContext
@@ -22,6 +27,8 @@ if TYPE_CHECKING:
 S = TypeVar("S")
 T = TypeVar("T")
 
+_NO_PROGRAM = "Cannot run program"  # as Java says that there is no such Python
+_log = logging.getLogger("tandem")
 _POLL_S = 0.05  # how often a job is asked whether it is done
 _AT_ONCE_BYTES = 2**26  # results up to this come to the driver in one job
 
@@ -55,29 +62,42 @@ def start_workers(
 ) -> None:
     """Start `workers` Python workers, which import on the way what `versions` needs.
 
-    `versions`: yields the version of every library that results depend on, by name. Raises
-    MachineError where a worker cannot, or has another version of a library than this process: with
-    another version the answers would not be the same bits.
+    `versions`: yields the version of every library that results depend on, by name. Executors that
+    lack one, or have another version, with which answers would not be the same bits, are sent this
+    process's. Raises MachineError where that does not help.
     """
+    master = session.sparkContext.master
+    lack = _lack(session, versions, workers)
+    if lack and not lack.startswith(_NO_PROGRAM) and not inside(str(master)):
+        _log.warning("tandem: the executors' Python: %s -> it is sent our libraries", lack)
+        ship_libraries(session)
+        lack = _lack(session, versions, workers)
+    if lack:
+        raise MachineError(
+            f"spark.master: {master}: the executors' Python: {lack} -> name one that they have, "
+            f"of version {sys.version_info.major}.{sys.version_info.minor}: spark.python=python3"
+        )
+
+
+def _lack(
+    session: "SparkSession",
+    versions: Callable[[Iterable[object]], Iterator[dict[str, str]]],
+    workers: int,
+) -> str:
+    """What is wrong with the Python of the executors, in words; nothing where all is well."""
     from py4j.protocol import Py4JError  # noqa: PLC0415 - comes with pyspark
     from pyspark.errors import PySparkException  # noqa: PLC0415 - heavy
 
     here = next(versions(()))
     try:
         # The way that the results of a scan take, so that Java knows it when the scan begins.
-        found = results_in_order(session, versions, range(workers), lambda _: None)
-        others = [there for there in found if there != here]
+        found = [*results_in_order(session, versions, range(workers), lambda _: None)]
     except (PySparkException, Py4JError) as error:
-        last = [line for line in str(error).splitlines() if "Error: " in line]
-        raise MachineError(
-            f"spark.master: {session.sparkContext.master}: its Python workers cannot start "
-            f"({last[-1].strip() if last else error}) -> install {', '.join(here)} for them"
-        ) from error
-    if others:
-        raise MachineError(
-            f"spark.master: {session.sparkContext.master}: its Python workers have {others[0]}, "
-            f"this process has {here} -> install the same versions"
-        )
+        lines = str(error).splitlines()
+        told = [line for line in lines if re.search(f"{_NO_PROGRAM}|Error:", line)]
+        return " ".join((told or lines)[-1].rpartition("Exception: ")[2].split())
+    others = (sorted({*there.items()} - {*here.items()}) for there in found if there != here)
+    return ", ".join(f"{name} {number}" for name, number in next(others, ()))
 
 
 def results_in_order(

@@ -97,6 +97,7 @@ def _metrics(result: Result) -> dict[str, Any]:
         found["memory/moments_mb"] = facts.moments_mb
     if spark := facts.spark:
         found |= {"spark/jobs": spark.jobs, "spark/tasks": spark.tasks}
+        found["spark/executors_lost"] = len(spark.lost)
     # Last: MLflow lists metrics as they come, and of these only the last step.
     by_point = {"grid/rmse_mean": scores.rmse_mean, "grid/rmse_std": scores.rmse_std}
     return found | by_fold | by_point

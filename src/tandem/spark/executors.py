@@ -1,0 +1,127 @@
+"""The executors of a session: which there are, which were lost, and what is done without any."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Event, Thread
+from typing import TYPE_CHECKING
+
+from py4j.protocol import Py4JError
+
+from tandem.errors import MachineError
+from tandem.settings import SparkSettings
+from tandem.spark.masters import expected
+
+if TYPE_CHECKING:
+    from pyspark import SparkContext
+
+_POLL_S = 0.1
+_LOOK_S = 1.0  # how often a watch looks whether executors are there
+_SETTLED_S = 2.0  # without one more executor: those are all
+_GONE = "no executor is left"
+
+
+@dataclass(frozen=True, slots=True)
+class Executor:
+    """One that a session has or had. `lost`: why it is gone; empty where it is there."""
+
+    name: str
+    cores: int
+    lost: str = ""
+
+
+def executors(context: "SparkContext") -> list[Executor]:
+    """All executors so far; on a local master the driver is the only one."""
+    found = context._jsc.sc().statusStore().executorList(False)  # noqa: SLF001 - Python has no other way
+    every = (found.apply(place) for place in range(found.size()))
+    return [
+        Executor(
+            f"{one.id()} on {one.hostPort()}",
+            one.totalCores(),
+            "" if one.isActive() else str(one.removeReason().getOrElse(None) or "for no reason"),
+        )
+        for one in every
+        if one.totalCores() or not one.isActive()
+    ]
+
+
+def present(context: "SparkContext") -> list[Executor]:
+    """The executors that are there."""
+    return [one for one in executors(context) if not one.lost]
+
+
+def await_executors(context: "SparkContext", settings: SparkSettings) -> None:
+    """Wait for the executors that were asked for, or until no more come.
+
+    Raises MachineError where there is none within `settings.wait_s` seconds.
+    """
+    begin = changed = time.monotonic()
+    wanted, there = expected(settings), 0
+    while (now := time.monotonic()) - begin < settings.wait_s:
+        if (found := len(present(context))) != there:
+            there, changed = found, now
+        if there and (there >= wanted if wanted else now - changed > _SETTLED_S):
+            return
+        time.sleep(_POLL_S)
+    if not there:
+        asked = context.getConf().get("spark.executor.cores", None)
+        raise MachineError(
+            f"spark.master: {settings.master}: no executor came within {settings.wait_s} s (asked "
+            f"for: {settings.executor_memory} of memory{f', {asked} cores' if asked else ''} each) "
+            "-> ask for what a worker has free: spark.executor_memory=1g spark.executor_cores=1; "
+            "or wait for longer: spark.wait_s=600"
+        )
+
+
+class Watch:
+    """Ends the jobs of a session that has been without executors for `wait_s` seconds.
+
+    Spark itself would wait for new ones for ever.
+    """
+
+    def __init__(self, context: "SparkContext", wait_s: float) -> None:
+        self._context, self._wait_s, self._ended = context, wait_s, Event()
+        self._thread = Thread(target=self._look, name="tandem-executors", daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        """Look no more; the JVM may end then."""
+        self._ended.set()
+        self._thread.join(5 * _LOOK_S)
+
+    def _look(self) -> None:
+        seen = time.monotonic()
+        try:
+            while not self._ended.wait(_LOOK_S):
+                if present(self._context):
+                    seen = time.monotonic()
+                elif time.monotonic() - seen > self._wait_s:
+                    self._cancel()
+        except (Py4JError, OSError, AttributeError):  # the session ended, or its JVM did
+            return
+
+    def _cancel(self) -> None:
+        for job in self._context.statusTracker().getActiveJobsIds():
+            self._context._jsc.sc().cancelJob(job, _GONE)  # noqa: SLF001 - with a reason
+
+
+def explained(error: Exception, master: str) -> MachineError | None:
+    """What `error`, of Spark's, says of the cluster; None: it is about something else."""
+    text = str(error)
+    if _GONE in text:
+        what = f"{_GONE}, and no new one came -> look at the cluster"
+    elif "ExecutorLostFailure" in text:
+        reason = text.partition("ExecutorLostFailure")[2].splitlines()[0].lstrip(" (")
+        what = f"a task lost its executor each time: {reason} -> spark.executor_memory=8g"
+    elif "SparkContext was shut down" in text or "stopped SparkContext" in text:
+        what = "the cluster ended this application -> look at the log of the master"
+    elif isinstance(error, ConnectionError) or type(error).__name__ == "Py4JNetworkError":
+        what = "the JVM of this run is gone -> spark.driver_memory=8g where memory ran out"
+    else:
+        return None
+    return MachineError(f"spark.master: {master}: {what}; run again")
+
+
+def lost(found: Sequence[Executor]) -> list[str]:
+    """A line about each executor that was lost."""
+    return [f"executor {one.name} was lost: {one.lost}" for one in found if one.lost]

@@ -1,0 +1,68 @@
+"""What a session really is and did, read back from Spark."""
+
+from typing import TYPE_CHECKING
+
+from tandem.results import SparkFacts
+from tandem.settings import SparkSettings
+from tandem.spark.conf_keys import SHUFFLE, conf_keys
+from tandem.spark.executors import executors, lost, present
+
+if TYPE_CHECKING:
+    from pyspark import SparkContext
+    from pyspark.sql import SparkSession
+
+
+def cores(session: "SparkSession") -> int:
+    """Cores of the executors that `session` has now; at least 1."""
+    return sum(one.cores for one in present(session.sparkContext)) or 1
+
+
+def partitions(settings: SparkSettings, cores: int) -> int:
+    """Partitions of the repartitioned rows: as asked for, else one per core."""
+    return settings.partitions or cores
+
+
+def read_back(
+    session: "SparkSession", settings: SparkSettings, before: tuple[int, int], log: str
+) -> SparkFacts:
+    """The settings that `session` really has, and how many jobs and tasks it has run.
+
+    `before`: jobs and tasks that are not ours; `log`: what its JVM wrote.
+    """
+    context = session.sparkContext
+    conf: dict[str, str] = {key: str(value) for key, value in context.getConf().getAll()}
+    ours = (SHUFFLE, *conf_keys(settings))
+    conf |= {key: str(session.conf.get(key)) for key in ours if key.startswith("spark.sql.")}
+    every, there = executors(context), present(context)
+    jobs, tasks = (now - then for now, then in zip(work_done(context), before, strict=True))
+    shown = {
+        "master": str(context.master),
+        "version": session.version,
+        "executor.cores": ",".join(sorted({str(one.cores) for one in there})),
+        "executor.instances": str(len(there)),
+        "executor.memory": conf.get("spark.executor.memory", "default"),
+        "driver.memory": conf.get("spark.driver.memory", "default"),
+        "repartition": str(partitions(settings, cores(session))),
+        "sql.shuffle.partitions": conf[SHUFFLE],
+        "sql.adaptive.enabled": str(session.conf.get("spark.sql.adaptive.enabled")),
+    }
+    return SparkFacts(
+        log=log,
+        conf=conf,
+        settings={f"spark.{key}": value for key, value in shown.items()},
+        jobs=jobs,
+        tasks=tasks,
+        lost=tuple(lost(every)),
+    )
+
+
+def work_done(context: "SparkContext") -> tuple[int, int]:
+    """Jobs started and tasks completed in the life of `context`.
+
+    Its tracker would be asked for every job and stage, a thousand calls of a millisecond, and
+    forgets the first ones.
+    """
+    inside = context._jsc.sc()  # noqa: SLF001 - Python has no other way
+    executors = inside.statusStore().executorList(False)
+    tasks = sum(executors.apply(place).completedTasks() for place in range(executors.size()))
+    return inside.dagScheduler().numTotalJobs(), tasks
