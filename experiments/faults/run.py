@@ -3,9 +3,11 @@
 import argparse
 import sys
 from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from kills import Kills, kills
 from outages import Round, outages
 from signals import Shot, signals
 
@@ -16,17 +18,17 @@ MARK = "<!-- measured -->\n"
 def main() -> None:
     """Run the rounds, say what is wrong, write the table into the README."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["outages", "signals"])
+    parser.add_argument("what", choices=[*STUDIES])
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--check", action="store_true", help="leave the README as it is")
     options = parser.parse_args()
     found: list[Any] = []
-    rounds = {"outages": outages, "signals": signals}[options.what]
+    rounds, told = STUDIES[options.what]
     for one in rounds(options.rounds, options.seed):
         found.append(one)
         print("good" if not one.faults else "BAD ", one, flush=True)
-    text = _outages(found) if options.what == "outages" else _signals(found)
+    text = told(found)
     print(text)
     if not options.check:
         _write(options.what, text)
@@ -58,6 +60,31 @@ def _signals(found: list[Shot]) -> str:
     away = sum(one.away for one in found)
     lines.append(f"\n{good.total()} of {counts.total()} good, {away} of them without a store; ")
     return "\n".join(lines) + f"the longest took {longest:.1f} s.\n"
+
+
+def _kills(found: list[Kills]) -> str:
+    shots = Counter(shot for one in found for shot in one.shots)
+    bad = Counter(shot for one in found if one.faults for shot in one.shots)
+    to, names = (sorted({shot[place] for shot in shots}) for place in (0, 1))
+    lines = ["| signal | " + " | ".join(to) + " |", "|---" * (len(to) + 1) + "|"]
+    for name in names:
+        each = (f"{shots[t, name] - bad[t, name]} of {shots[t, name]}" for t in to)
+        lines.append(f"| {name} | {' | '.join(each)} |")
+    good = sum(not one.faults for one in found)
+    same, lost = sum(one.exit == 0 for one in found if not one.faults), sum(o.lost for o in found)
+    lines.append(
+        f"\n{shots.total()} shots in {len(found)} runs, {good} of {len(found)} good: {same} ended "
+        f"with the same bits, {good - same} with one clear line. Of those that ended well, "
+        f"{lost} executors were lost; the longest took {max(one.took for one in found):.0f} s.\n"
+    )
+    return "\n".join(lines)
+
+
+STUDIES: dict[str, tuple[Callable[[int, int], Iterator[Any]], Callable[[list[Any]], str]]] = {
+    "outages": (outages, _outages),
+    "signals": (signals, _signals),
+    "kills": (kills, _kills),
+}
 
 
 def _write(what: str, text: str) -> None:

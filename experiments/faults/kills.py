@@ -1,0 +1,162 @@
+"""Members of a cluster are killed or stopped in a run on it: the same bits, or a clear end?"""
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psutil
+
+from tandem.spark.local_cluster import LocalCluster, local_cluster
+from tandem.tracking import read_record
+
+ROWS, SHOTS = "dataset.rows=6e6", 3
+LATEST = 300.0  # seconds; what stops is given up after 60, and may be several, in turn
+SAME = ("model.json", "artifacts/cv/fold_metrics.csv", "artifacts/cv/coefficients.csv")
+TARGETS = ("executor", "worker", "Python worker", "master")
+SIGNALS = (signal.SIGKILL, signal.SIGSTOP)
+
+
+@dataclass(frozen=True)
+class Kills:
+    """One run, who was shot in it, and what was wrong; nothing: good. `lost`: executors."""
+
+    shots: tuple[tuple[str, str], ...]
+    exit: int
+    took: float
+    lost: int
+    faults: tuple[str, ...]
+
+
+def kills(rounds: int, seed: int) -> Iterator[Kills]:
+    """As many runs of distributed_scan on a standalone cluster, each with up to SHOTS shots."""
+    draw = random.Random(seed)  # noqa: S311 - moments
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        calm = folder / "calm"
+        status, said = _ended(_tandem(folder, calm, "engine=scan"))
+        assert status == 0, said
+        with local_cluster(folder, port=_free(), page=_free()) as cluster:
+            words = _on(cluster)
+            begin = time.monotonic()
+            status, said = _ended(_tandem(folder, folder / "first", *words))
+            assert status == 0, said
+            usual = time.monotonic() - begin
+            for number in range(rounds):
+                record = folder / f"round-{number}"
+                run, begin = _tandem(folder, record, *words), time.monotonic()
+                shots = _shoot(cluster, run, draw, usual)
+                yield _outcome(run, shots, begin, (calm, record))
+                _mend(cluster)
+
+
+def _on(cluster: LocalCluster) -> tuple[str, ...]:
+    own = f"spark.master='{cluster.address}'", "spark.driver_memory=1g"
+    return "engine=distributed_scan", "spark=standalone", *own
+
+
+def _tandem(folder: Path, record: Path, *words: str) -> "subprocess.Popen[str]":
+    tracked = f"tracking.uri='sqlite:///{folder}/mlflow.db'", f"tracking.record_dir='{record}'"
+    return subprocess.Popen(
+        [sys.executable, "-m", "tandem", ROWS, "cache.moments=false", *words, *tracked],
+        cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+def _ended(run: "subprocess.Popen[str]") -> tuple[int, str]:
+    said, _ = run.communicate()
+    return run.returncode, said
+
+
+def _shoot(
+    cluster: LocalCluster, run: "subprocess.Popen[str]", draw: random.Random, usual: float
+) -> list[tuple[str, str]]:
+    """Who was shot, and how: at random moments from the first executor to the usual end."""
+    begin, shots = time.monotonic(), []
+    while run.poll() is None and not _targets(cluster, "executor"):
+        time.sleep(0.05)
+    working = usual - (time.monotonic() - begin)
+    moments = sorted(draw.uniform(0, max(working, 5.0)) for _ in range(SHOTS))
+    start = time.monotonic()
+    for moment in moments:
+        time.sleep(max(0.0, start + moment - time.monotonic()))
+        target, how = draw.choice(TARGETS), draw.choice(SIGNALS)
+        found = _targets(cluster, target)
+        if run.poll() is None and found:
+            with suppress(ProcessLookupError):
+                os.kill(draw.choice(found).pid, how)
+                shots.append((target, how.name))
+    return shots
+
+
+def _outcome(
+    run: "subprocess.Popen[str]",
+    shots: list[tuple[str, str]],
+    begin: float,
+    records: tuple[Path, Path],
+) -> Kills:
+    """What came of it; `records`: of the calm run, and of this one."""
+    calm, record = records
+    try:
+        said, _ = run.communicate(timeout=LATEST)
+    except subprocess.TimeoutExpired:
+        run.kill()
+        said, _ = run.communicate()
+    took, faults, lost = time.monotonic() - begin, [], 0
+    if run.returncode == 0:
+        faults = [f"{name} differs" for name in SAME if _bytes(calm, name) != _bytes(record, name)]
+        lost = int(read_record(record).values()["spark/executors_lost"])
+    elif run.returncode != 4 or "tandem: spark.master: " not in said:
+        faults = [f"status {run.returncode}: {said[-1500:]}"]
+    return Kills(tuple(shots), run.returncode, took, lost, tuple(faults))
+
+
+def _bytes(folder: Path, name: str) -> bytes:
+    return (folder / name).read_bytes()
+
+
+def _targets(cluster: LocalCluster, kind: str) -> list[psutil.Process]:
+    """The processes of the cluster that are of this kind."""
+    if kind == "master":
+        return [psutil.Process(cluster.master.process.pid)]
+    workers = [psutil.Process(one.process.pid) for one in cluster.workers]
+    if kind == "worker":
+        return workers
+    name = "CoarseGrainedExecutorBackend" if kind == "executor" else "pyspark.daemon"
+    found = []
+    with suppress(psutil.Error):  # they come and go
+        for worker in workers:
+            every = worker.children(recursive=True)
+            found += [one for one in every if name in " ".join(one.cmdline())]
+    return found
+
+
+def _mend(cluster: LocalCluster) -> None:
+    """All that was shot is started anew."""
+    for one in (cluster.master, *cluster.workers):
+        with suppress(psutil.NoSuchProcess):
+            shot = psutil.Process(one.process.pid)
+            family = [shot, *shot.children(recursive=True)]
+            stopped = [p for p in family if p.status() == psutil.STATUS_STOPPED]
+            for process in family if shot in stopped else stopped:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+        if one.process.poll() is not None or shot in stopped:
+            one.process.wait()
+            one.start()
+    cluster.await_ready()
+
+
+def _free() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
