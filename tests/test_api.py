@@ -65,7 +65,10 @@ def test_a_frame_is_as_good_as_a_file_and_nothing_is_tracked_unasked(
 def test_a_frame_with_groups_and_a_hold_out(houses: pd.DataFrame) -> None:
     who = houses.assign(owner=[f"owner {n // 2}" for n in range(len(houses))])
     folds = {"kind": "group", "column": "owner", "holdout": 0.3}
-    result = tandem.run(who, target="price", engine="scan", track=False, folds=folds)
+    scores = {"mape": True, "median_ae": True}
+    asked = {"engine": "scan", "track": False, "folds": folds, "scores": scores}
+    result = tandem.run(who, target="price", **asked)
+    assert [*result.folds][-2:] == ["mape", "median_ae"]
     assert "owner" not in result.coefficients
     assert result.holdout["rows"] % 2 == 0
     assert result.holdout["rmse"] > 0

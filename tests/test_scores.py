@@ -8,7 +8,7 @@ import pytest
 from tandem.model_keys import Choose, GridPoint
 from tandem.records import Array
 from tandem.results import ErrorSums
-from tandem.scores import judge, largest_relative_difference, standard_error
+from tandem.scores import judge, largest_relative_difference, standard_error, with_medians
 
 
 def sums(sse: Array, sst: Array | None = None, n_test: tuple[int, ...] | None = None) -> ErrorSums:
@@ -41,12 +41,16 @@ def test_the_metrics_are_those_of_explicit_loops() -> None:
 
 def test_the_mean_absolute_error_is_that_of_explicit_loops() -> None:
     sae, n_test = np.array([[3.0, 1.0], [8.0, 2.0]]), (4, 5)
-    asked = ErrorSums(np.ones((2, 2)), np.ones(2), (5, 4), n_test, sae=sae)
+    asked = ErrorSums(np.ones((2, 2)), np.ones(2), (5, 4), n_test, by_row={"mae": sae})
     expected = [[sae[fold, point] / n_test[fold] for point in range(2)] for fold in range(2)]
-    scores = judge(asked)
-    assert scores.mae is not None
-    assert scores.mae.tolist() == expected
-    assert judge(sums(np.ones((2, 2)))).mae is None
+    assert judge(asked).others["mae"].tolist() == expected
+    assert not judge(sums(np.ones((2, 2)))).others
+
+
+def test_a_median_is_of_the_chosen_point_alone() -> None:
+    scores = with_medians(judge(sums(np.array([[2.0, 1.0], [2.0, 1.0]]))), np.array([3.0, 4.0]))
+    assert scores.chosen["median_ae"].tolist() == [3.0, 4.0]
+    assert np.isnan(scores.others["median_ae"][:, 0]).all()
 
 
 def test_the_best_point_has_the_smallest_mean_of_the_folds_rmse() -> None:

@@ -76,7 +76,7 @@ class RunResult:
 
     @property
     def folds(self) -> pd.DataFrame:
-        """A row per fold and grid point: rmse, r2 and, where asked for, mae."""
+        """A row per fold and grid point: rmse, r2 and, where asked for, mae, mape, median_ae."""
         return fold_metrics(self.answered.result).drop(columns=["n_train", "n_test"])
 
     @property

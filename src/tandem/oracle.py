@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from operator import mul
+from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from tandem.oracle_dates import in_utc, read_off
 from tandem.oracle_folds import splits_of
-from tandem.oracle_line import fit, mean, total_of, weighed
+from tandem.oracle_line import fit, mean, target_means, total_of, weighed
 from tandem.records import Column, Dataset, Kind, Task
 
 Row = dict[str, Any]
@@ -47,6 +48,8 @@ class OracleResult:
     rmse: Array
     r2: Array
     mae: Array
+    mape: Array
+    median_ae: Array
     coefficients: tuple[Mapping[str, float], ...]
     effects: tuple[Mapping[str, Sequence[float]], ...]
     intercepts: tuple[float, ...]
@@ -125,8 +128,9 @@ def action_of(column: Column, rows: Sequence[Row], task: Task) -> str:
 
 
 def cross_validate(task: Task) -> OracleResult:
-    """rmse = sqrt(sse / n), r2 = 1 - sse / sst, mae = sum |error| / n on held-out rows by fold and
-    grid point, each row as often as it counts; refits.
+    """rmse = sqrt(sse / n), r2 = 1 - sse / sst, mae = sum |error| / n, mape = sum |error / y| / n
+    on held-out rows by fold and grid point, each row as often as it counts; median_ae, of |error|,
+    each row once; refits.
     """
     rows = read_rows(task.dataset)
     actions = plan_of(rows, task)
@@ -145,7 +149,7 @@ def cross_validate(task: Task) -> OracleResult:
     splits, *rest = splits_of([row[FOLD_CELL] for row in rows], task.folds)
     kept, apart = map(of, rest)
     on_all = fit_cleaner(kept, features, actions, task)
-    rmse, r2, mae = np.empty((3, len(splits), len(task.grid)))
+    rmse, r2, mae, mape, median_ae = np.empty((5, len(splits), len(task.grid)))
     for fold, (train, test) in enumerate((of(train), of(test)) for train, test in splits):
         own = task.cleaning.fit_on != "all"
         cleaner = fit_cleaner(train, features, actions, task) if own else on_all
@@ -160,6 +164,10 @@ def cross_validate(task: Task) -> OracleResult:
             rmse[fold, index] = math.sqrt(sse / n)
             r2[fold, index] = 1.0 - sse / sst if sst > 0 else math.nan
             mae[fold, index] = weighed(map(abs, errors), v_test) / n
+            known = zip(errors, in_unit, strict=True)
+            shares = (abs(error / y) if y else math.inf for error, y in known)
+            mape[fold, index] = weighed(shares, v_test) / n
+            median_ae[fold, index] = median(map(abs, errors))
 
     x = clean(kept, features, on_all)
     refits = fit(x, numbers(kept, target), task.grid, counts(kept))
@@ -180,6 +188,8 @@ def cross_validate(task: Task) -> OracleResult:
         rmse=rmse,
         r2=r2,
         mae=mae,
+        mape=mape,
+        median_ae=median_ae,
         coefficients=tuple(coefficients for coefficients, _ in found),
         effects=tuple(effects for _, effects in found),
         intercepts=tuple(line.intercept for line in refits),
@@ -256,18 +266,6 @@ def fit_cleaner(
             found[name] = {level: min(index, most) for level, index in found[name].items()}
             unseen[name] = min(unseen[name], most)
     return Cleaner(means, found, unseen, places)
-
-
-def target_means(
-    cells: Sequence[str], y: Sequence[Fraction], weights: Sequence[Fraction], smoothing: Fraction
-) -> tuple[dict[str, float], float]:
-    """The smoothed mean target of every category, and the mean of all rows; `y`: weighed."""
-    middle = sum(y, Fraction()) / sum(weights)
-    rows = total_of(cells, weights)
-    return {
-        cell: float((total + smoothing * middle) / (rows[cell] + smoothing))
-        for cell, total in total_of(cells, y).items()
-    }, float(middle)
 
 
 def clean(rows: Iterable[Row], features: Sequence[Column], cleaner: Cleaner) -> list[list[float]]:

@@ -87,6 +87,18 @@ def total_of(cells: Iterable[str], values: Iterable[Fraction]) -> dict[str, Frac
     return sums
 
 
+def target_means(
+    cells: Sequence[str], y: Sequence[Fraction], weights: Sequence[Fraction], smoothing: Fraction
+) -> tuple[dict[str, float], float]:
+    """The smoothed mean target of every category, and the mean of all rows; `y`: weighed."""
+    middle = sum(y, Fraction()) / sum(weights)
+    rows = total_of(cells, weights)
+    return {
+        cell: float((total + smoothing * middle) / (rows[cell] + smoothing))
+        for cell, total in total_of(cells, y).items()
+    }, float(middle)
+
+
 def centre(values: Sequence[float], weights: Sequence[Fraction]) -> tuple[Fraction, list[float]]:
     """The mean, not rounded, and the values less it."""
     middle = sum(map(mul, map(Fraction, values), weights), Fraction()) / sum(weights)

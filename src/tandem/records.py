@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tandem.fold_keys import FoldKind, Folds
 from tandem.model_keys import Choose, GridPoint, Solver
 from tandem.parts import Part
-from tandem.settings import Cleaning, SparkSettings
+from tandem.settings import Cleaning, ScoreKeys, SparkSettings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -272,11 +272,10 @@ class Ledger:
 class Task:
     """What every engine is asked for: the same rows, folds, grid and objective.
 
-    `threads`: of an engine that has threads of its own; None is one per core. `mae`: whether the
-    sums of absolute errors are wanted too, `robust_errors`: whether robust standard errors are.
-    `cache_moments`: whether an engine may keep what it
-    found out about the rows, and use what it kept. `path`: whether the grid is one, from the
-    largest penalty down. `choose`: which of its points is the model.
+    `threads`: of an engine that has threads of its own; None is one per core. `cache_moments`:
+    whether an engine may keep what it found out about the rows, and use what it kept. `path`:
+    whether the grid is one, from the largest penalty down. `choose`: which of its points is the
+    model. `inverse_squares`: sum of 1 / y^2, each row as often as it counts, where MAPE is wanted.
     """
 
     dataset: Dataset
@@ -286,8 +285,8 @@ class Task:
     solver: Solver
     spark: SparkSettings
     threads: int | None
-    mae: bool
     cache_moments: bool
     path: bool = False
     choose: Choose = Choose.BEST
-    robust_errors: bool = False
+    scores: ScoreKeys = field(default_factory=ScoreKeys)
+    inverse_squares: float = 0.0

@@ -38,7 +38,8 @@ class ErrorSums:
     `n_train[f]`, `n_test[f]`: rows outside and inside fold f, each as often as it counts; all sums
     are of rows that count so;
     `unconverged`: fits that stopped at the iteration cap, `designs`: of the training sets, where
-    known; `sae[f, g]`: sum of absolute errors, in units of the target, if asked for;
+    known; `by_row["mae"][f, g]`: sum of |e|, in units of the target, and of |e| / |y| for "mape",
+    where asked for;
     `slopes[f, g, j]`: coefficients in raw units, shape (k, points, p), where known; `gaps[f, g]`:
     the duality gap at which a fit stopped, as the solver tells it, in shares of the mean square of
     the target about its mean; NaN where it does not iterate. `features`: how many every column of
@@ -50,7 +51,7 @@ class ErrorSums:
     n_train: tuple[float, ...]
     n_test: tuple[float, ...]
     unconverged: int = 0
-    sae: Array | None = None
+    by_row: Mapping[str, Array] = field(default_factory=dict)
     designs: tuple[Design, ...] = ()
     slopes: Array | None = None
     gaps: Array | None = None
@@ -130,20 +131,29 @@ class Facts:
     correlations: Array | None = None
 
 
+# What may be measured beside RMSE and R2, and what people call it. MAPE is a fraction, the others
+# are in units of the target; the median is of the chosen grid point alone.
+OTHERS = {"mae": "MAE", "mape": "MAPE", "median_ae": "median AE"}
+
+
 @dataclass(frozen=True, slots=True)
 class Scores:
     """Held-out metrics, shape (folds, grid points); means, (grid points,); the index of the point
     that is the model.
 
-    RMSE and MAE are in units of the target.
-
-    `mae` is None where it was not asked for.
+    RMSE is in units of the target. `others`: those of OTHERS that were asked for, NaN where they
+    are not known.
     """
 
     rmse: Array
     r2: Array
     best: int
-    mae: Array | None = None
+    others: Mapping[str, Array] = field(default_factory=dict)
+
+    @property
+    def chosen(self) -> dict[str, Array]:
+        """`others` of every fold at the chosen point, shape (folds,)."""
+        return {name: of[:, self.best] for name, of in self.others.items()}
 
     @property
     def rmse_mean(self) -> Array:

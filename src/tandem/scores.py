@@ -1,6 +1,7 @@
 """The only judge: from error sums to metrics, and from metrics to the chosen grid point."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,17 +16,24 @@ def judge(
     choose: Choose = Choose.BEST,
     repeats: int = 1,
 ) -> Scores:
-    """RMSE = sqrt(sse / n_test), R2 = 1 - sse / sst, MAE = sae / n_test, of shape (folds, points).
+    """RMSE = sqrt(sse / n_test), R2 = 1 - sse / sst, others by_row / n_test; (folds, points).
 
-    RMSE and MAE are in units of the target; no fold may be empty (`folds.check_folds`). R2 is NaN
-    on a fold whose target is constant. `best` is as `winner` says.
+    RMSE is in units of the target; no fold may be empty (`folds.check_folds`). R2 is NaN on a fold
+    whose target is constant. `best` is as `winner` says.
     """
     n_test = np.asarray(sums.n_test, dtype=np.float64)[:, None]
     rmse = np.sqrt(sums.sse / n_test)
     sst = np.where(sums.sst > 0, sums.sst, np.nan)[:, None]
     best = winner(rmse, grid, choose, repeats)
-    mae = None if sums.sae is None else sums.sae / n_test
-    return Scores(rmse=rmse, r2=1.0 - sums.sse / sst, best=best, mae=mae)
+    others = {name: of / n_test for name, of in sums.by_row.items()}
+    return Scores(rmse=rmse, r2=1.0 - sums.sse / sst, best=best, others=others)
+
+
+def with_medians(scores: Scores, medians: Array) -> Scores:
+    """`scores` with the median absolute error of every fold at the chosen point, shape (folds,)."""
+    found = np.full_like(scores.rmse, np.nan)
+    found[:, scores.best] = medians
+    return replace(scores, others={**scores.others, "median_ae": found})
 
 
 def winner(rmse: Array, grid: Sequence[GridPoint], choose: Choose, repeats: int = 1) -> int:

@@ -163,10 +163,19 @@ class Cleaning:
 
 @dataclass(frozen=True, slots=True)
 class ScoreKeys:
-    """What is measured beside RMSE and R2 on held-out rows: MAE, robust errors of coefficients."""
+    """What is measured beside RMSE and R2 on held-out rows, and whether coefficients have robust
+    standard errors: `mae`, mean of |e|; `mape`, mean of |e| / |y|; `median_ae`, median of |e|.
+    """
 
-    mae: bool
+    mae: bool = False
+    mape: bool = False
+    median_ae: bool = False
     robust_errors: bool = False
+
+    @property
+    def by_row(self) -> tuple[str, ...]:
+        """Those that are means of what every row adds, under every model."""
+        return tuple(name for name in ("mae", "mape") if getattr(self, name))
 
 
 @dataclass(frozen=True, slots=True)

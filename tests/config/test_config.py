@@ -240,8 +240,8 @@ def test_the_task_is_what_the_configuration_says() -> None:
         *(0.60, 0.05, FitOn.ALL, MissingCategory.DROP, Encoding.TARGET, 7, 2.5),
         {"c": Encoding.INDEX},
     )
-    assert made.mae is True
-    assert task(settings(composed()), DATASET).mae is False
+    assert made.scores.mae is True
+    assert task(settings(composed()), DATASET).scores.mae is False
     assert (made.spark.partitions, made.spark.master) == (11, "local[*]")
 
 

@@ -15,6 +15,7 @@ from tandem.cleaning.plan import decide
 from tandem.engines.base import Engine
 from tandem.engines.registry import create
 from tandem.records import Task
+from tandem.settings import ScoreKeys
 from tandem.tracking.record import describe
 from tests.tasks import drive, make_task, synthetic
 
@@ -36,7 +37,7 @@ def test_one_scan_and_one_more_for_absolute_errors(tmp_path: Path) -> None:
     result = drive("scan", task)
     assert result.facts.scans == 1
     assert describe(result, {}, "").values()["data/scans"] == 1
-    assert drive("scan", replace(task, mae=True)).facts.scans == 2
+    assert drive("scan", replace(task, scores=ScoreKeys(mae=True))).facts.scans == 2
 
 
 @pytest.mark.parametrize("mae", [False, True])
@@ -45,7 +46,7 @@ def test_digits_that_are_lost_take_one_scan_absolute_errors_or_not(
 ) -> None:
     write(tmp_path, np.random.default_rng(0).normal(size=300))
     monkeypatch.setattr("tandem.solver.cross_validation.LOST", np.inf)
-    assert drive("scan", replace(table(tmp_path), mae=mae)).facts.scans == 2
+    assert drive("scan", replace(table(tmp_path), scores=ScoreKeys(mae=mae))).facts.scans == 2
 
 
 def test_without_statistics_the_rows_are_counted_first(tmp_path: Path) -> None:
@@ -94,7 +95,6 @@ def test_one_pass_is_all_that_the_others_take(tmp_path: Path, name: str) -> None
     grid = ("model.reg_param=[0.1]", "model.elastic_net_param=[0]", "folds.k=2")
     with cleaned(name, table(tmp_path, *grid, "scores.mae=true")) as engine:
         sums = engine.cross_validate()
-        assert sums.sae is not None
-        assert np.isfinite(sums.sae).all()
+        assert np.isfinite(sums.by_row["mae"]).all()
         engine.refit(engine.task.grid[0])
         assert engine.facts().scans == 1

@@ -25,6 +25,7 @@ FOLDS = {
 WEIGHTS = ("once", "whole", "quarters", "tiny")
 ENCODINGS = ("one_hot", "target", "index")
 CASES = [*((folds, "thirds") for folds in FOLDS), *(("kfold", weight) for weight in WEIGHTS)]
+ERRORS = ("scores.mae=true", "scores.mape=true")
 NO_LASSO = ("model.elastic_net_param=[0,0.5]",)  # of a lasso on 0/1 features several are minima
 
 
@@ -64,14 +65,14 @@ def asked(folder: Path, frame: pd.DataFrame, *words: str) -> Task:
 def test_every_row_counts_as_it_says(  # noqa: PLR0917 - one choice each
     engine: str, tmp_path: Path, frame: pd.DataFrame, encoding: str, folds: str, weight: str
 ) -> None:
-    words = (f"cleaning.encoding={encoding}", f"dataset.weight={weight}", "scores.mae=true")
+    words = (f"cleaning.encoding={encoding}", f"dataset.weight={weight}", *ERRORS)
     words = (*words, *FOLDS[folds], f"cleaning.smoothing={frame[weight].sum() / 40}")
     task = asked(tmp_path, frame, *words, *(NO_LASSO if encoding == "one_hot" else ()))
     truth = truth_of(task)
     found = drive(engine, task)
     check(found, truth)
-    assert found.scores.mae is not None
-    np.testing.assert_allclose(found.scores.mae, truth.mae, rtol=1e-9)
+    np.testing.assert_allclose(found.scores.others["mae"], truth.mae, rtol=1e-9)
+    np.testing.assert_allclose(found.scores.others["mape"], truth.mape, rtol=1e-9)
     assert found.ledger.rows_dropped_weight == truth.rows_dropped_weight
     assert (truth.rows_dropped_weight > 0) == (weight in {"whole", "quarters", "thirds"})
 
@@ -84,8 +85,11 @@ def test_on_spark(
 ) -> None:
     words = ("dataset.weight=quarters", f"cleaning.fit_on={fit_on}", *FOLDS["holdout"])
     grid = ("model.reg_param=[0.1]", "model.elastic_net_param=[0]")
-    task = asked(tmp_path, frame, f"cleaning.encoding={encoding}", *words, *grid)
-    check(drive(engine, task), truth_of(task))
+    task = asked(tmp_path, frame, f"cleaning.encoding={encoding}", *words, *grid, *ERRORS)
+    found, truth = drive(engine, task), truth_of(task)
+    check(found, truth)
+    np.testing.assert_allclose(found.scores.others["mae"], truth.mae, rtol=1e-6)
+    np.testing.assert_allclose(found.scores.others["mape"], truth.mape, rtol=1e-6)
 
 
 @pytest.mark.engines("scan", "sequential")
@@ -120,9 +124,7 @@ def test_two_is_the_row_twice_and_nothing_is_no_row(
 def same(one: Result, other: Result) -> None:
     np.testing.assert_allclose(one.scores.rmse, other.scores.rmse, rtol=1e-9)
     np.testing.assert_allclose(one.scores.r2, other.scores.r2, rtol=1e-9)
-    assert one.scores.mae is not None
-    assert other.scores.mae is not None
-    np.testing.assert_allclose(one.scores.mae, other.scores.mae, rtol=1e-9)
+    np.testing.assert_allclose(one.scores.others["mae"], other.scores.others["mae"], rtol=1e-9)
     assert one.best.elastic_net_param == other.best.elastic_net_param
     assert one.best.reg_param == pytest.approx(other.best.reg_param, rel=1e-9)
     assert one.model.levels == other.model.levels

@@ -87,7 +87,7 @@ def test_levels_as_features(tmp_path: Path, fit_on: str, max_levels: int) -> Non
     check(result, truth_of(task))
     one_scan = drive("scan", task)
     close(result, one_scan)
-    assert_allclose(result.sums.sae, one_scan.sums.sae, rtol=1e-12)
+    assert_allclose(result.sums.by_row["mae"], one_scan.sums.by_row["mae"], rtol=1e-12)
     assert result.facts.scans == one_scan.facts.scans + 1
     for name, values in one_scan.model.encodings.items():
         assert_allclose(result.model.encodings[name], values, rtol=1e-10, atol=1e-12)
@@ -173,7 +173,7 @@ def test_every_row_its_own_level(tmp_path: Path, fit_on: str) -> None:
     assert result.facts.counted == ("id",)
     assert result.facts.scans == 3  # moments, indices, absolute errors
     check(result, truth_of(task))
-    assert_allclose(result.scores.mae, one_scan.scores.mae, rtol=1e-11)
+    assert_allclose(result.scores.others["mae"], one_scan.scores.others["mae"], rtol=1e-11)
 
 
 def test_a_large_pair_costs_its_larger_category_the_sums(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from tandem.dataset.samples import sample
 from tandem.records import Task
 from tandem.reporting.run_texts import fold_metrics, run_note
 from tandem.results import Result
+from tandem.settings import ScoreKeys
 from tandem.tracking.folder import read_answer, write_record
 from tandem.tracking.record import describe
 from tests.tasks import drive, make_task, synthetic, truth_of
@@ -39,8 +40,7 @@ def table(folder: Path, *overrides: str) -> Task:
 
 
 def mae(result: Result) -> np.ndarray:
-    assert result.scores.mae is not None
-    return result.scores.mae
+    return result.scores.others["mae"]
 
 
 def check(folder: Path, engine: str, *overrides: str) -> None:
@@ -101,8 +101,8 @@ def test_any_number_of_partitions_is_the_same(tmp_path: Path) -> None:
 def test_asking_changes_nothing_else(tmp_path: Path, engine: str) -> None:
     synthetic(tmp_path, rows=300, seed=6)
     task = table(tmp_path)
-    asked, unasked = drive(engine, task), drive(engine, replace(task, mae=False))
-    assert unasked.sums.sae is None
+    asked, unasked = drive(engine, task), drive(engine, replace(task, scores=ScoreKeys()))
+    assert not unasked.sums.by_row
     assert_array_equal(asked.sums.sse, unasked.sums.sse)
     assert asked.model == unasked.model
 
@@ -144,7 +144,7 @@ def test_what_is_reported(tmp_path: Path) -> None:
 
 def test_nothing_of_it_where_it_is_not_asked_for(tmp_path: Path) -> None:
     synthetic(tmp_path / "data", rows=300, seed=8)
-    result = drive("scan", replace(table(tmp_path / "data"), mae=False))
+    result = drive("scan", replace(table(tmp_path / "data"), scores=ScoreKeys()))
     record = describe(result, {}, "")
     assert not [key for key, _, _ in record.metrics if "mae" in key]
     assert [*fold_metrics(result)][-2:] == ["rmse", "r2"]

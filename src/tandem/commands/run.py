@@ -20,7 +20,7 @@ from tandem.records import Task
 from tandem.redaction import shown
 from tandem.reporting import headline
 from tandem.results import Result
-from tandem.scores import judge
+from tandem.scores import judge, with_medians
 from tandem.settings import Settings
 from tandem.tracking import describe, listing_rejects, model_name, tracked, write_record
 
@@ -133,6 +133,9 @@ def execute(task: Task, name: str, watch: Stopwatch, display: Display) -> Result
             with display.stage("cross-validating"), watch.stage("train"):
                 sums = engine.cross_validate()
                 scores = judge(sums, task.grid, task.choose, task.folds.repeats)
+                if task.scores.median_ae:
+                    medians = engine.median_errors(task.grid[scores.best])
+                    scores = with_medians(scores, medians)
             with display.stage("refitting the winner"), watch.stage("refit"):
                 model = engine.refit(task.grid[scores.best])
                 model = replace(model, log_target=dataset.in_logs)

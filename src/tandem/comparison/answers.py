@@ -20,7 +20,8 @@ class Answer:
     population standard deviation of the target in it; `cleaning`: the ledger and every decision;
     `tol`: as asked for, None the default; `features`: how many every column of the regression is;
     `slopes`: of every training set, shape (folds, grid points, features), and `gaps`, as in
-    `ErrorSums`, where known; `held_out`: the RMSE of `model` on the hold-out, if any.
+    `ErrorSums`, where known; `held_out`: the RMSE of `model` on the hold-out, if any;
+    `inverse_squares`: as in `Task`.
     """
 
     engine: str
@@ -37,6 +38,7 @@ class Answer:
     slopes: Array | None = None
     gaps: Array | None = None
     held_out: float | None = None
+    inverse_squares: float = 0.0
 
     @property
     def baseline(self) -> float:

@@ -23,10 +23,11 @@ from tandem.comparison.figures import (
     smallest_singular_value,
 )
 from tandem.comparison.referee import Referee
-from tandem.comparison.tolerances import ROUNDING, stated, tolerance
+from tandem.comparison.tolerances import ROUNDING, allowed_of, in_units, stated, tolerance
 from tandem.model import feature, predict
 from tandem.model_keys import Choose
 from tandem.records import Array
+from tandem.results import OTHERS
 from tandem.scores import relative_difference
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ def differences(left: Answer, right: Answer) -> "pd.DataFrame":
     parts = []
     for name in left.metrics:
         ours, theirs = left.metrics[name], right.metrics[name]
-        allowed = _allowed(name, left, right)
+        allowed = allowed_of(name, left, right)
         difference, relative = apart(ours, theirs), relative_difference(ours, theirs)
         for fold, index in np.ndindex(*ours.shape):
             point, at = left.grid[index], (fold, index)
@@ -202,13 +203,16 @@ def _pair(left: Answer, right: Answer, rows: "pd.DataFrame", referee: Referee | 
     found: list[Difference] = []
     not_unique = False
     if not differing:
-        for name, ours in left.metrics.items():
-            theirs, allowed = right.metrics[name], _allowed(name, left, right)
-            if referee and (room := _explained(left, right, referee)) is not None:
+        room = _explained(left, right, referee) if referee else None
+        for name, ours in _compared(left, right):
+            theirs, allowed = right.metrics[name], allowed_of(name, left, right)
+            # Of logarithms' models it is an RMSE that is explained, and nothing else.
+            told = name not in OTHERS or not left.model.log_target
+            if referee and room is not None and told:
                 beyond = (share(apart(ours, theirs), allowed) > 1).any(axis=1)
                 not_unique |= any(not referee.unique(f) for f in np.flatnonzero(beyond).tolist())
                 # Nothing, where the engines promise the same bits.
-                allowed = np.where(allowed > 0, _in_units(name, room, left, right), 0.0)
+                allowed = np.where(allowed > 0, in_units(name, room, left, right), 0.0)
             found.append(largest(name, ours, theirs, allowed, left.grid))
         if left.best == right.best:
             found += _models(left, right, rows, referee)
@@ -218,6 +222,13 @@ def _pair(left: Answer, right: Answer, rows: "pd.DataFrame", referee: Referee | 
     return Pair(*names, stated(left, right), tuple(differing), tuple(found), not_unique)
 
 
+def _compared(left: Answer, right: Answer) -> Iterator[tuple[str, Array]]:
+    """The metrics of `left` that `right` has of the same grid points: a median is of the best."""
+    for name, values in left.metrics.items():
+        if name != "median_ae" or left.best == right.best:
+            yield name, values
+
+
 def _near_winners(left: Answer, right: Answer, referee: Referee | None) -> bool:
     """Whether both winners are equally good as far as their models, or the tolerance, tell.
 
@@ -225,21 +236,12 @@ def _near_winners(left: Answer, right: Answer, referee: Referee | None) -> bool:
     """
     indices = [left.grid.index(left.best), left.grid.index(right.best)]
     room = _explained(left, right, referee) if referee else None
-    room = _allowed("rmse", left, right) if room is None else room
+    room = allowed_of("rmse", left, right) if room is None else room
     if referee and referee.choose is Choose.ONE_STANDARD_ERROR:
         return all(x.at_limit(indices, 2.0 * room.max(), referee.repeats) for x in (left, right))
     allowed = room[:, indices].mean(axis=0).sum()
     means = [answer.metrics["rmse"][:, indices].mean(axis=0) for answer in (left, right)]
     return all(abs(mean[0] - mean[1]) <= allowed for mean in means)
-
-
-def _allowed(name: str, left: Answer, right: Answer) -> Array:
-    """Allowed difference of metric `name`, shape (folds, grid points), in its units."""
-    rmse = np.maximum(left.metrics["rmse"], right.metrics["rmse"])
-    deviation = left.target_deviation[:, None]
-    tolerances = [tolerance(left, right, point) for point in left.grid]
-    columns = [t.allowed(rmse[:, g : g + 1], deviation) for g, t in enumerate(tolerances)]
-    return _in_units(name, np.concatenate(columns, axis=1), left, right)
 
 
 def _explained(left: Answer, right: Answer, referee: Referee) -> Array | None:
@@ -248,16 +250,6 @@ def _explained(left: Answer, right: Answer, referee: Referee) -> Array | None:
         return None
     rounding = [referee.rounding(left, left.slopes), referee.rounding(right, right.slopes)]
     return referee.apart(left.slopes, right.slopes) + np.maximum(*rounding)
-
-
-def _in_units(name: str, room: Array, left: Answer, right: Answer) -> Array:
-    """What metric `name` may differ by where RMSE, and so MAE, may by `room`."""
-    if name != "r2":
-        return room
-    rmse, deviation = np.maximum(left.metrics["rmse"], right.metrics["rmse"]), left.target_deviation
-    variance = np.where(deviation > 0, deviation**2, np.inf)[:, None]
-    rounding: Array = np.where(room > 0, 1e-15, 0.0)
-    return (2.0 * rmse * room + room**2) / variance + rounding
 
 
 def _models(

@@ -16,12 +16,13 @@ from tandem import oracle
 from tandem.cleaning import features_of
 from tandem.comparison.figures import Difference, largest, share, single
 from tandem.comparison.prepared import prepared
+from tandem.comparison.tolerances import reach
 from tandem.dataset import labelled, sample
 from tandem.errors import DataError
 from tandem.model import predict
 from tandem.records import Dataset, File, Kind, Task
-from tandem.results import LinearModel
-from tandem.scores import judge
+from tandem.results import OTHERS, LinearModel
+from tandem.scores import judge, with_medians
 from tandem.settings import Encoding
 from tandem.solver import penalty
 
@@ -80,9 +81,12 @@ def _compared(task: Task) -> Iterator[Difference]:
     with prepared(task) as (engine, plan, ledger):
         sums = engine.cross_validate()
         scores = judge(sums, task.grid, task.choose, task.folds.repeats)
+        if task.scores.median_ae:
+            scores = with_medians(scores, engine.median_errors(task.grid[scores.best]))
         model = engine.refit(task.grid[scores.best])
         held_out = engine.hold_out()
     truth, where = oracle.cross_validate(task), f"{task.dataset.rows} rows"
+    inverse = task.inverse_squares  # of all rows: at least as much as of a few
     actions = {decision.column.name: decision.action.value for decision in plan.decisions}
     same = actions == truth.actions and ledger.rows_used == truth.rows_used
     yield single("cleaning", where, float(not same), 0.0, 0.0)
@@ -98,6 +102,10 @@ def _compared(task: Task) -> Iterator[Difference]:
     )
     yield largest("RMSE", rmse, truth.rmse, room, task.grid)
     yield largest("R2", r2, truth.r2, np.full_like(room, 1e-6), task.grid)
+    for name, values in scores.others.items():
+        exact, allowed = getattr(truth, name), room * reach(name, sums.n_test, inverse)
+        found = np.where(unique & ~np.isnan(values), values, exact)
+        yield largest(OTHERS[name], found, exact, allowed, task.grid)
     if not unique[scores.best]:
         return
     if held_out and truth.held_out:

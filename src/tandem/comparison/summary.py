@@ -7,6 +7,7 @@ from statistics import median
 from tandem.comparison.answers import Answer
 from tandem.comparison.parity import Certificate
 from tandem.records import Array
+from tandem.results import OTHERS
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class Comparison:
                 (f"seconds/{engine}", self.total(engine), 0),
                 (f"seconds_spread/{engine}", self.range_s(engine), 0),
             ]
-        for name in ("rmse", "mae", "prediction", "coefficient"):
+        for name in ("rmse", *OTHERS, "prediction", "coefficient"):
             pairs = [d for p in self.certificate.pairs for d in p.largest if d.what == name]
             if pairs:
                 found.append((f"parity/{name}_max_rel", max(d.relative for d in pairs), 0))

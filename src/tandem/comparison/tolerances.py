@@ -3,8 +3,11 @@
 In closed form that is rounding; iterations stop at a tolerance, and leave more.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
+
+import numpy as np
 
 from tandem.comparison.answers import Answer
 from tandem.engines import ENGINES
@@ -67,3 +70,33 @@ def stated(one: Answer, other: Answer) -> str:
         f"where a solver iterates, {100 * most:.2g} % of the target's standard deviation, "
         "elsewhere a billionth of the RMSE"
     )
+
+
+def allowed_of(name: str, left: Answer, right: Answer) -> Array:
+    """Allowed difference of metric `name`, shape (folds, grid points), in its units."""
+    rmse = np.maximum(left.metrics["rmse"], right.metrics["rmse"])
+    deviation = left.target_deviation[:, None]
+    tolerances = [tolerance(left, right, point) for point in left.grid]
+    columns = [t.allowed(rmse[:, g : g + 1], deviation) for g, t in enumerate(tolerances)]
+    return in_units(name, np.concatenate(columns, axis=1), left, right)
+
+
+def reach(name: str, rows: Sequence[float], inverse_squares: float) -> Array:
+    """What metric `name` of every fold may differ by, shape (folds, 1), where predictions do by 1.
+
+    A root mean square of n differences, it bounds their mean (MAE); sqrt(n) of it, the largest, and
+    so a median; and sqrt(sum 1 / y^2 / n) of it, their mean as shares of y (Cauchy and Schwarz).
+    """
+    n: Array = np.array(rows)[:, None]
+    found: Array = np.sqrt({"median_ae": n, "mape": inverse_squares / n}.get(name, np.ones_like(n)))
+    return found
+
+
+def in_units(name: str, room: Array, left: Answer, right: Answer) -> Array:
+    """What metric `name` may differ by where RMSE may by `room`."""
+    if name != "r2":
+        return room * reach(name, left.test_rows, left.inverse_squares)
+    rmse, deviation = np.maximum(left.metrics["rmse"], right.metrics["rmse"]), left.target_deviation
+    variance = np.where(deviation > 0, deviation**2, np.inf)[:, None]
+    rounding: Array = np.where(room > 0, 1e-15, 0.0)
+    return (2.0 * rmse * room + room**2) / variance + rounding

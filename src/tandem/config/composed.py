@@ -112,12 +112,18 @@ def sweep_keys(config: DictConfig) -> SweepKeys:
 def task(chosen: Settings, dataset: Dataset) -> Task:
     """What the engine named in `chosen` is asked for.
 
-    Raises DataError where a path, or logarithms, are asked for and the target has none.
+    Raises DataError where a path, logarithms, or shares of it are asked for and the target has
+    none.
     """
-    deviation, keys = 1.0, chosen.model
-    if keys.path or keys.log_target:
-        from tandem.dataset import in_logs, target_deviation  # noqa: PLC0415 - help needs none
+    deviation, inverse, keys, scores = 1.0, 0.0, chosen.model, chosen.scores
+    if keys.path or keys.log_target or scores.mape:
+        from tandem.dataset import (  # noqa: PLC0415 - help needs none
+            in_logs,
+            inverse_squares,
+            target_deviation,
+        )
 
+        inverse = inverse_squares(dataset) if scores.mape else inverse
         dataset = in_logs(dataset) if keys.log_target else dataset
         deviation = target_deviation(dataset) if keys.path else deviation
     return Task(
@@ -128,11 +134,11 @@ def task(chosen: Settings, dataset: Dataset) -> Task:
         solver=chosen.model.solver,
         spark=chosen.spark,
         threads=chosen.engine.threads,
-        mae=chosen.scores.mae,
-        robust_errors=chosen.scores.robust_errors,
         cache_moments=chosen.cache.moments,
         path=chosen.model.path is not None,
         choose=chosen.model.choose,
+        scores=scores,
+        inverse_squares=inverse,
     )
 
 

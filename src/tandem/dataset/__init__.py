@@ -18,7 +18,7 @@ from tandem.dataset.parquet import (
     whole,
 )
 from tandem.dataset.samples import example, sample
-from tandem.dataset.target import in_logs, target_deviation
+from tandem.dataset.target import in_logs, inverse_squares, target_deviation
 
 __all__ = [
     "are_dates",
@@ -29,6 +29,7 @@ __all__ = [
     "fold_of_rows",
     "has_checksums",
     "in_logs",
+    "inverse_squares",
     "labelled",
     "open_dataset",
     "open_file",

@@ -1,6 +1,8 @@
-"""The target as its logarithm, and the unit of a penalty: its standard deviation."""
+"""The target as its logarithm, as what errors are shares of, and its standard deviation."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import repeat
 
 import numpy as np
 
@@ -8,7 +10,7 @@ from tandem.dataset.dates import read_off
 from tandem.dataset.parquet import floats, groups_with_rows, numbered, read_group
 from tandem.errors import DataError
 from tandem.parts import Part
-from tandem.records import Dataset, Source
+from tandem.records import Array, Dataset, Mask, Source
 
 
 def in_logs(dataset: Dataset) -> Dataset:
@@ -16,16 +18,42 @@ def in_logs(dataset: Dataset) -> Dataset:
 
     Raises DataError, with the row, where a number is not above 0, or a row group cannot be read.
     """
-    target = dataset.target
-    for path, first, values in numbered((file.path for file in dataset.files), target.name):
-        bad = np.flatnonzero(values <= 0.0)
-        if len(bad):
-            raise DataError(
-                f"{path}: row {first + int(bad[0]) + 1}: column '{target.name}': "
-                f"{values[bad[0]]:g}: model.log_target takes numbers above 0 -> correct it, or "
-                f"model.log_target=false ({len(bad):,} such rows from here on)"
-            )
+    target, rule = dataset.target, "model.log_target takes numbers above 0 -> correct it, or "
+    for _ in _read(dataset, lambda y, _: y <= 0.0, f"{rule}model.log_target=false"):
+        pass
     return replace(dataset, target=replace(target, source=Source(target.name, Part.LOG)))
+
+
+def inverse_squares(dataset: Dataset) -> float:
+    """sum_i v_i / y_i^2 over all rows with a target y_i; v_i: how often row i counts.
+
+    Raises DataError, with the row, where a target is 0 that counts, or a row group cannot be read.
+    """
+    found, rule = 0.0, "scores.mape divides by the target -> correct it, or scores.mape=false"
+    with np.errstate(divide="ignore", over="ignore"):
+        for y, v in _read(dataset, lambda y, v: (y == 0.0) & (v > 0.0), rule):
+            there = np.isfinite(y) & (v > 0.0)
+            found += float(np.sum(v[there] / y[there] ** 2))
+    return found
+
+
+def _read(
+    dataset: Dataset, bad: Callable[[Array, Array], Mask], rule: str
+) -> Iterator[tuple[Array, Array]]:
+    """The target as it is stored, and how often rows count, by row group; shape (rows,).
+
+    Raises DataError for the first row that is `bad`, with the `rule`, or as `numbered`.
+    """
+    name, files = dataset.target.name, [file.path for file in dataset.files]
+    weights = numbered(files, dataset.weight.name) if dataset.weight else repeat(None)
+    for (path, first, values), weight in zip(numbered(files, name), weights, strict=False):
+        counts = np.ones(len(values)) if weight is None else weight[2]
+        if len(rows := np.flatnonzero(bad(values, counts))):
+            raise DataError(
+                f"{path}: row {first + int(rows[0]) + 1}: column '{name}': {values[rows[0]]:g}: "
+                f"{rule} ({len(rows):,} such rows from here on)"
+            )
+        yield values, counts
 
 
 def target_deviation(dataset: Dataset) -> float:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from tandem.errors import TandemError
 from tandem.model_keys import GridPoint
-from tandem.records import Advance, Ledger, Plan, Profile, Task
+from tandem.records import Advance, Array, Ledger, Plan, Profile, Task
 from tandem.results import ErrorSums, Facts, LinearModel
 
 # From what was counted to what is done with every column.
@@ -38,6 +38,12 @@ class Engine(Protocol):
 
     def cross_validate(self) -> ErrorSums:
         """Held-out error sums of every fold and grid point."""
+
+    def median_errors(self, point: GridPoint) -> Array:
+        """Median of |e| on held-out rows of every fold at one grid point, shape (folds,).
+
+        Called where it is asked for; in units of the target.
+        """
 
     def refit(self, point: GridPoint) -> LinearModel:
         """The model of one grid point, fitted on all used rows but the hold-out."""

@@ -1,6 +1,6 @@
 """Spark: repartition, cache, StringIndexer, StandardScaler, LinearRegression, CrossValidator."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import inf
 from typing import Any
@@ -51,6 +51,7 @@ class Engine:
         self._frame: Any = None
         self._plan: Plan
         self._features: tuple[int, ...]  # of every column
+        self._models: Sequence[Sequence[Any]]  # fitted, of every fold and grid point
         self._final: Any  # the fitted model of all rows
         self._cleaning: PipelineModel | None = None  # fitted, where it is fitted on all rows
 
@@ -103,7 +104,7 @@ class Engine:
             self._splits,
             estimator=estimator,
             estimatorParamMaps=grid,
-            evaluator=_Evaluator(self.task, self._plan, advance, mae=self.task.mae),
+            evaluator=_Evaluator(self.task, self._plan, advance, self.task.scores.by_row),
             numFolds=self._splits.count,
             foldCol=FOLD,
             parallelism=self.task.spark.parallelism,
@@ -113,10 +114,22 @@ class Engine:
         slopes = [[self._slopes(model) for model in models] for models in found.models]
         tested = np.array(n_test, dtype=np.float64)[:, None]
         sse = metrics[:, :, 0] ** 2 * tested
-        sae = metrics[:, :, 1] * tested if self.task.mae else None
+        self._models = found.models
+        others = np.moveaxis(metrics[:, :, 1:], -1, 0) * tested
+        by_row = dict(zip(self.task.scores.by_row, others, strict=True))
         variations = np.array([sst(tested) for tested in self._splits.tested])
-        sums = ErrorSums(sse, variations, n_train, n_test, sae=sae, slopes=np.array(slopes))
+        sums = ErrorSums(sse, variations, n_train, n_test, by_row=by_row, slopes=np.array(slopes))
         return replace(sums, features=self._features)
+
+    def median_errors(self, point: GridPoint) -> Array:
+        place, found = self.task.grid.index(point), []
+        for models, tested in zip(self._models, self._splits.tested, strict=True):
+            rows = models[place].transform(self._frame.filter(F.col(FOLD).isin(places(tested))))
+            y, own = F.col(self._plan.target.id), F.col("prediction")
+            if self.task.dataset.in_logs:
+                y, own = F.exp(y), F.exp(own)
+            found.append(rows.agg(F.percentile(F.abs(y - own), 0.5)).first()[0])
+        return np.array(found)
 
     def refit(self, point: GridPoint) -> LinearModel:
         estimator, grid = self._search()
@@ -132,7 +145,7 @@ class Engine:
             return None
         _, rows, sst = self._part_sums()
         found = self._final.transform(self._frame.filter(F.col(FOLD) == part))
-        rmse = _Evaluator(self.task, self._plan, lambda _: None, mae=False).evaluate(found)[0]
+        rmse = _Evaluator(self.task, self._plan, lambda _: None).evaluate(found)[0]
         sse = np.array([[rmse**2 * rows[part]]])
         trained = sum(rows[p] for p in places(self._splits.training[-1]))
         return ErrorSums(sse, np.array([sst(self._splits.of_holdout)]), (trained,), (rows[part],))
@@ -231,23 +244,30 @@ class Engine:
 
 
 class _Evaluator(RegressionEvaluator):
-    """RMSE and, where asked for, MAE: Spark's, one after the other; and a tick for the bar.
+    """RMSE and, as asked for in `by_row`, MAE, Spark's, and MAPE; and a tick for the bar.
 
-    CrossValidator only keeps what `evaluate` returns until it averages, so a pair will do.
+    CrossValidator only keeps what `evaluate` returns until it averages, so a list will do.
     """
 
-    def __init__(self, task: Task, plan: Plan, advance: Advance, *, mae: bool) -> None:
+    def __init__(
+        self, task: Task, plan: Plan, advance: Advance, by_row: Sequence[str] = ()
+    ) -> None:
         super().__init__(labelCol=plan.target.id, metricName="rmse")
         if plan.weight:
             self.setWeightCol(plan.weight.id)
-        self._advance, self._mae, self._in_logs = advance, mae, task.dataset.in_logs
+        self._advance, self._by_row, self._in_logs = advance, by_row, task.dataset.in_logs
+        self._weight = F.col(plan.weight.id) if plan.weight else F.lit(1.0)
 
     def evaluate(self, dataset: DataFrame, params: Any = None) -> Any:
         if self._in_logs:
             own = self.getLabelCol(), self.getPredictionCol()
             dataset = dataset.withColumns({name: F.exp(name) for name in own})
         metrics = [super().evaluate(dataset, params)]
-        if self._mae:
+        if "mae" in self._by_row:
             metrics.append(super().evaluate(dataset, {self.metricName: "mae"}))
+        if "mape" in self._by_row:
+            y, v = F.col(self.getLabelCol()), self._weight
+            share = F.abs((y - F.col(self.getPredictionCol())) / y)
+            metrics += [*(dataset.agg(F.sum(v * share) / F.sum(v)).first() or ())]
         self._advance(1)
         return metrics

@@ -17,7 +17,7 @@ from tandem.engines import scan
 from tandem.engines.base import Decide, Progress
 from tandem.errors import DataError, TandemError
 from tandem.model_keys import GridPoint
-from tandem.records import Ledger, Plan, Task
+from tandem.records import Array, Ledger, Plan, Task
 from tandem.results import ErrorSums, Facts, LinearModel
 from tandem.scan import NotFiniteError, Stretch, Work, each, versions
 from tandem.settings import SparkSettings
@@ -71,6 +71,9 @@ class Engine:
 
     def cross_validate(self) -> ErrorSums:
         return self._scan.cross_validate()
+
+    def median_errors(self, point: GridPoint) -> Array:
+        return self._scan.median_errors(point)
 
     def refit(self, point: GridPoint) -> LinearModel:
         return self._scan.refit(point)

@@ -41,6 +41,7 @@ from tandem.solver import (
     held_out_errors,
     hold_out,
     make_ready,
+    medians,
     recentred,
     refit,
 )
@@ -122,10 +123,17 @@ class Engine:
         self._measured = self._solved(self._cross_validated)
         return self._measured
 
+    def median_errors(self, point: GridPoint) -> Array:
+        assert self._scanned is not None
+        assert self._measured is not None
+        assert self._measured.slopes is not None
+        slopes = self._measured.slopes[:, [self.task.grid.index(point)]]
+        return medians(self._folding, slopes, partial(self._scanner.error_counts, self._scanned))
+
     def refit(self, point: GridPoint) -> LinearModel:
         assert self._scanned is not None
         plan, self._chosen = self._scanned.plan, point
-        weighed = self._weighed if self.task.robust_errors else None
+        weighed = self._weighed if self.task.scores.robust_errors else None
         self._told = self._solved(lambda: refit(self._folding, plan, point, weighed))
         return self._told.model
 
@@ -218,7 +226,7 @@ class Engine:
             with suppress(DigitsLostError):  # more than a line of words is worth
                 other = replace(present, one_hot=one_hot, smoothing=smoothing, rounded=True)
                 folding = self._folded(scanned, other)
-                sums = cross_validate(folding, [point], _no_scan, lambda _: None, mae=False)
+                sums = cross_validate(folding, [point], _no_scan, lambda _: None, by_row=())
                 found[encoding] = float(judge(sums).rmse_mean[0])
         return found
 
@@ -248,8 +256,9 @@ class Engine:
         assert self._scanned is not None
         grid = self.task.grid
         advance = self._progress(self._splits.count * len(grid), "fits")
-        again = partial(self._scanner.errors, self._scanned)
-        return cross_validate(self._folding, grid, again, advance, mae=self.task.mae)
+        scores = self.task.scores
+        again = partial(self._scanner.errors, self._scanned, shares=scores.mape)
+        return cross_validate(self._folding, grid, again, advance, by_row=scores.by_row)
 
     def _solved(self, ask: Callable[[], T]) -> T:
         """What is asked for; of exact sums where rounded ones would show."""

@@ -30,7 +30,15 @@ from tandem.engines.pandas_design import (
     target_values,
     typed,
 )
-from tandem.engines.sklearn_fits import Fit, Fits, mean, mean_square
+from tandem.engines.sklearn_fits import (
+    Fit,
+    Fits,
+    mean,
+    mean_square,
+    rooted,
+    rows_of,
+    total,
+)
 from tandem.folds import FOLD
 from tandem.logs import in_unit
 from tandem.model_keys import GridPoint
@@ -68,6 +76,7 @@ class Engine:
         self._folds: np.ndarray[Any, np.dtype[np.int64]]
         self._on_all: Fitted | None = None
         self._held_out: ErrorSums | None = None
+        self._medians: Array
         self._unconverged = 0
         self._limits: threadpool_limits | None = None
 
@@ -118,7 +127,8 @@ class Engine:
             rows = np.bincount(self._folds, weights, minlength=parts).tolist()
         n_train, n_test = self._splits.rows(rows)
         sse = np.empty((self._splits.count, len(self.task.grid)))
-        sae = np.empty_like(sse) if self.task.mae else None
+        by_row = {name: np.empty_like(sse) for name in self.task.scores.by_row}
+        self._medians = np.empty_like(sse)
         sst = np.empty(self._splits.count)
         designs: dict[int, Design] = {}
         gaps = np.full_like(sse, np.nan)
@@ -132,19 +142,26 @@ class Engine:
                 if fit.singular is not None:
                     sets = [self._spans[c.id] for c in self._plan.one_hot]
                     varies = np.isfinite(train.scaler.scale_)
-                    designs[fold] = _measured(fit, _rooted(train.x, train.counts), varies, sets)
+                    designs[fold] = _measured(fit, rooted(train.x, train.counts), varies, sets)
                 slopes[fold, index] = fit.weights / train.scaler.scale_
                 gaps[fold, index] = fit.gap / (mean_square(train.y, train.counts) or 1.0)
                 errors = self._off(y_test, x_test @ fit.weights + fit.intercept, train)
-                sse[fold, index] = _total(errors**2, of_test)
-                if sae is not None:
-                    sae[fold, index] = _total(np.abs(errors), of_test)
+                sse[fold, index] = total(errors**2, of_test)
+                size = np.abs(errors)
+                for name, sums in by_row.items():
+                    shares = size / np.abs(self._in_unit(y_test)) if name == "mape" else size
+                    sums[fold, index] = total(shares, of_test)
+                if self.task.scores.median_ae:
+                    self._medians[fold, index] = np.median(size)
                 advance(1)
             self._unconverged += fits.unconverged
         known = tuple(designs.values())
         features = tuple(span.stop - span.start for span in self._spans.values())
-        found = sse, sst, n_train, n_test, self._unconverged, sae, known, slopes, gaps
+        found = sse, sst, n_train, n_test, self._unconverged, by_row, known, slopes, gaps
         return ErrorSums(*found, features=features)
+
+    def median_errors(self, point: GridPoint) -> Array:
+        return self._medians[:, self.task.grid.index(point)]
 
     def refit(self, point: GridPoint) -> LinearModel:
         train = self._training(-1)
@@ -153,8 +170,8 @@ class Engine:
         if self._splits.holdout is not None:
             x_test, y_test, of_test = self._tested(self._splits.of_holdout, train)
             errors = self._off(y_test, x_test @ fit.weights + fit.intercept, train)
-            sse, sst = _total(errors**2, of_test), self._variation(y_test, of_test, train)
-            rows = (_rows(train.y, train.counts),), (_rows(y_test, of_test),)
+            sse, sst = total(errors**2, of_test), self._variation(y_test, of_test, train)
+            rows = (rows_of(train.y, train.counts),), (rows_of(y_test, of_test),)
             self._held_out = ErrorSums(np.array([[sse]]), np.array([sst]), *rows)
         coefficients = fit.weights / scaler.scale_
         means = scaler.mean_.copy()
@@ -213,10 +230,14 @@ class Engine:
         residual = y - train.middle - predicted
         return in_unit(residual, y) if self.task.dataset.in_logs else residual
 
+    def _in_unit(self, y: Array) -> Array:
+        """`y`, or what it is the logarithm of."""
+        return np.exp(y) if self.task.dataset.in_logs else y
+
     def _variation(self, y: Array, counts: Array | None, train: "_Training") -> float:
         """Exactly 0 for a constant target, whose mean may be off by a rounding."""
-        about = np.exp(y) if self.task.dataset.in_logs else y - train.middle
-        return _total((about - mean(about, counts)) ** 2, counts) if np.ptp(y) else 0.0
+        about = self._in_unit(y) if self.task.dataset.in_logs else y - train.middle
+        return total((about - mean(about, counts)) ** 2, counts) if np.ptp(y) else 0.0
 
     def _trained_on(self, fold: int) -> pd.DataFrame:
         """The rows that a fold is trained on; -1: those of the model of all rows."""
@@ -250,21 +271,6 @@ def _scaled(
         # A constant column gets coefficient 0, so its rounding noise must not enter the fit.
         scaler.scale_[np.ptp(matrix, axis=0) == 0.0] = np.inf
     return np.asfortranarray(scaler.transform(matrix))
-
-
-def _total(values: Array, counts: Array | None) -> float:
-    """The sum of `values`, shape (n,), each as often as it counts."""
-    return float(np.sum(values) if counts is None else counts @ values)
-
-
-def _rows(y: Array, counts: Array | None) -> float:
-    """How many rows, each as often as it counts."""
-    return len(y) if counts is None else float(counts.sum())
-
-
-def _rooted(x: Array, counts: Array | None) -> Array:
-    """Rows times the roots of how often they count, about 1: x'x is then the sum that it is."""
-    return x if counts is None else x * np.sqrt(counts / counts.mean())[:, None]
 
 
 def _measured(fit: Fit, x: Array, varies: NDArray[np.bool_], sets: list[slice]) -> Design:

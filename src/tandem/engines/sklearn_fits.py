@@ -27,6 +27,21 @@ def mean_square(values: Array, counts: Array | None) -> float:
     return mean((values - mean(values, counts)) ** 2, counts)
 
 
+def total(values: Array, counts: Array | None) -> float:
+    """The sum of `values`, shape (n,), each as often as it counts."""
+    return float(np.sum(values) if counts is None else counts @ values)
+
+
+def rows_of(y: Array, counts: Array | None) -> float:
+    """How many rows, each as often as it counts."""
+    return len(y) if counts is None else float(counts.sum())
+
+
+def rooted(x: Array, counts: Array | None) -> Array:
+    """Rows times the roots of how often they count, about 1: x'x is then the sum that it is."""
+    return x if counts is None else x * np.sqrt(counts / counts.mean())[:, None]
+
+
 class Fit(NamedTuple):
     """y = intercept + Z weights, `weights` of shape (p,); the duality gap where it stopped, in
     squared units of y, NaN where it does not iterate; singular values where it found them, else

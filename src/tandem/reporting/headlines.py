@@ -7,7 +7,7 @@ import numpy as np
 
 from tandem.model_keys import Choose
 from tandem.records import STAGES, Action
-from tandem.results import Result
+from tandem.results import OTHERS, Result
 from tandem.scores import of_hold_out
 
 _MOST = 5  # features
@@ -58,8 +58,8 @@ def _lines(result: Result, weights: Mapping[str, float]) -> Iterator[tuple[str, 
     told = f"{five_digits(mean)} +- {five_digits(float(scores.rmse_std[best]), mean)} {folds}"
     yield "RMSE", f"{told}; {five_digits(baseline(result))} by predicting the mean"
     yield "R2", f"{scores.r2[:, best].mean():.4g}"
-    if scores.mae is not None:
-        yield "MAE", five_digits(float(scores.mae[:, best].mean()))
+    for name, values in scores.chosen.items():
+        yield OTHERS[name], five_digits(float(values.mean()))
     if found := of_hold_out(result.held_out):
         told = f"RMSE {five_digits(found['rmse'], mean)}, R2 {found['r2']:.4g} on "
         yield (

@@ -13,21 +13,21 @@ from tandem.records import Action
 from tandem.redaction import redacted
 from tandem.reporting.headlines import baseline, features, five_digits
 from tandem.reporting.templates import template
-from tandem.results import Result
+from tandem.results import OTHERS, Result
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 def fold_metrics(result: Result) -> "pd.DataFrame":
-    """fold, reg_param, elastic_net_param, n_train, n_test, rmse, r2 (, mae): a row for every fold
-    and grid point, folds first.
+    """fold, reg_param, elastic_net_param, n_train, n_test, rmse, r2, what else was asked for: a
+    row for every fold and grid point, folds first; median_ae is of the chosen point alone.
     """
     import pandas as pd  # noqa: PLC0415 - slow, and the answer stands before
 
     scores, sums, grid = result.scores, result.sums, result.task.grid
     folds, points = scores.rmse.shape
-    metrics = {"rmse": scores.rmse, "r2": scores.r2, "mae": scores.mae}
+    metrics = {"rmse": scores.rmse, "r2": scores.r2, **scores.others}
     return pd.DataFrame(
         {
             "fold": np.arange(folds).repeat(points),
@@ -35,7 +35,7 @@ def fold_metrics(result: Result) -> "pd.DataFrame":
             "elastic_net_param": [point.elastic_net_param for point in grid] * folds,
             "n_train": np.repeat(sums.n_train, points),
             "n_test": np.repeat(sums.n_test, points),
-            **{name: values.ravel() for name, values in metrics.items() if values is not None},
+            **{name: values.ravel() for name, values in metrics.items()},
         }
     )
 
@@ -237,13 +237,13 @@ def run_note(result: Result) -> str:
     scores, best, at = result.scores, result.scores.best, result.best
     mean, folds = float(scores.rmse_mean[best]), result.task.folds
     dropped = len(result.plan.columns(Action.DROP_COLUMN))
-    mae = "" if scores.mae is None else f", MAE {scores.mae[:, best].mean():.6g}"
+    others = "".join(f", {OTHERS[key]} {of.mean():.6g}" for key, of in scores.chosen.items())
     kept = result.ledger.rows_from_cache
     lines = (
         (
             f"**RMSE {five_digits(mean)}** held out, over {folds} +- "
             f"{five_digits(float(scores.rmse_std[best]), mean)}; by predicting the mean "
-            f"{five_digits(baseline(result))}; R2 {scores.r2[:, best].mean():.4g}{mae}"
+            f"{five_digits(baseline(result))}; R2 {scores.r2[:, best].mean():.4g}{others}"
         ),
         (
             f"{result.times['time/total_s']:.2f} s by {result.engine}; "

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from tandem.cleaning import spans
 from tandem.comparison import Answer, Certificate, Comparison
 from tandem.records import STAGES, Action
+from tandem.results import OTHERS
 
 
 def coefficient_table(found: Comparison) -> list[list[str]]:
@@ -60,7 +61,7 @@ def table(found: Comparison) -> list[list[str]]:
         ("RMSE", "cv/rmse_mean", "{:.8g}"),
         ("  +- over folds", "cv/rmse_std", "{:.4g}"),
         ("R2", "cv/r2_mean", "{:.6g}"),
-        ("MAE", "cv/mae_mean", "{:.8g}"),
+        *((name, f"cv/{key}_mean", "{:.8g}") for key, name in OTHERS.items()),
         ("scans of the rows", "data/scans", "{:.0f}"),
         ("Spark tasks", "spark/tasks", "{:.0f}"),
         ("unconverged fits", "cv/unconverged_fits", "{:.0f}"),

@@ -19,12 +19,14 @@ class Models:
     """What is said of the rows of every part: by each of `residuals[f]`, of part f.
 
     `places[c]`: level of category c -> its position in `Residual.indices[c]`; `in_logs`: residuals
-    are of logarithms, errors of what they are the logarithms of.
+    are of logarithms, errors of what they are the logarithms of; `shares`: whether errors are
+    summed as shares of the target, too.
     """
 
     residuals: tuple[tuple[Residual, ...], ...]
     places: tuple[Mapping[str, int], ...]
     in_logs: bool = False
+    shares: bool = False
 
     def errors(
         self, batch: Batch, vector: RowVector, work: Workplace
@@ -47,19 +49,23 @@ class Models:
 
 
 def error_sums(batch: Batch, vector: RowVector, work: Workplace, models: Models) -> Array:
-    """sum v e^2, then sum v |e| of every model over the used rows of its part.
+    """sum v e^2, then sum v |e| of every model over the used rows of its part; then, where shares
+    are asked for, sum v |e| / |y|.
 
-    Shape (2, models, parts, points), models being the most that a part has.
+    Shape (2 or 3, models, parts, points), models being the most that a part has.
 
     v: how often a row counts; e: what it is off; 0 where no model says so.
     """
     points = max(len(model.row) for of_part in models.residuals for model in of_part)
-    most = max(map(len, models.residuals))
-    sums, used = np.zeros((2, most, len(models.residuals), points)), _used(batch)
+    shape = max(map(len, models.residuals)), len(models.residuals), points
+    sums, used = np.zeros((3 if models.shares else 2, *shape)), used_rows(batch)
+    inverse = _inverse(batch, vector, used, models) if models.shares else used
     for part, number, rows, errors in models.errors(batch, vector, work):
         weight = used[rows]
         sums[0, number, part] += np.square(errors) @ weight
         sums[1, number, part] += np.abs(errors, out=errors) @ weight
+        if models.shares:
+            sums[2, number, part] += errors @ inverse[rows]
     return sums
 
 
@@ -72,7 +78,15 @@ def squared_errors(batch: Batch, vector: RowVector, work: Workplace, models: Mod
     for _, number, rows, errors in models.errors(batch, vector, work):
         if number == 0:
             found[rows] = np.square(errors[0])
-    return found * _used(batch)
+    return found * used_rows(batch)
+
+
+def _inverse(batch: Batch, vector: RowVector, used: Array, models: Models) -> Array:
+    """v / |y| of every row, shape (rows,), from the cells: about a shift, y has lost digits."""
+    y = batch.numeric[-1].values / vector.per_unit[-1]
+    size = np.exp(y) if models.in_logs else np.abs(y)
+    found: Array = np.divide(used, size, out=np.zeros_like(used), where=used > 0.0)
+    return found
 
 
 def _errors(model: Residual, vectors: Array, codes: Sequence[Integers]) -> Array:
@@ -101,7 +115,8 @@ def _levels(batch: Batch, places: Sequence[Mapping[str, int]]) -> list[Integers]
     ]
 
 
-def _used(batch: Batch) -> Array:
+def used_rows(batch: Batch) -> Array:
+    """How often every row counts, 0 where it is not used; shape (rows,)."""
     used = np.ones(len(batch.folds)) if batch.weights is None else batch.weights.copy()
     used[batch.dropped] = 0.0
     return used

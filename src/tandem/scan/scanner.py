@@ -4,7 +4,8 @@ import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from functools import reduce
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from tandem.moments import (
 )
 from tandem.records import Action, Array, Column, Dataset, Ledger, Mask, Plan, Profile
 from tandem.scan.arrow import decimals, is_floating
+from tandem.scan.error_counts import Bins, Counted, added
 from tandem.scan.error_sums import Models
 from tandem.scan.first_rows import allowance, common_shift
 from tandem.scan.index_sums import Lookup
@@ -32,6 +34,7 @@ from tandem.scan.row_groups import Footers, Reader
 from tandem.scan.threads import Run, Work
 from tandem.scan.work import (
     GroupCounts,
+    GroupErrorCounts,
     GroupErrors,
     GroupIndexSums,
     GroupMoments,
@@ -40,6 +43,7 @@ from tandem.scan.work import (
 )
 
 T = TypeVar("T")
+OfParts = Sequence[Sequence[Residual]]  # the models of every part
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,16 +174,28 @@ class Scanner:
         rows = replace(self._rows(scanned.plan), slices=scanned.slices, kept=scanned.kept)
         return self._added(GroupIndexSums(rows, _summed(scanned), lookup))
 
-    def errors(self, scanned: Scanned, residuals: Sequence[Sequence[Residual]]) -> Array:
+    def errors(self, scanned: Scanned, residuals: OfParts, *, shares: bool = False) -> Array:
         """One scan: squared and absolute errors of every row under the models of its part.
 
-        Shape (2, models, parts, points).
+        Then, where asked for, as `shares` of the target. Shape (2 or 3, models, parts, points).
+        """
+        rows = replace(self._rows(scanned.plan), kept=scanned.kept)
+        models = Models(tuple(map(tuple, residuals)), scanned.places, self.dataset.in_logs, shares)
+        return self._added(GroupErrors(rows, scanned.vector, models))
+
+    def error_counts(
+        self, scanned: Scanned, residuals: OfParts, folds: Sequence[Sequence[int]], *bins: Any
+    ) -> Counted:
+        """One scan: rows of every fold by the bin of their absolute error.
+
+        Under the first point of the models of their part; `folds` and `bins` as `Bins` has them.
         """
         rows = replace(self._rows(scanned.plan), kept=scanned.kept)
         models = Models(tuple(map(tuple, residuals)), scanned.places, self.dataset.in_logs)
-        return self._added(GroupErrors(rows, scanned.vector, models))
+        work = GroupErrorCounts(rows, scanned.vector, models, Bins(folds, *bins))
+        return reduce(added, self._map(work, self.footers.stretches))
 
-    def spread(self, scanned: Scanned, residuals: Sequence[Sequence[Residual]]) -> Moments:
+    def spread(self, scanned: Scanned, residuals: OfParts) -> Moments:
         """One scan: moments of rows that count as their squared errors under the models."""
         rows = replace(self._rows(scanned.plan), kept=scanned.kept)
         models = Models(tuple(map(tuple, residuals)), scanned.places)

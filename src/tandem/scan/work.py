@@ -6,6 +6,7 @@ different stretches are combined by the caller, in their order.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -27,6 +28,7 @@ from tandem.moments import (
 )
 from tandem.records import Array, Column, Plan, Weights
 from tandem.scan.arrow import NotFiniteError, batch, count_cells, merged
+from tandem.scan.error_counts import Bins, Counted, added, error_counts
 from tandem.scan.error_sums import Models, error_sums, squared_errors
 from tandem.scan.index_sums import Lookup, counted_sums
 from tandem.scan.pieces import Piece, Pieces, Stretch
@@ -145,13 +147,29 @@ class GroupIndexSums(_GroupSums):
 
 @dataclass(frozen=True, slots=True)
 class GroupErrors(_GroupSums):
-    """Sums of squared, then of absolute errors of all models, (2, models, parts, points)."""
+    """Sums of errors of all models as `error_sums` has them, (2 or 3, models, parts, points)."""
 
     models: Models
 
     def part(self, rows: Batch, work: Workplace) -> Array:
         """The sums of a piece."""
         return error_sums(rows, self.vector, work, self.models)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupErrorCounts(_Group[Counted]):
+    """How many rows of every fold have an error in each of some bins."""
+
+    models: Models
+    bins: Bins
+
+    def total(self, parts: Iterable[Counted]) -> Counted:
+        """The counts of a stretch."""
+        return reduce(added, parts)
+
+    def part(self, rows: Batch, work: Workplace) -> Counted:
+        """The counts of a piece."""
+        return error_counts(rows, self.vector, work, self.models, self.bins)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from tandem.solver.encodings import Protocol
 from tandem.solver.fits import errors
 from tandem.solver.objective import Penalty, penalty, sklearn_estimator
 from tandem.solver.recentre import canonical, recentred
+from tandem.solver.selection import medians
 from tandem.solver.solve import make_ready
 from tandem.solver.splits import Normal
 from tandem.solver.standard import Standard
@@ -38,6 +39,7 @@ __all__ = [
     "held_out_errors",
     "hold_out",
     "make_ready",
+    "medians",
     "penalty",
     "recentred",
     "refit",

@@ -36,13 +36,13 @@ def cross_validate(
     sum_errors: SumErrors,
     advance: Advance,
     *,
-    mae: bool,
+    by_row: Sequence[str],
 ) -> ErrorSums:
     """Held-out error sums of every fold and grid point: SSE = yy - 2 w'q + w'Qw by fold.
 
-    `sum_errors`, as `Trials.summed` takes it, is asked for absolute errors (`mae`), for squared
-    ones that are so small against the target that the moments have lost their digits, and for all
-    where the target is a logarithm.
+    `sum_errors`, as `Trials.summed` takes it, is asked for absolute errors ("mae" in `by_row`),
+    for these as shares of the target ("mape"), for squared ones that are so small against the
+    target that the moments have lost their digits, and for all where the target is a logarithm.
     `advance` is told of every fold's fits. Raises DigitsLostError where the rows should be summed
     exactly.
     """
@@ -64,16 +64,17 @@ def cross_validate(
         slopes.append(rounded)
         trials.add(split, rounded, scheme.tested[fold])
         advance(len(grid))
-    sae = None
+    others = dict[str, Array]()
     in_logs = folding.protocol.in_logs
-    if in_logs or mae or np.any(share < LOST):
+    if in_logs or by_row or np.any(share < LOST):
         rows = trials.summed(sum_errors)
         sse = np.where(in_logs | (share < LOST), [one.squared for one in rows], sse)
-        sae = np.array([one.absolute for one in rows]) if mae else None
+        absolute = np.stack([one.absolute for one in rows], axis=1)
+        others = {name: absolute[("mae", "mape").index(name)] for name in by_row}
         if in_logs:
             sst = np.where(sst > 0.0, [one.sst for one in rows], 0.0)
     known = tuple(designs), np.stack(slopes)
-    found = ErrorSums(sse, sst, *scheme.rows(folding.rows), unsolved, sae, *known)
+    found = ErrorSums(sse, sst, *scheme.rows(folding.rows), unsolved, others, *known)
     return replace(_in_rows(found, folding.protocol.unit), features=folding.by_column)
 
 
@@ -82,10 +83,9 @@ def _in_rows(sums: ErrorSums, unit: float) -> ErrorSums:
     if unit == 1.0:
         return sums
     n_train, n_test = (tuple(n / unit for n in rows) for rows in (sums.n_train, sums.n_test))
-    sae = None if sums.sae is None else sums.sae / unit
-    return replace(
-        sums, sse=sums.sse / unit, sst=sums.sst / unit, sae=sae, n_train=n_train, n_test=n_test
-    )
+    by_row = {name: of / unit for name, of in sums.by_row.items()}
+    sums = replace(sums, sse=sums.sse / unit, sst=sums.sst / unit, by_row=by_row)
+    return replace(sums, n_train=n_train, n_test=n_test)
 
 
 class Refitted(NamedTuple):

@@ -20,7 +20,8 @@ _ENOUGH = 1e3  # exp(-residual) is 0 in float64
 
 
 class RowErrors(NamedTuple):
-    """Sums over some rows: squared and absolute errors, shape (points,), in units of the target.
+    """Sums over some rows: squared errors, shape (points,), in units of the target; absolute ones,
+    then, where asked for, these as shares of the target, shape (1 or 2, points).
 
     Of targets in logarithms, `sst`: of squares of the target about its mean, `squares`: about 0.
     """
@@ -61,19 +62,20 @@ class Trials:
         """What every call of `add` asked for.
 
         `sum_errors(models)`: one scan, squared and absolute errors of every row under the models
-        of its part, shape (2, models, parts, points).
+        of its part, then as shares where asked for, shape (2 or 3, models, parts, points).
         """
         sums, rows = sum_errors(self.models), self._folding.rows
         found = []
         for asked, middle in self._asked:
-            squared, absolute = np.sum([sums[:, place, part] for place, part in asked], axis=0)
+            squared, *others = np.sum([sums[:, place, part] for place, part in asked], axis=0)
+            absolute = np.array(others)
             if not self._folding.protocol.in_logs:
                 found.append(RowErrors(squared, absolute))
                 continue
             n = sum(rows[part] for _, part in asked)
             # About a number near the mean: about 0, prices that hardly differ lose their digits.
-            sst = max(squared[-2] - n * (absolute[-1] / n - middle) ** 2, 0.0)
-            found.append(RowErrors(squared[:-2], absolute[:-2], sst, squared[-1]))
+            sst = max(squared[-2] - n * (absolute[0, -1] / n - middle) ** 2, 0.0)
+            found.append(RowErrors(squared[:-2], absolute[:, :-2], sst, squared[-1]))
         return found
 
 
@@ -84,12 +86,17 @@ def held_out_errors(
 
     `last`: of models of all rows on the hold-out, shape (1, points, p).
     """
+    return held_out_trials(folding, slopes, last=last).summed(sum_errors)
+
+
+def held_out_trials(folding: Folding, slopes: Array, *, last: bool = False) -> Trials:
+    """Such models, to be held against what their folds are tested on."""
     trials, scheme = Trials(folding), folding.scheme
     splits = [folding.whole()] if last else folding.splits()
     tested = [scheme.of_holdout] if last else scheme.tested
     for split, own, parts in zip(splits, slopes, tested, strict=True):
         trials.add(split, own, parts)
-    return trials.summed(sum_errors)
+    return trials
 
 
 def _beside_nothing(found: Residual) -> Residual:

@@ -38,7 +38,7 @@ from tandem.reporting import (
     spark_log,
     weightiest,
 )
-from tandem.results import Result
+from tandem.results import OTHERS, Result
 from tandem.tracking.record import Record
 
 _FOLD_METRICS, _FOLDS, _CHECKS = "cv/fold_metrics.csv", "cv/folds.csv", "cv/checks.json"
@@ -118,7 +118,9 @@ def write_record(folder: Path, result: Result, record: Record, config_yaml: str)
     if "standardised" in (found := tables[_COEFFICIENTS]):
         _place(folder, _WEIGHTIEST).write_bytes(png(weightiest(found)))
     fits = [of if of is not None else np.empty(0) for of in (result.sums.slopes, result.sums.gaps)]
-    np.savez(folder / _FITS, slopes=fits[0], gaps=fits[1], features=result.sums.features)
+    of = np.array(result.sums.features), np.array(result.task.inverse_squares)
+    named = {"slopes": fits[0], "gaps": fits[1], "features": of[0], "inverse_squares": of[1]}
+    np.savez(folder / _FITS, allow_pickle=False, **named)
     (folder / _MODEL).write_text(to_json(result.model), encoding="utf-8")
     (folder / _DATASET).write_text(json.dumps(_dataset(result, record)), encoding="utf-8")
     keep_record(folder, record)
@@ -208,9 +210,10 @@ def read_answer(engine: str, turn: int, folder: Path) -> Answer:
     with np.load(folder / _FITS) as arrays:
         features = tuple(arrays["features"].tolist())
         fits = {name: arrays[name] if arrays[name].size else None for name in ("slopes", "gaps")}
+        inverse = float(arrays["inverse_squares"])
     points = len(table) // len(folds)
     pairs = table.loc[: points - 1, ["reg_param", "elastic_net_param"]].to_numpy().tolist()
-    names = [name for name in ("rmse", "r2", "mae") if name in table]
+    names = [name for name in ("rmse", "r2", *OTHERS) if name in table]
     cleaning = json.loads((artifacts_in(folder) / _CLEANING).read_text("utf-8"))
     cleaning["ledger"].pop("rows_from_cache", None)  # how it was found, not what
     record = read_record(folder)
@@ -228,5 +231,6 @@ def read_answer(engine: str, turn: int, folder: Path) -> Answer:
         tol=json.loads(params["model.tol"]),
         features=features,
         held_out=record.values().get("holdout/rmse"),
+        inverse_squares=inverse,
         **fits,
     )

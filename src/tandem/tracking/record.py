@@ -84,9 +84,9 @@ def _metrics(result: Result) -> dict[str, Any]:
         "memory/peak_mb": result.peak_mb,
     }
     by_fold: dict[str, Any] = {"fold/rmse": scores.rmse[:, best], "fold/r2": scores.r2[:, best]}
-    if scores.mae is not None:
-        found["cv/mae_mean"] = scores.mae[:, best].mean()
-        by_fold["fold/mae"] = scores.mae[:, best]
+    for name, values in scores.chosen.items():
+        found[f"cv/{name}_mean"] = values.mean()
+        by_fold[f"fold/{name}"] = values
     if sums.designs:
         by_fold["fold/rank"] = [design.rank for design in sums.designs]
         by_fold["fold/condition"] = [design.condition for design in sums.designs]
