@@ -29,7 +29,7 @@ from tandem.solver import selection
 from tandem.tracking.folder import read_answer, write_record
 from tandem.tracking.record import describe
 from tests.engines.test_answers import SOLVED, WITHIN, no_spark
-from tests.tasks import drive, houses, make_task, truth_of
+from tests.tasks import drive, houses, make_task, synthetic, truth_of
 
 BOTH = ("scores.mape=true", "scores.median_ae=true")
 GRID = ("model.reg_param=[0.1,0.001]", "model.elastic_net_param=[0]")
@@ -74,6 +74,14 @@ def check(found: Result) -> None:
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_every_protocol(engine: str, table: Path, protocol: str) -> None:
     check(drive(engine, task_of(table, *PROTOCOLS[protocol])))
+
+
+@no_spark
+def test_rows_that_stay_in_place(engine: str, tmp_path: Path) -> None:
+    """Runs of one fold, with rows among them that are not used."""
+    synthetic(tmp_path, rows=3000, seed=3, files=2)
+    words = ("dataset.target=y", "folds.block=256", "scores.mae=true")
+    check(drive(engine, task_of(tmp_path, *words)))
 
 
 @pytest.mark.engines("distributed")
