@@ -23,7 +23,7 @@ from tandem.dataset import as_pandas, fold_of_rows, sample
 from tandem.errors import ConfigurationError, DataError
 from tandem.records import Task
 from tandem.reporting import fold_metrics, headline, run_note
-from tandem.results import Result
+from tandem.results import OTHERS, Result
 from tandem.scan import Scanner
 from tandem.solver import selection
 from tandem.tracking.folder import read_answer, write_record
@@ -238,11 +238,17 @@ def test_what_is_reported(table: Path) -> None:
     assert not bare.scores.others
 
 
-@pytest.mark.parametrize("word", ["model.reg_param=[1000,20000]", "model.log_target=true"])
-def test_a_comparison_judges_them(table: Path, tmp_path: Path, word: str) -> None:
+@pytest.mark.parametrize(
+    "word", ["dataset.weight=w", "dataset.weight=null", "model.log_target=true"]
+)
+def test_a_comparison_judges_them(tmp_path: Path, word: str) -> None:
     """Where scikit-learn iterates and stops: logarithms' models explain their RMSE alone."""
+    houses().assign(w=houses().rooms / 4).to_parquet(tmp_path / "t.parquet")
+    asked = BOTH[:1] if word == "dataset.weight=w" else BOTH
     loose = ("model.tol=null", "model.elastic_net_param=[0,1]", "scores.mae=true")
-    task, answers = task_of(table, *loose, word), []
+    grid = () if "log" in word else ("model.reg_param=[1000,20000]",)
+    columns = "dataset.include=[area,rooms,city]"
+    task, answers = task_of(tmp_path / "t.parquet", *loose, *grid, columns, word, both=asked), []
     for turn, engine in enumerate(("scan", "sequential")):
         result = drive(engine, task)
         write_record(tmp_path / engine, result, describe(result, {"model.tol": "null"}, "0"), "")
@@ -251,13 +257,17 @@ def test_a_comparison_judges_them(table: Path, tmp_path: Path, word: str) -> Non
     referee = Referee(task)
     scan, other = answers
     spot = [*spot_check(task)]
-    assert {"MAE", "MAPE", "median AE"} < {difference.what for difference in spot}
+    names = {name: OTHERS[name] for name in scan.metrics if name in OTHERS}
+    assert {*names.values()} < {difference.what for difference in spot}
     certificate = certify(answers, rows, referee, spot)
     assert certificate.faults == ()
-    assert {"mae", "mape", "median_ae"} < {d.what for d in certificate.pairs[0].largest}
-    for name in ("mape", "median_ae"):
+    assert {*names} < {d.what for d in certificate.pairs[0].largest}
+    for name, called in names.items():
         wrong = replace(other, metrics={**other.metrics, name: scan.metrics[name] * 1.5})
-        assert name in " ".join(certify([scan, wrong], rows, referee).faults)
+        assert f"{name} differs" in " ".join(certify([scan, wrong], rows, referee).faults)
+        wrong = replace(other, metrics={**other.metrics, name: other.metrics[name] * (1 + 1e-6)})
+        found = " ".join(certify([wrong], rows, referee).faults)
+        assert (f"{called} of its own models" in found) == (name != "median_ae")
     # Medians of different points are not compared.
     elsewhere = replace(other, best=next(point for point in task.grid if point != other.best))
     found = certify([scan, elsewhere], rows).pairs[0].largest

@@ -15,13 +15,13 @@ from tandem.comparison.figures import Difference, largest, single
 from tandem.comparison.implied import implied_l1
 from tandem.comparison.minimum import deviations, distance, duality_gap, left_over
 from tandem.comparison.prepared import prepared
-from tandem.comparison.tolerances import ROUNDING, left
+from tandem.comparison.tolerances import ROUNDING, left, reach
 from tandem.engines import solved
 from tandem.model_keys import GridPoint
 from tandem.records import Array, Task
-from tandem.results import LinearModel
+from tandem.results import OTHERS, LinearModel
 from tandem.scores import winner
-from tandem.solver import Penalty, Standard, errors, penalty
+from tandem.solver import Penalty, RowErrors, Standard, errors, penalty
 
 # Of the numbers that cancel in a prediction: what float64 loses on the way to a sum of errors.
 _CANCELLED = 1e-13
@@ -46,8 +46,8 @@ class Referee:
             splits = [*engine.folding.splits()]
             self._held_out = [split.test for split in splits]
             self._spread = [deviations(split.train) for split in splits]
-            self._row_errors = engine.row_errors() if task.dataset.in_logs else None
-            self._known: dict[int, tuple[Array, tuple[Array, Array]]] = {}
+            self._row_errors = engine.row_errors()
+            self._known: dict[int, tuple[Array, list[RowErrors]]] = {}
             self._standards = [Standard.of(split.train) for split in splits]
             self._whole = engine.folding.whole()
             self._on_all = Standard.of(self._whole.train)
@@ -57,6 +57,7 @@ class Referee:
             self._one_hot = [column.name for column in plan.one_hot]
             self._most = task.cleaning.max_levels
         self.choose, self.repeats = task.choose, task.folds.repeats
+        self._in_logs = task.dataset.in_logs
 
     def own(self) -> Iterator[Difference]:
         """The minimum itself: what is left of the conditions of Karush, Kuhn and Tucker."""
@@ -74,7 +75,7 @@ class Referee:
         """RMSE on held-out rows of every model, (folds, points), by `slopes` of shape (folds,
         points, features), with the constants that training rows give them.
         """
-        if self._row_errors:
+        if self._in_logs:
             return self._in_unit(slopes)[0]
         pairs = zip(self._held_out, slopes, strict=True)
         return np.array([np.sqrt(errors(test, b)[0] / test.rows) for test, b in pairs])
@@ -83,16 +84,20 @@ class Referee:
         """RMSE as `own_errors`, of models of logarithms, by the rows; root mean squares of the
         target, shape (folds, 1). `last`: of models of all rows, on the hold-out.
         """
-        if known := self._known.get(id(slopes)):  # a scan each
-            return known[1]
-        assert self._row_errors  # noqa: S101 - its callers have looked
         tests = [self._whole.test] if last else self._held_out
-        found = self._row_errors(slopes, last=last)
+        found = self._by_row(slopes, last=last)
         rows = [test.rows for test in tests if test]
         rmse = np.array([np.sqrt(e.squared / n) for e, n in zip(found, rows, strict=True)])
         size = np.array([[np.sqrt(e.squares / n)] for e, n in zip(found, rows, strict=True)])
-        self._known[id(slopes)] = slopes, (rmse, size)  # with the array, so that its id stays
         return rmse, size
+
+    def _by_row(self, slopes: Array, *, last: bool = False) -> list[RowErrors]:
+        """Errors of models on held-out rows, by one scan, once for the same `slopes`."""
+        if known := self._known.get(id(slopes)):
+            return known[1]
+        found: list[RowErrors] = self._row_errors(slopes, last=last)
+        self._known[id(slopes)] = slopes, found  # with the array, so that its id stays
+        return found
 
     def unique(self, fold: int) -> bool:
         """Whether no feature of the training set without `fold` follows from others.
@@ -107,7 +112,7 @@ class Referee:
         `one`, `other`: slopes of every training set, shape (folds, points, features); the answer
         has shape (folds, points), in units of the target.
         """
-        if self._row_errors:  # what their own models explain, each of which is judged
+        if self._in_logs:  # what their own models explain, each of which is judged
             return np.abs(self.own_errors(one) - self.own_errors(other))
         found = []
         for test, step in zip(self._held_out, one - other, strict=True):
@@ -118,11 +123,11 @@ class Referee:
 
     def rounding(self, answer: Answer, slopes: Array) -> Array:
         """What rounding may move an RMSE by, shape (folds, points)."""
-        reach = [np.abs(b) @ s[:-1] for b, s in zip(slopes, self._spread, strict=True)]
-        cancels = np.array(reach) + answer.target_deviation[:, None]
+        moved = [np.abs(b) @ s[:-1] for b, s in zip(slopes, self._spread, strict=True)]
+        cancels = np.array(moved) + answer.target_deviation[:, None]
         rmse = answer.metrics["rmse"]
-        if self._row_errors:  # a logarithm that is off takes its share of the prediction
-            cancels = (np.array(reach) + 1.0) * (rmse + self._in_unit(slopes)[1])
+        if self._in_logs:  # a logarithm that is off takes its share of the prediction
+            cancels = (np.array(moved) + 1.0) * (rmse + self._in_unit(slopes)[1])
         found: Array = ROUNDING * rmse + _CANCELLED * cancels
         return found
 
@@ -133,6 +138,7 @@ class Referee:
             return
         if answer.slopes is not None:
             yield self._own_errors(answer, answer.slopes)
+            yield from self._own_others(answer, answer.slopes)
             yield self._from_minimum(answer, answer.slopes)
             if answer.gaps is not None:
                 yield self._told_gaps(answer, answer.slopes, answer.gaps)
@@ -147,6 +153,17 @@ class Referee:
         own = self.own_errors(slopes)
         room = self.rounding(answer, slopes)
         return largest("RMSE of its own models", answer.metrics["rmse"], own, room, answer.grid)
+
+    def _own_others(self, answer: Answer, slopes: Array) -> Iterator[Difference]:
+        """MAE and MAPE, where they are told."""
+        for place, name in enumerate(("mae", "mape")):
+            if name in answer.metrics:
+                pairs = zip(self._by_row(slopes), self._held_out, strict=True)
+                own = np.array([found.absolute[place] / test.rows for found, test in pairs])
+                room = self.rounding(answer, slopes)
+                room = room * reach(name, answer.test_rows, answer.inverse_squares)
+                what = f"{OTHERS[name]} of its own models"
+                yield largest(what, answer.metrics[name], own, room, answer.grid)
 
     def _r2(self, answer: Answer) -> Difference:
         """1 - MSE / variance of the target; none where it is constant."""
@@ -212,7 +229,7 @@ class Referee:
         yield single("intercept", where, model.intercept, constant, allowed)
         far = distance(standard, slopes[None, :], best[None, :])[0]
         if test := split.test:
-            if self._row_errors:
+            if self._in_logs:
                 rmse, size = self._in_unit(slopes[None, None, :], last=True)
                 own, allowed = float(rmse[0, 0]), allowed * float(rmse[0, 0] + size[0, 0])
             else:

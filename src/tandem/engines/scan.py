@@ -78,7 +78,7 @@ class Engine:
     def row_errors(self) -> Callable[..., list[RowErrors]]:
         """`solver.held_out_errors` of any slopes, row by row; after `cross_validate`."""
         assert self._scanned is not None
-        again = partial(self._scanner.errors, self._scanned)
+        again = partial(self._scanner.errors, self._scanned, shares=self.task.scores.mape)
         return partial(held_out_errors, self._folding, sum_errors=again)
 
     @property
