@@ -206,13 +206,14 @@ def _pair(left: Answer, right: Answer, rows: "pd.DataFrame", referee: Referee | 
         room = _explained(left, right, referee) if referee else None
         for name, ours in _compared(left, right):
             theirs, allowed = right.metrics[name], allowed_of(name, left, right)
-            # Of logarithms' models it is an RMSE that is explained, and nothing else.
-            told = name not in OTHERS or not left.model.log_target
-            if referee and room is not None and told:
+            if referee and room is not None:
                 beyond = (share(apart(ours, theirs), allowed) > 1).any(axis=1)
                 not_unique |= any(not referee.unique(f) for f in np.flatnonzero(beyond).tolist())
+                told = in_units(name, room, left, right)
+                if left.model.log_target and name in OTHERS:  # of RMSEs alone it is told
+                    told = np.maximum(told, allowed)
                 # Nothing, where the engines promise the same bits.
-                allowed = np.where(allowed > 0, in_units(name, room, left, right), 0.0)
+                allowed = np.where(allowed > 0, told, 0.0)
             found.append(largest(name, ours, theirs, allowed, left.grid))
         if left.best == right.best:
             found += _models(left, right, rows, referee)
