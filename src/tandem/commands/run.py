@@ -12,7 +12,7 @@ from tandem.checks import remarks, weights
 from tandem.cleaning import decide
 from tandem.config import Configuration, task
 from tandem.dataset import open_dataset, sample
-from tandem.engines import create
+from tandem.engines import create, explained
 from tandem.errors import ConfigurationError
 from tandem.machine import MemorySampler, Stopwatch
 from tandem.progress import Display
@@ -143,7 +143,7 @@ def execute(task: Task, name: str, watch: Stopwatch, display: Display) -> Result
             watch.stop()
             facts = engine.facts()
         except Exception as error:
-            if told := engine.explained(error):
+            if told := explained(name, error, task):
                 raise told from error
             raise
         finally:

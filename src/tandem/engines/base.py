@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from tandem.errors import TandemError
 from tandem.model_keys import GridPoint
 from tandem.records import Advance, Array, Ledger, Plan, Profile, Task
 from tandem.results import ErrorSums, Facts, LinearModel
@@ -53,9 +52,6 @@ class Engine(Protocol):
 
     def facts(self) -> Facts:
         """What was used and done so far."""
-
-    def explained(self, error: Exception) -> TandemError | None:
-        """What an error of the engine's libraries says of where it runs, where that can be told."""
 
     def close(self) -> None:
         """Give back what `start` and `load` took; safe to call at any point, more than once."""

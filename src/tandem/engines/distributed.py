@@ -17,7 +17,6 @@ from pyspark.sql import functions as F  # noqa: N812 - its name in all of Spark'
 from tandem.cleaning import MISSING, feature_counts, measure, spans, take_ledger, valid_row
 from tandem.engines.base import Decide, Progress
 from tandem.engines.spark_design import FEATURES, portable_model, slopes_of, stages_of
-from tandem.errors import TandemError
 from tandem.fold_keys import FoldKind
 from tandem.folds import FOLD, Assignment
 from tandem.model_keys import GridPoint
@@ -27,7 +26,6 @@ from tandem.settings import FitOn
 from tandem.spark import (
     cores,
     end_session,
-    explained,
     partitions,
     session_facts,
     start_session,
@@ -155,9 +153,6 @@ class Engine:
         # `load` reads the rows once and keeps them, on disk where memory is short. What a lost
         # executor held is read again; Spark does not tell.
         return Facts(scans=1, spark=session_facts(self._session, self.task.spark))
-
-    def explained(self, error: Exception) -> TandemError | None:
-        return explained(error, self.task.spark.master)
 
     def close(self) -> None:
         if self._session is not None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from tandem.engines import scan
 from tandem.engines.base import Decide, Progress
-from tandem.errors import DataError, TandemError
+from tandem.errors import DataError
 from tandem.model_keys import GridPoint
 from tandem.records import Array, Ledger, Plan, Task
 from tandem.results import ErrorSums, Facts, LinearModel
@@ -24,7 +24,6 @@ from tandem.settings import SparkSettings
 from tandem.spark import (
     cores,
     end_session,
-    explained,
     results_in_order,
     session_facts,
     ship_package,
@@ -87,9 +86,6 @@ class Engine:
         slices = len(self._slices(self._scan.stretches))
         settings = {**found.settings, "spark.repartition": str(slices)}
         return replace(self._scan.facts(), spark=replace(found, settings=settings))
-
-    def explained(self, error: Exception) -> TandemError | None:
-        return explained(error, self.task.spark.master)
 
     def close(self) -> None:
         self._scan.close()

@@ -139,6 +139,15 @@ def create(name: str, task: Task, progress: Progress = unseen) -> Engine:
     return engine(task, progress)
 
 
+def explained(name: str, error: Exception, task: Task) -> MachineError | None:
+    """What an error of a library of engine `name` says of where it runs, where that can be told."""
+    if name not in without_spark():
+        return None
+    from tandem.spark import explained as by_spark  # noqa: PLC0415 - where it is in use
+
+    return by_spark(error, task.spark.master)
+
+
 def _check_memory(name: str, dataset: Dataset) -> None:
     """Raise MachineError where the table alone is more than what is free."""
     numbers = sum(column.kind is Kind.NUMERIC for column in dataset.columns)

@@ -167,9 +167,6 @@ class Engine:
             found = replace(found, inference=told.inference, correlations=told.correlations)
         return found
 
-    def explained(self, _: Exception) -> None:
-        return None
-
     def close(self) -> None:
         self._scanned = None
         if self._limits:

@@ -198,9 +198,6 @@ class Engine:
     def facts(self) -> Facts:
         return Facts(scans=1)
 
-    def explained(self, _: Exception) -> None:
-        return None
-
     def close(self) -> None:
         self._frame = pd.DataFrame()
         if self._limits:
