@@ -5,7 +5,7 @@ BIN := $(CURDIR)/$(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: run test check ui lock keys clean
+.PHONY: run test check ui cluster cluster-run lock keys clean
 
 run: $(VENV)/installed
 	PATH="$(BIN):$$PATH" mlflow run . -e compare --env-manager local --experiment-name tandem
@@ -21,6 +21,13 @@ check: $(VENV)/installed
 
 ui: $(VENV)/installed
 	$(BIN)/mlflow server --host 127.0.0.1 --port 5000
+
+# A master and two workers of Spark on this machine, until Ctrl-C.
+cluster: $(VENV)/installed
+	$(BIN)/python experiments/cluster/start.py
+
+cluster-run: $(VENV)/installed
+	$(BIN)/python experiments/cluster/run.py
 
 $(VENV)/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 import psutil
 
-from tandem.spark.local_cluster import LocalCluster, local_cluster
+from tandem.spark import LocalCluster, local_cluster
 from tandem.tracking import read_record
 
 ROWS, SHOTS = "dataset.rows=6e6", 3

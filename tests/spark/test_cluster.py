@@ -12,7 +12,7 @@ from socket import socket
 import psutil
 import pytest
 
-from tandem.spark.local_cluster import LocalCluster, local_cluster
+from tandem.spark import LocalCluster, local_cluster
 from tests.shell import SMALL, runs, tandem, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("place")]
