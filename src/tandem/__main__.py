@@ -26,7 +26,7 @@ def main() -> None:
     gc.disable()  # until all is imported: it would go through that again and again
     from tandem.beside import prepare  # noqa: PLC0415 - not for help
 
-    if Command.INSPECT not in sys.argv[1:2]:  # which tracks nothing
+    if sys.argv[1:2] not in ([Command.INSPECT], [Command.SERVER]):  # which track nothing
         with suppress(TandemError):  # said where it is asked for
             prepare()  # first: MLflow takes longest
     from tandem.application import call  # noqa: PLC0415 - Hydra takes most of the time of help

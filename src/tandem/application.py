@@ -116,6 +116,7 @@ def _job(make: Callable[[], Configuration]) -> int:
 def _do(whole: Configuration) -> None:
     chosen = whole.settings
     others = {Command.ADVISE: _advise, Command.INSPECT: _inspect, Command.SEND: _send}
+    others[Command.SERVER] = _serve
     if other := others.get(chosen.command):
         other(chosen)
         return
@@ -164,6 +165,12 @@ def _send(chosen: Settings) -> None:
     with _starting():
         from tandem.commands.send import send  # noqa: PLC0415
     send(chosen)
+
+
+def _serve(chosen: Settings) -> None:
+    with _starting():
+        from tandem.commands.server import serve  # noqa: PLC0415
+    serve(chosen.server)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ tandem: one cross-validated regression pipeline, several engines, one proven ans
   tandem inspect houses.csv --target price              what each column holds and becomes
   tandem advise dataset.rows=1e6                        which engine, how long, how much memory
   tandem send                                           what a store did not take, once more
+  tandem server                                         a store for a team, here; see server.host
   tandem sweep engine=scan,sequential folds.k=3,5       every combination
 
 A word is key=value, or group=choice where a group has several. Lists: model.reg_param=[0.1,1].

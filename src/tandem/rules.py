@@ -46,6 +46,11 @@ def at_least(least: float, next_step: str = "") -> Rule:
 
 
 Count = Annotated[int, at_least(1)]
+PORT = Rule(lambda port: 0 < port < 65536, "must be between 1 and 65535 -> server.port=5000")
+HOST_NAME = Rule(
+    lambda name: bool(re.fullmatch(r"[\w.:-]+", name)),
+    "must be a name or an address, without http:// -> server.names=[ml.example.org]",
+)
 
 
 def fraction(what: str) -> Rule:

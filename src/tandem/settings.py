@@ -14,7 +14,17 @@ from tandem import rules
 from tandem.fold_keys import Folds
 from tandem.model_keys import ModelKeys
 from tandem.parts import DatePart
-from tandem.rules import MASTER, Count, Listed, at_least, fraction, not_empty, one_character
+from tandem.rules import (
+    HOST_NAME,
+    MASTER,
+    PORT,
+    Count,
+    Listed,
+    at_least,
+    fraction,
+    not_empty,
+    one_character,
+)
 
 Seed = Annotated[int, at_least(0)]
 Fraction = Annotated[float, fraction("a fraction of rows")]
@@ -29,6 +39,7 @@ class Command(StrEnum):
     ADVISE = "advise"
     INSPECT = "inspect"
     SEND = "send"
+    SERVER = "server"
 
 
 class FitOn(StrEnum):
@@ -239,6 +250,21 @@ class SweepKeys:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerKeys:
+    """The store that a team shares: where it answers, to whom, and where all of it is kept.
+
+    `names`: by which others reach this machine; none: its own name; `workers`: processes.
+    """
+
+    host: Annotated[str, not_empty("server.host=127.0.0.1")]
+    port: Annotated[int, PORT]
+    names: Annotated[tuple[Annotated[str, HOST_NAME], ...], Listed()]
+    auth: bool
+    folder: Annotated[str, not_empty("server.folder=.server")]
+    workers: Count
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The whole configuration, typed and checked."""
 
@@ -255,3 +281,4 @@ class Settings:
     tracking: Tracking
     compare: CompareKeys
     sweep: SweepKeys
+    server: ServerKeys

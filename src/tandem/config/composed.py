@@ -23,7 +23,7 @@ from tandem.redaction import redacted, remember, shown
 from tandem.settings import Command, Encoding, Settings, SweepKeys
 
 # Keys that change where or how a run is recorded, or what it may look up, not what it computes.
-VOLATILE = ("cache", "tracking", "compare", "sweep", "command", "debug")
+VOLATILE = ("cache", "tracking", "compare", "sweep", "server", "command", "debug")
 
 _TARGET = "dataset.target"
 

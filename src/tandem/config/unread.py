@@ -15,6 +15,7 @@ _WHY = {
 _READ = {
     Command.INSPECT: ("dataset", "cleaning", "engine.threads", "command", "debug"),
     Command.SEND: ("tracking.uri", "command", "debug"),
+    Command.SERVER: ("server.", "command", "debug"),
 }
 
 
@@ -40,8 +41,9 @@ def _unread(key: str, config: Configuration) -> str:
         return "only a sweep reads it -> tandem sweep"
     if command in _READ and not key.startswith(_READ[command]):
         return f"tandem {command} has no use for it -> tandem run"
-    if key.startswith("compare.") and command is not Command.COMPARE:
-        return "only a comparison reads it -> tandem compare"
+    for reader, what in ((Command.COMPARE, "comparison"), (Command.SERVER, "server")):
+        if key.startswith(f"{reader}.") and command is not reader:
+            return f"only a {what} reads it -> tandem {reader}"
     readers = [f"engine={name}" for name, one in ENGINES.items() if key.startswith(one.reads)]
     if command is Command.RUN and readers and f"engine={engine}" not in readers:
         why = next(text for begin, text in _WHY.items() if key.startswith(begin))

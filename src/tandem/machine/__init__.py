@@ -2,7 +2,7 @@
 
 from tandem.machine.cache import cache_folder, check_disk, write_atomically
 from tandem.machine.digests import digest_of, marks, state
-from tandem.machine.ending import at_force, end_in_time
+from tandem.machine.ending import at_force, end_in_time, end_later
 from tandem.machine.hardware import machine_facts, machine_name
 from tandem.machine.helper import Helper, leave, revoke
 from tandem.machine.locks import forget_locks, held, lock_name, locked
@@ -35,6 +35,7 @@ __all__ = [
     "digest_of",
     "end_family",
     "end_in_time",
+    "end_later",
     "forget_locks",
     "free_bytes",
     "handed_over",

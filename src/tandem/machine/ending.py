@@ -16,6 +16,7 @@ _SECONDS, _CHILD_SECONDS = 3.0, 2.0  # a starter waits for its children
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LOOK = 0.5  # seconds between two looks at the processes above
 _last: list[Callable[[], None]] = []
+_longer = [0.0]  # seconds that this process takes to end, at least
 
 
 def at_force(function: Callable[[], None]) -> Callable[[], None]:
@@ -25,6 +26,11 @@ def at_force(function: Callable[[], None]) -> Callable[[], None]:
     """
     _last.append(function)
     return lambda: _last.remove(function) if function in _last else None
+
+
+def end_later(seconds: float) -> None:
+    """Let this process take so long to end, where `end_in_time` would not."""
+    _longer.append(seconds)
 
 
 def end_in_time() -> None:
@@ -48,7 +54,7 @@ def _watch_signals(heard: int, seconds: float) -> None:
     signum = 0
     while signum not in _SIGNALS:
         signum = os.read(heard, 1)[0]
-    time.sleep(seconds)
+    time.sleep(max(seconds, *_longer))
     for function in _last:
         with suppress(Exception):  # there is no time to say so
             function()

@@ -30,7 +30,11 @@ _REFUSALS = {
     "ENDPOINT_NOT_FOUND",
     "INVALID_STATE",
 }
-_REFUSED = {400, 401, 403, 404}
+_UNKNOWN = 401
+_REFUSED = {400, _UNKNOWN, 403, 404}
+_STRANGER = (
+    "it does not know this name and password (MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD)"
+)
 # The packages whose errors are the store's.
 _STORES = {"mlflow", "requests", "sqlalchemy", "urllib3", "boto3", "botocore", "google", "azure"}
 
@@ -48,8 +52,10 @@ def answering() -> Iterator[None]:
     except Exception as error:
         if not isinstance(error, OSError) and type(error).__module__.split(".")[0] not in _STORES:
             raise
-        text = " ".join(str(error).split())
-        refused = getattr(error, "error_code", "") in _REFUSALS or _status(error) in _REFUSED
+        code, status = getattr(error, "error_code", ""), _status(error)
+        unknown = code == "UNAUTHENTICATED" or status == _UNKNOWN
+        text = _STRANGER if unknown else " ".join(str(error).split())
+        refused = code in _REFUSALS or status in _REFUSED
         kind = TrackingError if refused else AwayError
         raise kind(shown(f"tracking.uri: {tracking_uri()}: {text} -> check it")) from error
 
