@@ -1,5 +1,6 @@
 """A store for a team: MLflow's server on a PostgreSQL of its own, until it is told to end."""
 
+import os
 import shlex
 import sys
 import time
@@ -57,5 +58,7 @@ def _told(keys: ServerKeys, folder: Folder) -> Iterator[str]:
         yield f'           export MLFLOW_TRACKING_PASSWORD="$(cat {password})"'
         yield f"for others {address(keys)}/signup, as {ADMIN}: a name and a password each"
     if not is_local(keys.host):
-        yield "           passwords go unencrypted: let a proxy with TLS stand before it"
+        yield "beware     passwords go unencrypted: let a proxy with TLS stand before it"
+    if os.geteuid() == 0:
+        yield "beware     MLflow runs as root, and writes where its users say: take another user"
     yield "to end it  Ctrl-C"
