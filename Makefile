@@ -5,7 +5,7 @@ BIN := $(CURDIR)/$(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: run test check ui cluster cluster-run lock keys clean
+.PHONY: run test check ui server cluster cluster-run lock keys clean
 
 run: $(VENV)/installed
 	PATH="$(BIN):$$PATH" mlflow run . -e compare --env-manager local --experiment-name tandem
@@ -28,6 +28,10 @@ cluster: $(VENV)/installed
 
 cluster-run: $(VENV)/installed
 	$(BIN)/python experiments/cluster/run.py
+
+# MLflow for a team, on PostgreSQL; make server KEYS="server.port=5001 server.folder=/srv/mlflow"
+server: $(VENV)/installed
+	@exec $(BIN)/tandem server $(KEYS)
 
 $(VENV)/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

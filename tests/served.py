@@ -49,7 +49,7 @@ class Served:
 
     def start(self) -> None:
         """Until it has said all that it says."""
-        command = [sys.executable, "-m", "tandem", "server", *self.words]
+        command = ["nohup", sys.executable, "-m", "tandem", "server", *self.words]
         self._process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, process_group=0
         )

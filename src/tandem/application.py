@@ -38,7 +38,8 @@ from tandem.settings import Command, Settings
 def call() -> int:
     """Run the command line, `sys.argv`; the exit status, as the README lists it."""
     signal.signal(signal.SIGTERM, _terminate)
-    signal.signal(signal.SIGHUP, _terminate)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup has it
+        signal.signal(signal.SIGHUP, _terminate)
     end_in_time()
     with suppress(MachineError):  # said where the cache is needed
         os.environ.setdefault("SPARK_LOCAL_DIRS", str(scratch_folder()))  # gone at the end

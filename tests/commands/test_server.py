@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def test_every_command(served: Served) -> None:
     predicted = product.load(runs[0].info.run_id).predict(houses().drop(columns="price"))
     assert len(predicted) == 90
     assert runs[0].info.artifact_uri.startswith("mlflow-artifacts:/")
-    assert [*(served.folder / "artifacts").rglob("report.html")]
+    assert [*(served.folder / "files").rglob("report.html")]
     words = " ".join(word for process in served.family() for word in process.cmdline())
     assert served.password not in words + said + served.said
     kept = [path for path in served.folder.rglob("*") if path.is_file()]
@@ -183,6 +184,14 @@ def test_strangers_are_turned_away(served: Served) -> None:
         with requests.Session() as session:
             assert session.send(asked, timeout=30).status_code == 400, path
     assert mlflow.MlflowClient(served.address).get_experiment_by_name(new["name"]) is None
+
+
+def test_a_terminal_that_closes_does_not_end_what_nohup_began(served: Served) -> None:
+    (process, *_) = served.family()
+    process.send_signal(signal.SIGHUP)
+    time.sleep(1)
+    assert requests.get(f"{served.address}/health", timeout=30).status_code == 200
+    assert process.is_running()
 
 
 def test_a_second_start_is_refused(served: Served) -> None:

@@ -1,1 +1,1 @@
-"""One file per command: run, compare, advise, inspect; study serves the experiments."""
+"""One file per command: run, compare, advise, inspect, send, server; study is for experiments."""

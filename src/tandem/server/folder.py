@@ -29,9 +29,9 @@ class Folder:
         return self.path / "postgres"
 
     @property
-    def artifacts(self) -> Path:
+    def files(self) -> Path:
         """Files of runs and models."""
-        return self.path / "artifacts"
+        return self.path / "files"
 
     @property
     def password_file(self) -> Path:
@@ -67,7 +67,7 @@ def opened(name: str) -> Iterator[Folder]:
             folder.path.mkdir(parents=True)
             # Under root PostgreSQL is another user, who passes through.
             folder.path.chmod(0o711 if os.geteuid() == 0 else 0o700)
-        folder.artifacts.mkdir(mode=0o700, exist_ok=True)
+        folder.files.mkdir(mode=0o700, exist_ok=True)
         handle = os.open(folder.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise MachineError(

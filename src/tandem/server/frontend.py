@@ -106,7 +106,7 @@ def _stores(folder: Folder) -> Mapping[str, str]:
     """Where all is kept: clients hand artifacts to the server, and need no access to its disk."""
     return {
         "MLFLOW_BACKEND_STORE_URI": uri(folder, RUNS),
-        "MLFLOW_ARTIFACTS_DESTINATION": str(folder.artifacts),
+        "MLFLOW_ARTIFACTS_DESTINATION": str(folder.files),
         "MLFLOW_SERVE_ARTIFACTS": "true",
         "MLFLOW_DEFAULT_ARTIFACT_ROOT": "mlflow-artifacts:/",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # of language models; they would outlive it
