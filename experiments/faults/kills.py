@@ -16,11 +16,10 @@ from tempfile import TemporaryDirectory
 import psutil
 
 from tandem.spark import LocalCluster, local_cluster
-from tandem.tracking import read_record
+from tandem.tracking import artifacts_in, read_record
 
 ROWS, SHOTS = "dataset.rows=6e6", 3
 LATEST = 300.0  # seconds; what stops is given up after 60, and may be several, in turn
-SAME = ("model.json", "artifacts/cv/fold_metrics.csv", "artifacts/cv/coefficients.csv")
 TARGETS = ("executor", "worker", "Python worker", "master")
 SIGNALS = (signal.SIGKILL, signal.SIGSTOP)
 
@@ -112,15 +111,17 @@ def _outcome(
         said, _ = run.communicate()
     took, faults, lost = time.monotonic() - begin, [], 0
     if run.returncode == 0:
-        faults = [f"{name} differs" for name in SAME if _bytes(calm, name) != _bytes(record, name)]
+        own, same = _tables(record), _tables(calm)
+        faults = [f"{name} differs" for name in same if own[name] != same[name]]
         lost = int(read_record(record).values()["spark/executors_lost"])
     elif run.returncode != 4 or "tandem: spark.master: " not in said:
         faults = [f"status {run.returncode}: {said[-1500:]}"]
     return Kills(tuple(shots), run.returncode, took, lost, tuple(faults))
 
 
-def _bytes(folder: Path, name: str) -> bytes:
-    return (folder / name).read_bytes()
+def _tables(record: Path) -> dict[str, bytes]:
+    """Errors of folds, coefficients and the like, to the last digit."""
+    return {path.name: path.read_bytes() for path in artifacts_in(record).glob("cv/*.csv")}
 
 
 def _targets(cluster: LocalCluster, kind: str) -> list[psutil.Process]:
