@@ -47,7 +47,7 @@ $(VENV)/installed: requirements.lock pyproject.toml
 
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --custom-compile-command "make lock" --group dev --extra delta --extra server --extra spark pyproject.toml -o requirements.lock
+	  --custom-compile-command "make lock" --group dev --extra connect --extra delta --extra server --extra spark pyproject.toml -o requirements.lock
 
 keys: $(VENV)/installed
 	$(BIN)/python -c "from pathlib import Path; from tandem.manual import keys_table; \

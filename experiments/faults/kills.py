@@ -50,11 +50,11 @@ def kills(rounds: int, seed: int) -> Iterator[Kills]:
             assert status == 0, said
             usual = time.monotonic() - begin
             for number in range(rounds):
+                _mend(cluster)
                 record = folder / f"round-{number}"
                 run, begin = _tandem(folder, record, *words), time.monotonic()
                 shots = _shoot(cluster, run, draw, usual)
                 yield _outcome(run, shots, begin, (calm, record))
-                _mend(cluster)
 
 
 def _on(cluster: LocalCluster) -> tuple[str, ...]:
@@ -141,7 +141,7 @@ def _targets(cluster: LocalCluster, kind: str) -> list[psutil.Process]:
 
 
 def _mend(cluster: LocalCluster) -> None:
-    """All that was shot is started anew."""
+    """All that was shot is started anew, and the executors of the run before are gone."""
     for one in (cluster.master, *cluster.workers):
         with suppress(psutil.NoSuchProcess):
             shot = psutil.Process(one.process.pid)
@@ -154,6 +154,9 @@ def _mend(cluster: LocalCluster) -> None:
             one.process.wait()
             one.start()
     cluster.await_ready()
+    deadline = time.monotonic() + 30
+    while _targets(cluster, "executor") and time.monotonic() < deadline:
+        time.sleep(0.1)
 
 
 def _free() -> int:

@@ -87,7 +87,7 @@ ENCODING = Rule(
 )
 
 _NUMBER = r"(\d+|\*)"
-_MASTERS = rf"local(\[{_NUMBER}(,\d+)?\])?|local-cluster\[\d+,\s*\d+,\s*\d+\]|spark://[^:]+:\d+.*|yarn|k8s://.+|databricks"
+_MASTERS = rf"local(\[{_NUMBER}(,\d+)?\])?|local-cluster\[\d+,\s*\d+,\s*\d+\]|spark://[^:]+:\d+.*|yarn|(k8s|sc)://.+|databricks"
 
 MASTER = Rule(
     lambda text: re.fullmatch(_MASTERS, text) is not None,

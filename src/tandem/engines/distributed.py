@@ -54,6 +54,8 @@ class Engine:
         self._cleaning: PipelineModel | None = None  # fitted, where it is fitted on all rows
 
     def unsupported(self) -> str | None:
+        if self.task.spark.master.startswith("sc://"):
+            return "its jobs and models are of Spark's own JVM, which Connect does not show"
         return unread_by_spark(self.task.dataset)
 
     def start(self) -> None:

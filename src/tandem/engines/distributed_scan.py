@@ -60,7 +60,7 @@ class Engine:
         self._session = start_session(self.task.spark, f"tandem {self.task.dataset.name}")
         ship_package(self._session)
         self._cores = cores(self._session)
-        start_workers(self._session, versions, self._cores)
+        start_workers(self._session, self.task.spark, versions, self._cores)
 
     def load(self) -> None:
         self._scan.load()

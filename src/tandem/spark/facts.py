@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from tandem.results import SparkFacts
 from tandem.settings import SparkSettings
 from tandem.spark.conf_keys import SHUFFLE, conf_keys
+from tandem.spark.connect import is_remote, remote_cores
 from tandem.spark.executors import executors, lost, present
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 def cores(session: "SparkSession") -> int:
     """Cores of the executors that `session` has now; at least 1."""
+    if is_remote(session):
+        return remote_cores(session)
     return sum(one.cores for one in present(session.sparkContext)) or 1
 
 

@@ -3,12 +3,14 @@
 import os
 import re
 import socket
+from collections.abc import Sequence
 from contextlib import closing
 
 from tandem.errors import ConfigurationError, MachineError
 from tandem.settings import SparkSettings
 
 _ANSWERS_S = 5.0  # a master that takes longer to accept a connection is away
+_CONNECT_PORT = 15002
 _LOOPBACK = ("127.", "localhost", "[::1]")
 _IMAGE = "spark.kubernetes.container.image"
 
@@ -46,7 +48,10 @@ def check_master(settings: SparkSettings) -> None:
             "tandem.run(...) in a notebook or job there: it uses the session that is there"
         )
     if master.startswith("spark://"):
-        _check_reachable(master)
+        _check_reachable(master, master.removeprefix("spark://").split(","))
+    if master.startswith("sc://"):
+        host = re.split("[/;]", master.removeprefix("sc://"))[0]
+        _check_reachable(master, [host if ":" in host else f"{host}:{_CONNECT_PORT}"])
     if master == "yarn" and not any(map(os.environ.get, ("HADOOP_CONF_DIR", "YARN_CONF_DIR"))):
         raise MachineError(
             "spark.master: yarn: neither HADOOP_CONF_DIR nor YARN_CONF_DIR is set, and Spark finds "
@@ -59,10 +64,10 @@ def check_master(settings: SparkSettings) -> None:
         )
 
 
-def _check_reachable(master: str) -> None:
+def _check_reachable(master: str, addresses: Sequence[str]) -> None:
     """Spark would ask for a minute."""
     reasons = []
-    for address in master.removeprefix("spark://").split(","):
+    for address in addresses:
         host, _, port = address.rpartition(":")
         try:
             with closing(socket.create_connection((host.strip("[]"), int(port)), _ANSWERS_S)):

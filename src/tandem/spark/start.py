@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from threading import Timer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from tandem.errors import MachineError
 from tandem.machine import end_family
@@ -18,6 +18,7 @@ from tandem.redaction import redacted
 from tandem.results import SparkFacts
 from tandem.settings import SparkSettings
 from tandem.spark.conf_keys import SHUFFLE, conf_keys
+from tandem.spark.connect import active, connected, is_remote, remote_facts
 from tandem.spark.executors import Watch, await_executors
 from tandem.spark.facts import cores, partitions, read_back, work_done
 from tandem.spark.java import java_home
@@ -43,6 +44,15 @@ def start_session(settings: SparkSettings, name: str) -> "SparkSession":
     stay as they are; of `settings` it takes what can be set by then. Raises MachineError where
     there is no Java 17 or later, no cluster, or no executor of it.
     """
+    # Spark 4.3 says so of every pandas 3; no pandas frame ever meets Spark here.
+    warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+    if remote := active():  # as on Databricks
+        return cast("SparkSession", remote)
+    if settings.master.startswith("sc://"):
+        check_master(settings)
+        remote = connected(settings)
+        _ours.add(remote.session_id)
+        return cast("SparkSession", remote)
     session = _session(settings, name)
     await_executors(session.sparkContext, settings)
     if SHUFFLE not in settings.conf:
@@ -59,8 +69,6 @@ def _session(settings: SparkSettings, name: str) -> "SparkSession":
     os.environ["PYSPARK_PYTHON"] = settings.python or sys.executable
     if on_this_machine(settings.master):
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-    # Spark 4.3 says so of every pandas 3; no pandas frame ever meets Spark here.
-    warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
     # Heavy, and needs the variables above.
     from pyspark import SparkConf, SparkContext  # noqa: PLC0415
     from pyspark.sql import SparkSession  # noqa: PLC0415
@@ -128,6 +136,10 @@ def _beside(session: "SparkSession", conf: Mapping[str, str]) -> "SparkSession":
 
 def end_session(session: "SparkSession") -> None:
     """End a session of `start_session`; a cluster of the user's goes on."""
+    if is_remote(session):
+        if session.session_id in _ours:
+            session.stop()
+        return
     application = session.sparkContext.applicationId
     if application in _ours:
         if watch := _watches.pop(application, None):
@@ -138,6 +150,8 @@ def end_session(session: "SparkSession") -> None:
 
 def session_facts(session: "SparkSession", settings: SparkSettings) -> SparkFacts:
     """The settings that `session` really has, and what it has done for us."""
+    if is_remote(session):
+        return remote_facts(session, settings)
     before = _before.get(session.sparkContext.applicationId, (0, 0))
     return read_back(session, settings, before, _said())
 

@@ -17,6 +17,8 @@ import tandem
 from tandem.errors import MachineError
 from tandem.machine import published
 from tandem.records import Advance
+from tandem.settings import SparkSettings
+from tandem.spark.connect import is_remote, remote_results
 from tandem.spark.libraries import ship_libraries
 from tandem.spark.masters import inside
 
@@ -52,11 +54,16 @@ def ship_package(session: "SparkSession") -> None:
         return {"files": [*sources]}
 
     folder = published(f"code-{digest}", sum(map(len, sources.values())), build)
-    session.sparkContext.addPyFile(str(folder / f"tandem-{digest}.zip"))
+    archive = str(folder / f"tandem-{digest}.zip")
+    if is_remote(session):
+        session.addArtifacts(archive, pyfile=True)
+    else:
+        session.sparkContext.addPyFile(archive)
 
 
 def start_workers(
     session: "SparkSession",
+    settings: SparkSettings,
     versions: Callable[[Iterable[object]], Iterator[dict[str, str]]],
     workers: int,
 ) -> None:
@@ -66,9 +73,9 @@ def start_workers(
     lack one, or have another version, with which answers would not be the same bits, are sent this
     process's. Raises MachineError where that does not help.
     """
-    master = session.sparkContext.master
+    master = settings.master
     lack = _lack(session, versions, workers)
-    if lack and not lack.startswith(_NO_PROGRAM) and not inside(str(master)):
+    if lack and not lack.startswith(_NO_PROGRAM) and not (inside(master) or is_remote(session)):
         _log.warning("tandem: the executors' Python: %s -> it is sent our libraries", lack)
         ship_libraries(session)
         lack = _lack(session, versions, workers)
@@ -112,6 +119,9 @@ def results_in_order(
     All tasks run first and leave their results with the executors, on disk where memory is
     short; the driver then holds those of one task at a time, or all where they are small.
     """
+    if is_remote(session):
+        yield from remote_results(session, work, slices, advance)
+        return
     from pyspark import StorageLevel  # noqa: PLC0415 - heavy
 
     tasks = session.sparkContext.parallelize(slices, len(slices))
