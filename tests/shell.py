@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import mlflow
@@ -38,6 +39,15 @@ def until(true: Callable[[], bool], seconds: float = 120) -> None:
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def has_child(pid: int, name: str) -> bool:
+    """Whether a child of the process has `name` in its command line."""
+    for child in psutil.Process(pid).children():
+        with suppress(psutil.Error):  # it may end while it is looked at
+            if name in " ".join(child.cmdline()):
+                return True
+    return False
 
 
 def lives(process: psutil.Process) -> bool:

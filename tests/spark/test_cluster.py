@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from tandem.spark import LocalCluster, local_cluster
-from tests.shell import SMALL, runs, tandem, until
+from tests.shell import SMALL, has_child, runs, tandem, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("place")]
 
@@ -108,8 +108,7 @@ def test_without_executors_a_run_ends(tmp_path: Path) -> None:
                 [sys.executable, "-m", "tandem", *words], stderr=subprocess.PIPE, text=True
             )
         )
-        family = psutil.Process(found.workers[0].process.pid).children
-        until(lambda: any("CoarseGrained" in " ".join(one.cmdline()) for one in family()))
+        until(lambda: has_child(found.workers[0].process.pid, "CoarseGrained"))
         for worker in found.workers:
             every = [psutil.Process(worker.process.pid)]
             for one in [*every, *every[0].children(recursive=True)]:

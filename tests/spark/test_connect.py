@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from socket import socket
 
-import psutil
 import pyspark
 import pytest
 
 from tandem.spark.java import java_home
-from tests.shell import SMALL, runs, tandem, until
+from tests.shell import SMALL, has_child, runs, tandem, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("place")]
 SERVER = "org.apache.spark.sql.connect.service.SparkConnectServer"
@@ -111,13 +110,12 @@ def test_a_session_of_the_users_is_used(server: Server) -> None:
 def test_a_server_that_goes_away_ends_the_run(tmp_path: Path) -> None:
     server = Server(tmp_path)
     try:
-        words = ("engine=distributed_scan", *SMALL, *on(server))
+        words = ("engine=distributed_scan", *SMALL, *on(server), "spark.wait_s=10")
         run = subprocess.Popen(
             [sys.executable, "-m", "tandem", *words], stderr=subprocess.PIPE, text=True
         )
         with run:
-            family = psutil.Process(server.process.pid).children
-            until(lambda: any("pyspark.daemon" in " ".join(one.cmdline()) for one in family()))
+            until(lambda: has_child(server.process.pid, "pyspark.daemon"))
             server.process.send_signal(signal.SIGKILL)
             _, said = run.communicate(timeout=120)
     finally:

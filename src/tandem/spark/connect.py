@@ -42,11 +42,15 @@ def connected(settings: SparkSettings) -> "RemoteSession":
     try:
         import grpc  # type: ignore[import-untyped]  # noqa: PLC0415 - an extra
         from pyspark.errors import PySparkException  # noqa: PLC0415
+        from pyspark.sql.connect.client.retries import DefaultPolicy  # noqa: PLC0415
         from pyspark.sql.connect.session import SparkSession  # noqa: PLC0415
     except ImportError as error:
         raise MachineError(f"spark.master: {settings.master}: {_LACKING}") from error
     try:
         session: RemoteSession = SparkSession.builder.remote(settings.master).create()
+        # It would ask a server that is gone for ten minutes: 4 s, and every 10 s after them.
+        policy = DefaultPolicy(max_retries=4 + settings.wait_s // 10, max_backoff=10_000)
+        session.client.set_retry_policies([policy])
         _ = session.version
     except (PySparkException, grpc.RpcError) as error:
         said = " ".join(str(error).split())[:300]
@@ -55,6 +59,12 @@ def connected(settings: SparkSettings) -> "RemoteSession":
             "Connect server? spark=connect spark.master=sc://host:15002"
         ) from error
     return session
+
+
+def disconnect(session: "RemoteSession") -> None:
+    """End a session of `connected`, also where the server is gone."""
+    session.client.set_retry_policies([])
+    session.stop()
 
 
 def remote_cores(session: "RemoteSession") -> int:

@@ -115,6 +115,8 @@ def explained(error: Exception, master: str) -> MachineError | None:
         what = f"a task lost its executor each time: {reason} -> spark.executor_memory=8g"
     elif "SparkContext was shut down" in text or "stopped SparkContext" in text:
         what = "the cluster ended this application -> look at the log of the master"
+    elif type(error).__name__ == "RetriesExceeded" or "UNAVAILABLE" in text:
+        what = "the server of Spark Connect is gone -> look at its log"
     elif isinstance(error, ConnectionError) or type(error).__name__ == "Py4JNetworkError":
         what = "the JVM of this run is gone -> spark.driver_memory=8g where memory ran out"
     else:

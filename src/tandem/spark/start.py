@@ -18,7 +18,7 @@ from tandem.redaction import redacted
 from tandem.results import SparkFacts
 from tandem.settings import SparkSettings
 from tandem.spark.conf_keys import SHUFFLE, conf_keys
-from tandem.spark.connect import active, connected, is_remote, remote_facts
+from tandem.spark.connect import active, connected, disconnect, is_remote, remote_facts
 from tandem.spark.executors import Watch, await_executors
 from tandem.spark.facts import cores, partitions, read_back, work_done
 from tandem.spark.java import java_home
@@ -138,7 +138,7 @@ def end_session(session: "SparkSession") -> None:
     """End a session of `start_session`; a cluster of the user's goes on."""
     if is_remote(session):
         if session.session_id in _ours:
-            session.stop()
+            disconnect(session)
         return
     application = session.sparkContext.applicationId
     if application in _ours:
