@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tandem.dataset import csv, csv_reader, parquet
+from tandem.dataset import csv, csv_reader, csv_writer, parquet
 from tandem.dataset.csv import to_parquet
+from tandem.dataset.csv_records import Records
 from tandem.dataset.opening import content_digest
 from tandem.dataset.parquet import write_row_groups
 from tandem.errors import DataError
@@ -199,7 +200,9 @@ def test_no_row_is_lost_behind_a_quote(tmp_path: Path) -> None:
 def test_another_number_of_rows_than_the_bytes_tell_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(csv, "count_records", lambda *_, **__: 3)  # the two agree on all texts
+    monkeypatch.setattr(
+        csv, "count_records", lambda *_, **__: Records(3, ended=True)
+    )  # the two agree on all texts
     with pytest.raises(DataError, match=r"0\.csv: 3 rows by its line breaks .*, 2 by the parser"):
         converted(tmp_path, "x,y\n1,2\n3,4\n")
 
@@ -245,7 +248,7 @@ def test_a_file_is_converted_once(
     files = write(tmp_path, "x,y\n1,2\n")
     first = to_parquet(files, content_digest(files), NA)
     before = state(own_cache)
-    monkeypatch.setattr(csv, "typed_batches", None)  # nothing is parsed again
+    monkeypatch.setattr(csv_writer, "typed_batches", None)  # nothing is parsed again
     assert to_parquet(files, content_digest(files), NA) == first
     assert state(own_cache) == before
 
@@ -283,3 +286,17 @@ def test_row_groups_do_not_depend_on_the_batches(
     full, rest = divmod(rows, 4)
     assert [size for size in groups if size] == [4] * full + [rest] * (rest > 0)
     assert pq.read_table(path)["id"].to_pylist() == [*range(rows)]
+
+
+def test_of_several_files_at_once_the_first_complaint_comes_first(tmp_path: Path) -> None:
+    good = "x,y\n" + "1,2\n" * 100
+    late, early = good + "1,late\n", "x,y\n1,early\n"
+    with pytest.raises(DataError, match=r"1\.csv:102: .*'late'"):
+        converted(tmp_path, good, late, early, good)
+    with pytest.raises(DataError, match=r"3\.csv:2: the quote that opens here"):
+        converted(tmp_path, good, late, early, 'x,y\n"1,2\n')
+
+
+def test_a_file_of_a_header_alone_ends_with_a_line(tmp_path: Path) -> None:
+    files = write(tmp_path, "x\n1\n", "x\n", "x\n1")
+    assert to_parquet(files, content_digest(files), NA).ended == (True, True, False)

@@ -3,27 +3,26 @@
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from itertools import chain
+from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Any
 
-import pyarrow as pa
-
 from tandem.dataset.csv_columns import Remark, column_types
-from tandem.dataset.csv_dates import days_only
-from tandem.dataset.csv_reader import NUMBER, typed_batches
-from tandem.dataset.csv_records import count_records, ends_with_a_line, line_of
+from tandem.dataset.csv_reader import NUMBER
+from tandem.dataset.csv_records import Records, count_records, line_of
 from tandem.dataset.csv_rejects import Rejects, as_lines, sound_batches
-from tandem.dataset.parquet import write_row_groups
+from tandem.dataset.csv_writer import LEVELS, Writer, Written
 from tandem.errors import DataError, RejectedError
 from tandem.machine import published
 from tandem.records import Reject
 from tandem.settings import OnBadRow, Spelling
 
 _TOLD = "told.json"
-_LEVELS = 1000  # up to so many are counted
+_SEVERAL = 2  # files at once, each parsed by one thread and written by another
 _RULES = 6  # raise it where a file would be read, refused or told of in another way than before
 
 
@@ -109,35 +108,50 @@ def to_parquet(files: Sequence[Path], digest: str, spelling: Spelling) -> Conver
 
 def _build(files: Sequence[Path], spelling: Spelling, work: Path) -> dict[str, Any]:
     """Write the files and what is told of them below `work`; a summary."""
-    rows = [
-        count_records(file, multiline=spelling.multiline, delimiter=spelling.delimiter)
-        for file in files
-    ]
-    types, remarks = column_types(files, spelling)
-    levels: dict[str, set[str]] = {remark.column: set() for remark in remarks}
-    days = {name for name, kind in types.items() if pa.types.is_timestamp(kind)}
     rejects = Rejects(spelling, spelling.max_bad_rows)
-    for i, file in enumerate(files):
-        before = rejects.count
-        nothing = [pa.nulls(0, kind) for kind in types.values()]
-        empty = pa.RecordBatch.from_arrays(nothing, schema=pa.schema([*types.items()]))
-        if spelling.on_bad_row == OnBadRow.QUARANTINE:
-            found = sound_batches(file, types, spelling, rejects)
-        else:
-            found = typed_batches(file, types, spelling)
-        read = write_row_groups(
-            work / f"{i:05}.parquet", chain([empty], _counted(found, levels, days))
-        )
-        _check_rows(file, rows[i], read + rejects.count - before)
+    places = [work / f"{i:05}.parquet" for i in range(len(files))]
+    records, remarks, found = _at_once(files, places, spelling, rejects)
     told = {
-        "remarks": [asdict(_completed(remark, files, levels, spelling)) for remark in remarks],
+        "remarks": [asdict(_completed(remark, files, found, spelling)) for remark in remarks],
         "rejected": rejects.count,
-        "days": sorted(days),
-        "ended": [*map(ends_with_a_line, files)],
+        "days": sorted(set.intersection(*(one.days for one in found))),
+        "ended": [counted.ended for counted in records],
         "rejects": [asdict(reject) for reject in rejects.first],
     }
     (work / _TOLD).write_text(json.dumps(told), encoding="utf-8")
-    return {"files": [str(file) for file in files], "rows": rows}
+    return {"files": [str(file) for file in files], "rows": [counted.number for counted in records]}
+
+
+def _at_once(
+    files: Sequence[Path], places: Sequence[Path], spelling: Spelling, rejects: Rejects
+) -> tuple[list[Records], list[Remark], list[Written]]:
+    """Count the records of `files`, and meanwhile write them at `places`, several at once.
+
+    What is wrong is raised in order: first what the counting complains of, then file by file.
+    """
+    # Bad rows are listed in the order of the files.
+    several = 1 if spelling.on_bad_row == OnBadRow.QUARANTINE else _SEVERAL
+    count = partial(count_records, multiline=spelling.multiline, delimiter=spelling.delimiter)
+    halt = Event()
+    with ThreadPoolExecutor(1, "count") as counter, ThreadPoolExecutor(several, "csv") as writers:
+        counts = counter.map(count, files)
+        try:
+            try:
+                types, remarks = column_types(files, spelling)
+            except DataError:
+                list(counts)
+                raise
+            write = Writer(types, [remark.column for remark in remarks], spelling, rejects, halt)
+            written = writers.map(write.write, files, places)
+            records, found = [*counts], []
+            for file, counted, one in zip(files, records, written, strict=True):
+                _check_rows(file, counted.number, one.rows)
+                found.append(one)
+        finally:
+            halt.set()
+            counter.shutdown(cancel_futures=True)
+            writers.shutdown(cancel_futures=True)
+    return records, remarks, found
 
 
 def _is_number(name: str) -> bool:
@@ -173,26 +187,11 @@ def _check_rows(file: Path, counted: int, read: int) -> None:
         )
 
 
-def _counted(
-    batches: Iterable[pa.RecordBatch], levels: dict[str, set[str]], days: set[str]
-) -> Iterator[pa.RecordBatch]:
-    """`batches`, while what their columns hold is gathered in `levels`, up to what is counted.
-
-    Columns of dates with a time of day are taken from `days`.
-    """
-    for batch in batches:
-        days -= {name for name in days if not days_only(batch.column(name))}
-        for name, found in levels.items():
-            if len(found) <= _LEVELS:
-                found.update(batch.column(name).drop_null().unique().to_pylist())
-        yield batch
-
-
 def _completed(
-    remark: Remark, files: Sequence[Path], levels: dict[str, set[str]], spelling: Spelling
+    remark: Remark, files: Sequence[Path], found: Sequence[Written], spelling: Spelling
 ) -> Remark:
-    number = len(levels[remark.column])
-    words = f"{number:,} levels" if number <= _LEVELS else f"more than {_LEVELS:,} levels"
+    number = len(set.union(*(one.levels[remark.column] for one in found)))
+    words = f"{number:,} levels" if number <= LEVELS else f"more than {LEVELS:,} levels"
     return replace(
         remark, line=line_of(files[remark.file], remark.row + 1, spelling.delimiter), levels=words
     )

@@ -16,6 +16,7 @@ from tandem.errors import DataError
 from tandem.settings import Spelling
 
 _BLOCK_BYTES = 1 << 22
+_HEADER_BYTES = 1 << 14  # are read for the names alone, where no row is longer
 _EXACT_INTEGER = 2.0**53
 _SHOWN = 60  # characters of a cell
 _INFINITE = ("inf", "-inf", "Inf", "-Inf")  # as pandas and R write them
@@ -30,7 +31,11 @@ def not_text(spelling: Spelling) -> str:
 
 def names_of(file: Path, spelling: Spelling) -> list[str]:
     """The names in the header. Raises DataError where it is in another encoding."""
-    reader = open_csv(file, spelling, None, skip=lambda _row: "skip")
+    parsing = _parsing(spelling, lambda _row: "skip")
+    try:
+        reader = pv.open_csv(file, _reading(spelling, _HEADER_BYTES), parsing)
+    except (pa.ArrowInvalid, UnicodeDecodeError):  # a row may be longer
+        reader = open_csv(file, spelling, None, skip=parsing.invalid_row_handler)
     try:
         return [*reader.schema.names]
     except UnicodeDecodeError as error:
@@ -53,12 +58,8 @@ def open_csv(
     try:
         return pv.open_csv(
             file,
-            read_options=pv.ReadOptions(
-                block_size=_BLOCK_BYTES, use_threads=False, encoding=spelling.encoding
-            ),
-            parse_options=pv.ParseOptions(
-                newlines_in_values=True, delimiter=spelling.delimiter, invalid_row_handler=skip
-            ),
+            _reading(spelling, _BLOCK_BYTES),
+            _parsing(spelling, skip),
             convert_options=pv.ConvertOptions(
                 column_types=types,
                 include_columns=only,
@@ -72,6 +73,16 @@ def open_csv(
         raise DataError(f"{file}: it is {not_text(spelling)}") from error
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
         raise _located(file, error, spelling, [*types] if types else ()) from error
+
+
+def _reading(spelling: Spelling, block: int) -> pv.ReadOptions:
+    return pv.ReadOptions(block_size=block, use_threads=False, encoding=spelling.encoding)
+
+
+def _parsing(spelling: Spelling, skip: Callable[[pv.InvalidRow], str] | None) -> pv.ParseOptions:
+    return pv.ParseOptions(
+        newlines_in_values=True, delimiter=spelling.delimiter, invalid_row_handler=skip
+    )
 
 
 def typed_batches(
@@ -194,6 +205,8 @@ def odd_numbers(
 
     They are not finite, their squares are infinite, or float64 may have rounded them.
     """
+    if (pc.sum(pc.abs(column)).as_py() or 0.0) < _EXACT_INTEGER:
+        return  # none is so large, or no number: the sum would not be one either
     finite = pc.is_finite(column)
     if pc.all(finite).as_py() is False:
         step = override("missing", [*spelling.missing, *_INFINITE])

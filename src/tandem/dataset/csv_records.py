@@ -38,6 +38,13 @@ _SWALLOWS = (
 )
 
 
+class Records(NamedTuple):
+    """How many there are, and whether the last line is ended, as all others are."""
+
+    number: int
+    ended: bool
+
+
 def count_records(
     file: Path,
     *,
@@ -45,15 +52,15 @@ def count_records(
     delimiter: str = ",",
     block: int = _BLOCK_BYTES,
     most: int = _RECORD_BYTES,
-) -> int:
-    """The number of records below the header; `block` bytes are read at once, `most` a record.
+) -> Records:
+    """The records below the header; `block` bytes are read at once, `most` a record.
 
     Raises DataError, with the line where the cell begins, where a quote is not closed, text
     follows the quote that closes a cell, a byte is NUL, or, unless `multiline` says that it is
     meant so, a quoted cell holds what looks like records: lines with as many delimiters as the
     header has.
     """
-    records, delimiters, mark = 0, None, ord(delimiter)
+    records, ended, delimiters, mark = 0, False, None, ord(delimiter)
     for part in _blocks(file, mark, block, most):
         if delimiters is None and len(part.ends):
             delimiters = _delimiters(part.data[: part.ends[0]], mark)
@@ -64,18 +71,8 @@ def count_records(
             fault = min(faults)
             raise DataError(f"{file}:{_line_at(file, part.begin + fault.place)}: {fault.rule}")
         records += len(part.ends)
-    return max(records - 1, 0)
-
-
-def ends_with_a_line(file: Path) -> bool:
-    """Whether the last line is ended, as all others are."""
-    last = b""
-    with unpacked(file) as data:
-        if data.seekable():  # not packed
-            data.seek(max(data.size() - 1, 0))
-        while more := data.read(_RECORD_BYTES):
-            last = more[-1:]
-    return last in {b"\n", b"\r"}
+        ended = part.ended
+    return Records(max(records - 1, 0), ended)
 
 
 def line_of(file: Path, record: int, delimiter: str = ",", *, block: int = _BLOCK_BYTES) -> int:
@@ -93,13 +90,15 @@ def line_of(file: Path, record: int, delimiter: str = ",", *, block: int = _BLOC
 class _Block(NamedTuple):
     """Whole records, `begin` bytes from the beginning of the file; the last may be torn.
 
-    `ends`: where a record is over; `quotes`: None where they stand only around cells of one line.
+    `ends`: where a record is over; `quotes`: None where they stand only around cells of one line;
+    `ended`: whether the last line is.
     """
 
     begin: int
     data: bytes
     ends: Places
     quotes: "_Quotes | None"
+    ended: bool = True
 
 
 class _Fault(NamedTuple):
@@ -173,15 +172,19 @@ def _blocks(
             begin, data = begin + len(block.data), (data + more)[len(block.data) :]
             yield block
     if data:
-        ended = data + b"\n"
-        quotes = _Quotes.of(np.frombuffer(ended, dtype=np.uint8), delimiter)
-        yield _cut(begin, ended, delimiter)._replace(data=ended, quotes=quotes)
+        over = data + b"\n"
+        quotes = _Quotes.of(np.frombuffer(over, dtype=np.uint8), delimiter)
+        ended = data.endswith((b"\n", b"\r"))
+        yield _cut(begin, over, delimiter)._replace(data=over, quotes=quotes, ended=ended)
 
 
 def _cut(begin: int, data: bytes, delimiter: int) -> _Block:
     """`data` up to the end of its last whole record."""
     block = np.frombuffer(data, dtype=np.uint8)
-    breaks = np.flatnonzero((block == _LF) | (block == _CR))
+    over = block == _LF
+    if b"\r" in data:
+        over |= block == _CR
+    breaks = np.flatnonzero(over)
     quotes = None
     if _QUOTE in data and not _is_tidy(block, breaks, delimiter):
         quotes = _Quotes.of(block, delimiter)
