@@ -226,3 +226,15 @@ def test_nothing_goes_with_a_constant(tmp_path: Path) -> None:
 def test_no_rows_are_no_level() -> None:
     found = Categories()
     assert (found.most, found.correlation, found.explained) == ((), None, 0.0)
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "i1", "i8", "u4", "u8"])
+def test_distinct_values_are_those_of_numpy(dtype: str) -> None:
+    values = np.array([30, 7, 0, 7, 100, 30, 7] * 50, dtype)
+    if dtype.startswith("f"):
+        values = np.concatenate([values / 8, [-0.0, 0.5]]).astype(dtype)
+    for some in (values, values[::2]):
+        told = values_of(some)
+        expected = np.unique(some, return_counts=True)
+        assert told is not None
+        assert [one.tolist() for one in told] == [one.tolist() for one in expected]

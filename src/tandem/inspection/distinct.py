@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 # Values of a column that are looked at first, and distinct ones among them that are too many.
@@ -39,10 +41,25 @@ def values_of(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]] | None:
                 rows = np.bincount(whole - int(low))
                 places = np.flatnonzero(rows)
                 return places + int(low), rows[places]
-    if len(values) > _FIRST and len(np.unique(values[:_FIRST])) > FEW:
+    if len(values) > _FIRST and len(_counted(values[:_FIRST])[0]) > FEW:
         return None
-    found, rows = np.unique(values, return_counts=True)
-    return (found, rows) if len(found) <= FEW else None
+    found, rows = _counted(values)
+    if len(found) > FEW:
+        return None
+    order = np.argsort(found)
+    return found[order], rows[order]
+
+
+def _counted(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The distinct values and the rows of each, in any order."""
+    if values.dtype == np.float16:  # no table of Arrow's for it
+        return np.unique(values, return_counts=True)
+    same = np.ascontiguousarray(values) + values.dtype.type(0)  # -0.0 is 0.0
+    kind, buffer = pa.from_numpy_dtype(same.dtype), pa.py_buffer(same)
+    found = pc.value_counts(pa.Array.from_buffers(kind, len(same), [None, buffer]))
+    ends = zip(found.flatten(), (same.dtype, np.int64), strict=True)
+    distinct, rows = (np.frombuffer(one.buffers()[1], dtype, len(one)) for one, dtype in ends)
+    return distinct, rows
 
 
 class DistinctValues:
@@ -85,4 +102,7 @@ class DistinctValues:
 
 def _united(parts: Iterable[NDArray[Any]]) -> NDArray[Any]:
     held = [*parts]
-    return np.unique(np.concatenate(held)) if held else np.empty(0)
+    found = np.sort(np.concatenate(held)) if held else np.empty(0)
+    first = np.ones(len(found), dtype=np.bool_)  # np.unique would import numpy.ma
+    first[1:] = found[1:] != found[:-1]
+    return found[first]

@@ -16,7 +16,9 @@ from tandem.inspection.pairs import Centred, Pairs, centred
 from tandem.records import Array, Column, Kind, Mask
 from tandem.scan import Piece, Pieces, Reader, Stretch, categories, decimals, numbers
 
-_CELLS = 2**21  # of a piece: small enough for both cores to have work to the end
+# Of a piece: small enough for both cores to have work to the end, and for a column's copies to come
+# from memory that was used before.
+_CELLS = 2**20
 _PROBE = 256  # rows that tell whether a column may count the rows
 
 # By column: a NumberPart or a LevelPart.
@@ -130,9 +132,14 @@ def _finite(values: NDArray[Any]) -> bool:
 
 def _steps(values: Array) -> tuple[int, int]:
     """Steps by 1 from value to value, and all steps; of few first ones where these tell enough."""
-    if 2 * np.count_nonzero(np.diff(values[:_PROBE]) == 1) < len(values[:_PROBE]) - 1:
-        return 0, max(len(values) - 1, 0)
-    return int(np.count_nonzero(np.diff(values) == 1)), max(len(values) - 1, 0)
+    steps = max(len(values) - 1, 0)
+    if 2 * _ones(values[:_PROBE]) < min(steps, _PROBE - 1):
+        return 0, steps
+    return _ones(values), steps
+
+
+def _ones(values: Array) -> int:
+    return int(np.count_nonzero(values[1:] - values[:-1] == 1))
 
 
 def _levels(column: pa.Array, rows: int, y: Centred | None) -> LevelPart:
