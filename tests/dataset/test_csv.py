@@ -300,3 +300,12 @@ def test_of_several_files_at_once_the_first_complaint_comes_first(tmp_path: Path
 def test_a_file_of_a_header_alone_ends_with_a_line(tmp_path: Path) -> None:
     files = write(tmp_path, "x\n1\n", "x\n", "x\n1")
     assert to_parquet(files, content_digest(files), NA).ended == (True, True, False)
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_complaint_names_the_column_of_its_own_file(tmp_path: Path) -> None:
+    late = b"a,b,c\n" + b"1,2,\n" * 40 + b"1,2,\xff\n"
+    with pytest.raises(DataError, match=r"0\.csv:42: column 'c': the text is not utf-8"):
+        converted(tmp_path, late)
+    with pytest.raises(DataError, match=r"1\.csv:2: column 'b': 'oops'"):
+        converted(tmp_path, "a,b\n1,2\n", "b,a\noops,1\n")

@@ -72,7 +72,7 @@ def open_csv(
     except UnicodeDecodeError as error:
         raise DataError(f"{file}: it is {not_text(spelling)}") from error
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
-        raise _located(file, error, spelling, [*types] if types else ()) from error
+        raise _located(file, error, spelling, typed=types is not None) from error
 
 
 def _reading(spelling: Spelling, block: int) -> pv.ReadOptions:
@@ -128,7 +128,7 @@ def read_csv(
         except StopIteration:
             return
         except pa.ArrowInvalid as error:
-            raise _located(file, error, spelling, reader.schema.names) from error
+            raise _located(file, error, spelling, typed=True) from error
 
 
 def plainly(cells: pa.StringArray, spelling: Spelling) -> pa.StringArray:
@@ -223,17 +223,15 @@ def odd_numbers(
         yield rounded, f"from 2^53 on digits are lost -> {step} if it is a name"
 
 
-def _located(
-    file: Path, error: Exception, spelling: Spelling, names: Sequence[str] = ()
-) -> DataError:
+def _located(file: Path, error: Exception, spelling: Spelling, *, typed: bool) -> DataError:
     """The parser's complaint as one line: file, line where known, column, value, rule, step."""
     text = " ".join(str(error).split())
     row = re.search(r"Row #(\d+): ?", text)
     number = int(row.group(1)) - 1 if row else 0
     place = f"{file}:{line_of(file, number, spelling.delimiter)}" if row else str(file)
     text = re.sub(r"Row #\d+: ?", "", text)
-    if (column := re.search(r"In CSV column #(\d+)", text)) and names:
-        name = names[int(column.group(1))]
+    if (column := re.search(r"In CSV column #(\d+)", text)) and typed:
+        name = names_of(file, spelling)[int(column.group(1))]
         if cell := re.search(r"to double: invalid value '(.*)'$", str(error), re.DOTALL):
             rule = misfit(name, [cell.group(1)], spelling)
             return DataError(f"{place}: column '{name}': {shown(cell.group(1))}: {rule}")
