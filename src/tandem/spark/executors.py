@@ -1,5 +1,6 @@
 """The executors of a session: which there are, which were lost, and what is done without any."""
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from py4j.protocol import Py4JError
 
 from tandem.errors import MachineError
 from tandem.settings import SparkSettings
-from tandem.spark.masters import expected
+from tandem.spark.masters import expected, inside
 
 if TYPE_CHECKING:
     from pyspark import SparkContext
@@ -108,7 +109,12 @@ class Watch:
 def explained(error: Exception, master: str) -> MachineError | None:
     """What `error`, of Spark's, says of the cluster; None: it is about something else."""
     text = str(error)
-    if _GONE in text:
+    if re.search("No such file|does not exist", text) and not inside(master):
+        what = (
+            f"executors do not find {text.split(': ')[0]}, which this machine has -> all must have "
+            "the data, and TANDEM_CACHE, where CSV and s3:// are copied to, under the same path"
+        )
+    elif _GONE in text:
         what = f"{_GONE}, and no new one came -> look at the cluster"
     elif "ExecutorLostFailure" in text:
         reason = text.partition("ExecutorLostFailure")[2].splitlines()[0].lstrip(" (")
