@@ -133,10 +133,9 @@ def _targets(cluster: LocalCluster, kind: str) -> list[psutil.Process]:
         return workers
     name = "CoarseGrainedExecutorBackend" if kind == "executor" else "pyspark.daemon"
     found = []
-    with suppress(psutil.Error):  # they come and go
-        for worker in workers:
-            every = worker.children(recursive=True)
-            found += [one for one in every if name in " ".join(one.cmdline())]
+    for one in [child for worker in workers for child in worker.children(recursive=True)]:
+        with suppress(psutil.Error):  # they come and go
+            found += [one] if name in " ".join(one.cmdline()) else []
     return found
 
 

@@ -1,6 +1,7 @@
 """Is every run tracked once, with its true status, whatever happens to the store and to it?"""
 
 import argparse
+import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--check", action="store_true", help="leave the README as it is")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended
     found: list[Any] = []
     rounds, told = STUDIES[options.what]
     for one in rounds(options.rounds, options.seed):

@@ -111,7 +111,7 @@ def explained(error: Exception, master: str) -> MachineError | None:
     text = str(error)
     if re.search("No such file|does not exist", text) and not inside(master):
         what = (
-            f"executors do not find {text.split(': ')[0]}, which this machine has -> all must have "
+            f"executors do not find {text.split(': ', maxsplit=1)[0]}, which this machine has -> all must have "
             "the data, and TANDEM_CACHE, where CSV and s3:// are copied to, under the same path"
         )
     elif _GONE in text:
