@@ -15,6 +15,7 @@ from tandem.redaction import REDACTED, shown, shown_word
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redaction, "_known", set())
+    monkeypatch.setattr(redaction, "_secret_keys", [*redaction._secret_keys])
 
 
 HIDDEN = {
@@ -121,3 +122,13 @@ def test_messages_do_not_quote_what_is_hidden(secretive: DictConfig) -> None:
     )
     assert shown("12345678 rows") == "12345678 rows"  # a number may stand for anything
     assert shown("login failed: long-enough") == f"login failed: {REDACTED}"
+
+
+def test_the_users_own_pattern_names_keys_too() -> None:
+    own = "+spark.conf={spark.redaction.regex:'(?i)pin$',my.PIN:abcd,my.account:as-it-is}"
+    config = composed(own)
+    hide_secrets(config)
+    leaves = flatten(config)
+    assert leaves["spark.conf.my.PIN"] == REDACTED
+    assert leaves["spark.conf.my.account"] == "as-it-is"
+    assert shown_word("spark.conf.my.pin=1") == f"spark.conf.my.pin={REDACTED}"

@@ -1,17 +1,20 @@
 """What may be shown of a text: no login in an address, no value of a secret, nothing that acts.
 
-A secret is what stands under a key that looks so (Spark's own pattern, and two more words), and
-what the configuration takes from the environment (`${oc.env:NAME}`).
+A secret is what stands under a key that looks so (Spark's own pattern, two more words, and the
+user's `spark.redaction.regex`), and what the configuration takes from the environment
+(`${oc.env:NAME}`).
 """
 
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 REDACTED = "*********(redacted)"  # as Spark writes it
 _SECRET = r"(?:secret|password|passwd|token|access[._]?key|credential)"  # noqa: S105 - a pattern
-_SECRET_KEY = re.compile(_SECRET, re.IGNORECASE)
+_secret_keys = [re.compile(_SECRET, re.IGNORECASE)]  # and those of this process's user
+_USERS = "spark.redaction.regex"  # Spark's own key for them
 # Before the host of an address; SQLAlchemy lets a password hold a slash, host:port/ is none.
 _LOGIN = re.compile(r"(?<=://)(?:[^/\s'\"]*|[^/:\s'\"]*:(?!\d+/)[^@\s'\"]*)@")
 _TEXT = r"(?!\*{9})(?:([\"'])[^\"']*\2|[^\s,&;})\]'\"]+)"
@@ -32,10 +35,14 @@ def remember(raw: object) -> None:
     Those shorter than 8 characters, and numbers, are hidden only where their key is.
     """
     for key, value in _leaves("", raw):
+        if key.endswith(_USERS):
+            with suppress(re.error):  # Java's patterns are wider; Spark refuses what is none
+                _secret_keys.append(re.compile(str(value)))
+    for key, value in _leaves("", raw):
         names = _ENVIRONMENT.findall(value) if isinstance(value, str) else []
         found = [os.environ.get(name, "") for name in names]
         found += [login.partition(":")[2][:-1] for login in _LOGIN.findall(str(value))]
-        if _SECRET_KEY.search(key) and not names:
+        if _is_secret(key) and not names:
             found.append(str(value))
         _known.update(text for text in found if len(text) >= _WORD and not _is_number(text))
 
@@ -55,7 +62,7 @@ def shown(text: str) -> str:
 def shown_word(word: str) -> str:
     """An override, `key=value`, as `shown`; the whole value where the key looks secret."""
     key, equals, _ = word.partition("=")
-    return f"{key}={REDACTED}" if equals and _SECRET_KEY.search(key) else shown(word)
+    return f"{key}={REDACTED}" if equals and _is_secret(key) else shown(word)
 
 
 def redacted(raw: Any, value: Any, key: str = "") -> Any:
@@ -68,12 +75,16 @@ def redacted(raw: Any, value: Any, key: str = "") -> Any:
     if isinstance(value, Mapping):
         parts = raw if isinstance(raw, Mapping) else value
         return {name: redacted(parts[name], each, f"{key}.{name}") for name, each in value.items()}
-    if _SECRET_KEY.search(key) and value not in (None, "", [], True, False):
+    if _is_secret(key) and value not in (None, "", [], True, False):
         return REDACTED
     if isinstance(value, list):
         inner = raw if isinstance(raw, list) else value
         return [redacted(*pair, key) for pair in zip(inner, value, strict=True)]
     return shown(value) if isinstance(value, str) else value
+
+
+def _is_secret(key: str) -> bool:
+    return any(pattern.search(key) for pattern in _secret_keys)
 
 
 def _hidden(found: re.Match[str]) -> str:

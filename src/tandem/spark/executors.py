@@ -110,9 +110,10 @@ def explained(error: Exception, master: str) -> MachineError | None:
     """What `error`, of Spark's, says of the cluster; None: it is about something else."""
     text = str(error)
     if re.search("No such file|does not exist", text) and not inside(master):
+        file = text.partition(": ")[0]
         what = (
-            f"executors do not find {text.split(': ', maxsplit=1)[0]}, which this machine has -> all must have "
-            "the data, and TANDEM_CACHE, where CSV and s3:// are copied to, under the same path"
+            f"executors do not find {file}, which this machine has -> all must have the "
+            "data, and TANDEM_CACHE, where CSV and s3:// are copied to, under the same path"
         )
     elif _GONE in text:
         what = f"{_GONE}, and no new one came -> look at the cluster"
