@@ -9,6 +9,8 @@ import mlflow
 import psutil
 import pytest
 
+from tandem.errors import AwayError
+from tandem.tracking.store import open_store
 from tests.shell import runs
 
 OPEN = (
@@ -52,3 +54,22 @@ def test_a_helper_killed_while_it_makes_the_store_leaves_none(fresh: Path) -> No
     assert not (fresh / "mlflow.db").exists()
     assert opening().wait(timeout=300) == 0
     assert [run.info.status for run in runs("opened")] == ["FINISHED"] * 2  # the first is sent, too
+
+
+@pytest.mark.parametrize(
+    ("uri", "said"),
+    [
+        ("sqlite:///{}", "unable to open database file -> check it"),
+        ("postgresql://u:pw@127.0.0.1:9/d", r"\*\*\*@127.0.0.1:9/d: .* refused"),
+        ("mysql+pymysql://u:pw@127.0.0.1:9/d", "No module named 'pymysql'"),
+    ],
+)
+def test_a_database_that_cannot_be_opened_is_asked_once(
+    uri: str, said: str, fresh: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLflow itself asks for 100 s."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri.format(fresh))
+    begin = time.monotonic()
+    with pytest.raises(AwayError, match=said):
+        open_store("e")
+    assert time.monotonic() - begin < 30

@@ -10,6 +10,7 @@ def client() -> "MlflowClient":
     """A client of the store in use."""
     import mlflow  # noqa: PLC0415 - slow
 
+    _ask_once(str(mlflow.get_tracking_uri()))
     return mlflow.MlflowClient()
 
 
@@ -17,4 +18,14 @@ def tracking_uri() -> str:
     """The address of the store in use."""
     import mlflow  # noqa: PLC0415 - slow
 
-    return str(mlflow.get_tracking_uri())
+    found = str(mlflow.get_tracking_uri())
+    _ask_once(found)
+    return found
+
+
+def _ask_once(uri: str) -> None:
+    """MLflow would ask a database that it cannot open for 100 s, each time."""
+    if not uri.startswith(("http:", "https:", "file:", "databricks", "uc:", "/")):
+        from mlflow.store.db import utils  # noqa: PLC0415 - slow
+
+        utils.MAX_RETRY_COUNT = 0

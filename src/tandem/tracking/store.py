@@ -1,6 +1,7 @@
 """Opening the tracking store: one process at a time where it is a SQLite file, never half made."""
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,6 +36,7 @@ _REFUSED = {400, _UNKNOWN, 403, 404}
 _STRANGER = (
     "it does not know this name and password (MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD)"
 )
+_SQL = re.compile(r" *(\[SQL:|\(Background on this error).*")  # after what SQLAlchemy says of it
 # The packages whose errors are the store's.
 _STORES = {"mlflow", "requests", "sqlalchemy", "urllib3", "boto3", "botocore", "google", "azure"}
 
@@ -50,11 +52,13 @@ def answering() -> Iterator[None]:
     except TrackingError:
         raise
     except Exception as error:
-        if not isinstance(error, OSError) and type(error).__module__.split(".")[0] not in _STORES:
+        ours = not isinstance(error, (OSError, ModuleNotFoundError))  # a driver that is missing
+        if ours and type(error).__module__.split(".")[0] not in _STORES:
             raise
         code, status = getattr(error, "error_code", ""), _status(error)
         unknown = code == "UNAUTHENTICATED" or status == _UNKNOWN
-        text = _STRANGER if unknown else " ".join(str(error).split())
+        said = _SQL.sub("", " ".join(str(error).split()))
+        text = _STRANGER if unknown else said
         refused = code in _REFUSALS or status in _REFUSED
         kind = TrackingError if refused else AwayError
         raise kind(shown(f"tracking.uri: {tracking_uri()}: {text} -> check it")) from error
