@@ -45,10 +45,10 @@ def kills(rounds: int, seed: int) -> Iterator[Kills]:
         assert status == 0, said
         with local_cluster(folder, port=_free(), page=_free()) as cluster:
             words = _on(cluster)
-            begin = time.monotonic()
-            status, said = _ended(_tandem(folder, folder / "first", *words))
+            run = _tandem(folder, folder / "first", *words)
+            usual = _life(cluster, run)
+            status, said = _ended(run)
             assert status == 0, said
-            usual = time.monotonic() - begin
             for number in range(rounds):
                 _mend(cluster)
                 record = folder / f"round-{number}"
@@ -78,22 +78,31 @@ def _ended(run: "subprocess.Popen[str]") -> tuple[int, str]:
 def _shoot(
     cluster: LocalCluster, run: "subprocess.Popen[str]", draw: random.Random, usual: float
 ) -> list[tuple[str, str]]:
-    """Who was shot, and how: at random moments from the first executor to the usual end."""
-    begin, shots = time.monotonic(), []
-    while run.poll() is None and not _targets(cluster, "executor"):
-        time.sleep(0.05)
-    working = usual - (time.monotonic() - begin)
-    moments = sorted(draw.uniform(0, max(working, 5.0)) for _ in range(SHOTS))
-    start = time.monotonic()
-    for moment in moments:
+    """Who was shot, and how: at random moments in the `usual` life of executors."""
+    _until(cluster, run, there=True)
+    shots, start = [], time.monotonic()
+    for moment in sorted(draw.uniform(0, usual) for _ in range(SHOTS)):
         time.sleep(max(0.0, start + moment - time.monotonic()))
         target, how = draw.choice(TARGETS), draw.choice(SIGNALS)
         found = _targets(cluster, target)
-        if run.poll() is None and found:
+        if found and _targets(cluster, "executor"):  # else nothing of the run is there
             with suppress(ProcessLookupError):
                 os.kill(draw.choice(found).pid, how)
                 shots.append((target, how.name))
     return shots
+
+
+def _life(cluster: LocalCluster, run: "subprocess.Popen[str]") -> float:
+    """Seconds from the first executor to the last one."""
+    _until(cluster, run, there=True)
+    begin = time.monotonic()
+    _until(cluster, run, there=False)
+    return time.monotonic() - begin
+
+
+def _until(cluster: LocalCluster, run: "subprocess.Popen[str]", *, there: bool) -> None:
+    while run.poll() is None and bool(_targets(cluster, "executor")) != there:
+        time.sleep(0.05)
 
 
 def _outcome(
