@@ -7,7 +7,6 @@ from itertools import accumulate
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tandem.dataset.chosen import as_text, check_names, matching
 from tandem.dataset.csv import Converted, to_parquet
@@ -22,7 +21,7 @@ from tandem.dataset.dates import (
 from tandem.dataset.delta import delta_files, is_delta
 from tandem.dataset.files import ending, find_files, is_text
 from tandem.dataset.fold_columns import as_column, check_groups, fold_column, labelled
-from tandem.dataset.parquet import read_footer
+from tandem.dataset.parquet import read_footer, read_footers
 from tandem.dataset.remote import fetch, is_remote
 from tandem.dataset.schema import (
     check_numbers,
@@ -72,8 +71,7 @@ def open_dataset(
     coded = cleaning.encodings if cleaning else ()
     converted = _read(files, digest, source.spelling, coded) if isinstance(source, Files) else None
     files = converted.files if converted else files
-    footers = {file: read_footer(file) for file in files}
-    schemas = {file: footer.schema.to_arrow_schema() for file, footer in footers.items()}
+    rows, schemas = _told(files)
     saved = saved_index(schemas.values(), source.target)
     if converted and next(iter(schemas.values())).names[0] == "":
         saved = ["", *saved]
@@ -100,13 +98,13 @@ def open_dataset(
     columns = columns_of(schema, named, source.exclude, read_off, forms)
     target, *features = (c for c in columns if c.stored == named[0] or c.name not in source.exclude)
     _check_roles(source.target, target, features, kinds[named[0]])
-    for file, footer in footers.items():
+    for file, footer in zip(files, read_footers(files), strict=True):
         check_numbers(file, footer, named)
         check_dates(file, footer, named)
     if by and folds and folds.kind is not FoldKind.TIME:
         check_groups(files, by)
     rejected = converted.rejected if converted else 0
-    records = _records(path, footers, rejected)
+    records = _records(path, files, rows, rejected)
     notes = (*notes, *odd.values(), *left_out(saved, source.exclude))
     notes = (*notes, *named_index(schema, named[1:]))
     if by and label and by not in source.exclude:
@@ -153,13 +151,25 @@ def _read_off(
     }
 
 
-def _records(path: str, footers: Mapping[Path, pq.FileMetaData], rejected: int) -> tuple[File, ...]:
+def _told(files: Sequence[Path]) -> tuple[list[int], dict[Path, pa.Schema]]:
+    """Rows of every file, and every schema that there is, by the first file that has it."""
+    rows: list[int] = []
+    schemas: dict[bytes, tuple[Path, pa.Schema]] = {}
+    for file, footer in zip(files, read_footers(files), strict=True):
+        schema = footer.schema.to_arrow_schema()
+        schemas.setdefault(schema.serialize().to_pybytes(), (file, schema))
+        rows.append(footer.num_rows)
+    return rows, dict(schemas.values())
+
+
+def _records(
+    path: str, files: Sequence[Path], rows: Sequence[int], rejected: int
+) -> tuple[File, ...]:
     """The files with their row ids. Raises DataError where they hold no row."""
-    rows = [footer.num_rows for footer in footers.values()]
     if not any(rows):
         bad = f" but {rejected:,} bad ones" if rejected else ""
         raise DataError(f"{path}: the files hold no row{bad} -> check the data")
-    return tuple(map(File, map(str, footers), rows, accumulate(rows, initial=0)))
+    return tuple(map(File, map(str, files), rows, accumulate(rows, initial=0)))
 
 
 def _check_roles(

@@ -1,8 +1,8 @@
 """Parquet row groups as batches of columns, read with pyarrow."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import reduce
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache, reduce
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -31,6 +31,10 @@ _STREAM_BYTES = 65_536
 
 _SAMPLE_ROWS = 4096
 
+# Files whose footers are kept: those that are read now. One takes about 1 kB for every column of a
+# row group.
+_KEPT = 16
+
 
 @dataclass(frozen=True, slots=True)
 class Footers:
@@ -44,35 +48,52 @@ class Footers:
     types: Mapping[str, pa.DataType]
 
 
+@dataclass(frozen=True, slots=True)
+class Footer:
+    """What is kept of a footer: rows of every row group; missing cells by column; the schema.
+
+    A column without complete statistics is absent from `nulls`. `schema`: as Arrow writes it.
+    """
+
+    sizes: tuple[int, ...]
+    nulls: Mapping[str, int]
+    schema: bytes
+
+
+# tell(work, files) -> what work([file, ...]) yields of every file, in their order.
+Tell = Callable[[Callable[[Iterable[File]], Iterator[Footer]], Sequence[File]], Iterator[Footer]]
+
+
 class Reader:
     """Reads row groups of `dataset`; any number of threads may call it.
 
-    A pickled copy opens the files anew, and reads their footers, where it is used.
+    A pickled copy knows no files. It opens those that it is asked to read, and reads their footers.
     """
 
     def __init__(self, dataset: Dataset, text: tuple[str, ...] = ()) -> None:
         self._dataset = dataset
-        self._metadata: dict[str, pq.FileMetaData] = {}
-        self._coded: dict[str, list[str]] = {}  # by file: texts that are read as codes
+        self._footer = lru_cache(_KEPT)(_footer)
+        self._coded = lru_cache(_KEPT)(self._codes)
         self._text = text
 
     def __reduce__(self) -> tuple[type["Reader"], tuple[Dataset, tuple[str, ...]]]:
-        return Reader, (self._dataset, self._text)
+        return Reader, (replace(self._dataset, files=()), self._text)
 
-    def footers(self) -> Footers:
-        """Read the footers. Raises DataError where one cannot be read, or counts other rows."""
+    def footers(self, tell: Tell | None = None) -> Footers:
+        """What all footers tell, read here, or where `tell` has them read.
+
+        Raises DataError where one cannot be read, or counts other rows.
+        """
         found: list[Stretch] = []
-        columns = self._dataset.columns
-        names = {column.stored for column in columns}
-        nulls: dict[str, int] = dict.fromkeys(names, 0)
-        for file in self._dataset.files:
-            footer = self._metadata[file.path] = _footer(file)
-            groups = [footer.row_group(index) for index in range(footer.num_row_groups)]
-            found += stretches_of(file, [group.num_rows for group in groups])
-            at = places(footer)
-            for group in groups:
-                _count_nulls(group, at, nulls)
-        schemas = [footer.schema.to_arrow_schema() for footer in self._metadata.values()]
+        columns, files = self._dataset.columns, self._dataset.files
+        nulls = dict.fromkeys((column.stored for column in columns), 0)
+        told = tell(self.told, files) if tell else self.told(files)
+        known: dict[bytes, None] = {}
+        for file, footer in zip(files, told, strict=True):
+            found += stretches_of(file, footer.sizes)
+            nulls = {n: nulls[n] + cells for n, cells in footer.nulls.items() if n in nulls}
+            known[footer.schema] = None
+        schemas = [pa.ipc.read_schema(pa.py_buffer(schema)) for schema in known]
         types = {
             c.name: reduce(united, (type_read_off(s.field(c.stored).type, c) for s in schemas))
             for c in columns
@@ -80,9 +101,22 @@ class Reader:
         for one in self._dataset.beside:
             types[one.name] = reduce(united, (s.field(one.stored).type for s in schemas))
         self._text = tuple(name for name, kind in types.items() if _is_text(kind))
-        self._coded.clear()
-        told = {c.name: nulls[c.stored] for c in columns if c.stored in nulls}
-        return Footers(tuple(found), told, types)
+        self._coded.cache_clear()
+        missing = {c.name: nulls[c.stored] for c in columns if c.stored in nulls}
+        return Footers(tuple(found), missing, types)
+
+    def told(self, files: Iterable[File]) -> Iterator[Footer]:
+        """What is kept of the footer of every one of `files`. Raises DataError as `footers`."""
+        names = {column.stored for column in self._dataset.columns}
+        for file in files:
+            footer = self._footer(file)
+            groups = [footer.row_group(index) for index in range(footer.num_row_groups)]
+            nulls = dict.fromkeys(names, 0)
+            at = places(footer)
+            for group in groups:
+                _count_nulls(group, at, nulls)
+            schema = footer.schema.to_arrow_schema().serialize().to_pybytes()
+            yield Footer(tuple(group.num_rows for group in groups), nulls, schema)
 
     def pieces(
         self, stretches: Sequence[Stretch], columns: Sequence[Column], cells: int | None = None
@@ -114,23 +148,20 @@ class Reader:
         return pa.table(first)
 
     def _open(self, file: File) -> pq.ParquetFile:
-        if file.path not in self._metadata:
-            self._metadata[file.path] = _footer(file)
-        footer = self._metadata[file.path]
-        if file.path not in self._coded:
-            schema = footer.schema.to_arrow_schema()
-            self._coded[file.path] = [
-                name
-                for name in self._text
-                if _is_text(schema.field(name).type) and not _delta(footer, name)
-            ]
         return open_file(
             file.path,
-            metadata=footer,
-            read_dictionary=self._coded[file.path],
+            metadata=self._footer(file),
+            read_dictionary=self._coded(file),
             pre_buffer=False,
             buffer_size=_STREAM_BYTES,
         )
+
+    def _codes(self, file: File) -> list[str]:
+        """The columns of texts that are read as codes."""
+        footer = self._footer(file)
+        schema = footer.schema.to_arrow_schema()
+        texts = (name for name in self._text if _is_text(schema.field(name).type))
+        return [name for name in texts if not _delta(footer, name)]
 
 
 def _delta(footer: pq.FileMetaData, name: str) -> bool:
