@@ -109,13 +109,55 @@ def test_large_results_come_task_by_task(tmp_path: Path, monkeypatch: pytest.Mon
     task = files_task(tmp_path)
     expected, jobs = drive("scan", task), []
     for at_once in (0, 0, 2**26):  # the first tells how many jobs there were before
-        monkeypatch.setattr("tandem.spark.workers._AT_ONCE_BYTES", at_once)
+        monkeypatch.setattr("tandem.spark.results._AT_ONCE_BYTES", at_once)
         found = on_partitions(task, 7)
         identical(found, expected)
         assert found.facts.spark is not None
         jobs.append(found.facts.spark.jobs)
     one_by_one, together = np.diff(jobs)
     assert one_by_one >= together + 6
+
+
+@slow
+@on_spark
+def test_sums_of_many_files_are_added_by_tasks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In ranges of 3 files, and of 3 ranges; of every file there are several stretches."""
+    synthetic(tmp_path, rows=3000, seed=1, files=23)
+    for path in tmp_path.glob("*.parquet"):
+        pq.write_table(pq.read_table(path), path, row_group_size=20)
+    task = files_task(tmp_path)
+    flat = drive("scan", task)
+    monkeypatch.setattr("tandem.scan.ranges.WIDE", 3)
+    monkeypatch.setattr("tandem.engines.distributed_scan.WIDE", 3)
+    monkeypatch.setattr("tandem.engines.distributed_scan._FEW_FILES", 10)
+    expected = drive("scan", task)
+    assert expected.sums.sse.tobytes() != flat.sums.sse.tobytes()
+    for partitions in PARTITIONS:
+        identical(on_partitions(task, partitions), expected)
+    kept = replace(task, cache_moments=True)
+    identical(on_partitions(kept, 2), drive("scan", kept))
+
+
+@slow
+@on_spark
+def test_the_first_of_many_files_with_wrong_rows_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synthetic(tmp_path, rows=3000, seed=1, files=9)
+    task = files_task(tmp_path)
+    monkeypatch.setattr("tandem.scan.ranges.WIDE", 3)
+    monkeypatch.setattr("tandem.engines.distributed_scan.WIDE", 3)
+    for number in (4, 8):
+        path = Path(task.dataset.files[number].path)
+        footer = pq.read_metadata(path).row_group(0).column(0)
+        content = bytearray(path.read_bytes())
+        begin = footer.dictionary_page_offset or footer.data_page_offset
+        content[begin : begin + footer.total_compressed_size] = bytes(footer.total_compressed_size)
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=r"04\.parquet: row group 0 cannot be read"):
+        on_partitions(task, 2)
 
 
 @slow

@@ -2,14 +2,15 @@
 
 Spark schedules, retries and moves the results. What is done with a stretch of row groups, and
 everything after, is scan's; the parts are added in the order of the stretches, as scan adds
-them, so that the answer is the same bit for bit, whatever the number of partitions and workers.
+them, those of many files by tasks, in ranges that follow from the number of files alone: the
+answer is the same bit for bit, whatever the number of partitions and workers.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import pairwise
-from typing import TYPE_CHECKING, TypeVar
+from itertools import chain, pairwise
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -17,11 +18,27 @@ from tandem.engines import scan
 from tandem.engines.base import Decide, Progress
 from tandem.errors import DataError
 from tandem.model_keys import GridPoint
-from tandem.records import Array, Ledger, Plan, Task
+from tandem.records import Array, File, Ledger, Plan, Task
 from tandem.results import ErrorSums, Facts, LinearModel
-from tandem.scan import NotFiniteError, Stretch, Work, each, versions
+from tandem.scan import (
+    WIDE,
+    Add,
+    Footer,
+    NotFiniteError,
+    Stretch,
+    Work,
+    by_file,
+    each,
+    each_file,
+    each_footer,
+    files_of,
+    levels,
+    range_sums,
+    versions,
+)
 from tandem.settings import SparkSettings
 from tandem.spark import (
+    Sums,
     cores,
     end_session,
     results_in_order,
@@ -34,12 +51,15 @@ from tandem.spark import (
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 # Tasks per core, as far as there are stretches: the last tasks to end leave few cores idle.
 _TASKS_PER_CORE = 4
 # The driver holds the results of one task at a time: with thousands of stretches, more tasks.
 _GROUPS_PER_TASK = 64
+# The driver reads the footers of so many files itself: a job takes longer.
+_FEW_FILES = 1000
 
 
 class Engine:
@@ -48,7 +68,7 @@ class Engine:
     def __init__(self, task: Task, progress: Progress) -> None:
         self.task = task
         self._progress = progress
-        self._scan = scan.Engine(task, progress, self._run)
+        self._scan = scan.Engine(task, progress, self._run, self._tell)
         self._session: SparkSession | None = None
         self._cores = 1
 
@@ -93,17 +113,56 @@ class Engine:
             session, self._session = self._session, None
             end_session(session)
 
-    def _run(self, work: Work[T], stretches: Sequence[Stretch]) -> Iterator[T]:
+    def _run(
+        self, work: Work[T], stretches: Sequence[Stretch], add: Add[T] | None = None
+    ) -> Iterator[T]:
+        if add is None:
+            return self._results(partial(each, work), self._slices(stretches))
+        files = files_of(stretches)
+        if not levels(len(files)):
+            return by_file(self._run(work, stretches), stretches, add)
+        return self._tree(work, files, add)
+
+    def _tree(
+        self, work: Work[T], files: Sequence[tuple[Stretch, ...]], add: Add[T]
+    ) -> Iterator[T]:
+        """The sums of the last ranges of `files`, the stretches of each, all added by tasks."""
+        rows = [sum(stretch.rows for stretch in members) for members in files]
+        most = self._most([*chain.from_iterable(files)])
+        slices = [
+            (first, tuple(chain.from_iterable(files[first:last])))
+            for first, last in cut(rows, most)
+        ]
+        of_ranges = Sums(partial(range_sums, add, WIDE), WIDE, levels(len(files)))
+        return self._results(partial(each_file, work, add), slices, of_ranges)
+
+    def _tell(
+        self, work: Callable[[Iterable[File]], Iterator[Footer]], files: Sequence[File]
+    ) -> Iterator[Footer]:
+        if len(files) <= _FEW_FILES:
+            return work(files)
+        slices = [files[first:last] for first, last in cut([1] * len(files), self._most(files))]
+        return self._results(partial(each_footer, work), slices)
+
+    def _results(
+        self,
+        work: Callable[[Iterable[S]], Iterable[Any]],
+        slices: Sequence[S],
+        sums: Sums | None = None,
+    ) -> Iterator[Any]:
+        """What `work` comes to; raises what it found to be wrong with the data."""
         assert self._session is not None
-        slices = self._slices(stretches)
-        advance = self._progress(len(slices), "tasks")
-        for result in results_in_order(self._session, partial(each, work), slices, advance):
+        advance = self._progress(len(slices) + sum(sums.counts if sums else ()), "tasks")
+        for result in results_in_order(self._session, work, slices, advance, sums):
             if isinstance(result, (NotFiniteError, DataError)):
                 raise result
             yield result
 
     def _slices(self, stretches: Sequence[Stretch]) -> list[tuple[Stretch, ...]]:
-        return ranges(stretches, tasks(self.task.spark, self._cores, len(stretches)))
+        return ranges(stretches, self._most(stretches))
+
+    def _most(self, items: Sequence[object]) -> int:
+        return tasks(self.task.spark, self._cores, len(items))
 
 
 def tasks(settings: SparkSettings, cores: int, stretches: int) -> int:
@@ -114,8 +173,12 @@ def tasks(settings: SparkSettings, cores: int, stretches: int) -> int:
 
 def ranges(stretches: Sequence[Stretch], slices: int) -> list[tuple[Stretch, ...]]:
     """`stretches` cut into at most `slices` neighbouring ranges of about equally many rows."""
-    ends = np.cumsum([stretch.rows for stretch in stretches])
-    middles = ends - np.array([stretch.rows for stretch in stretches]) / 2
-    place = (middles * slices / ends[-1]).astype(np.int64)
-    cuts = np.flatnonzero(np.diff(place, prepend=-1, append=slices)).tolist()
-    return [tuple(stretches[first:last]) for first, last in pairwise(cuts)]
+    rows = [stretch.rows for stretch in stretches]
+    return [tuple(stretches[first:last]) for first, last in cut(rows, slices)]
+
+
+def cut(rows: Sequence[int], slices: int) -> Iterator[tuple[int, int]]:
+    """First and last of at most `slices` neighbouring ranges of about equally many `rows`."""
+    ends = np.cumsum(rows)
+    place = ((ends - np.array(rows) / 2) * slices / ends[-1]).astype(np.int64)
+    return pairwise(np.flatnonzero(np.diff(place, prepend=-1, append=slices)).tolist())

@@ -8,12 +8,16 @@ categories as codes, folds); a batch is summed tile by tile, row vector by row v
 from tandem.scan.arrow import NotFiniteError, categories, decimals, numbers
 from tandem.scan.first_rows import cardinalities
 from tandem.scan.pieces import Piece, Pieces, Stretch
-from tandem.scan.row_groups import Reader
+from tandem.scan.ranges import WIDE, Add, by_file, files_of, in_ranges, levels, range_sums
+from tandem.scan.row_groups import Footer, Reader, Tell
 from tandem.scan.scanner import Scanned, Scanner
 from tandem.scan.threads import Run, Work, in_order
-from tandem.scan.work import each, versions
+from tandem.scan.work import each, each_file, each_footer, versions
 
 __all__ = [
+    "WIDE",
+    "Add",
+    "Footer",
     "NotFiniteError",
     "Piece",
     "Pieces",
@@ -22,12 +26,20 @@ __all__ = [
     "Scanned",
     "Scanner",
     "Stretch",
+    "Tell",
     "Work",
+    "by_file",
     "cardinalities",
     "categories",
     "decimals",
     "each",
+    "each_file",
+    "each_footer",
+    "files_of",
     "in_order",
+    "in_ranges",
+    "levels",
     "numbers",
+    "range_sums",
     "versions",
 ]

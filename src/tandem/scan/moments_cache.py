@@ -2,7 +2,8 @@
 
 What is kept of a file depends on its content and on how its rows are read, not on other files: a
 file that is appended is the only one to be scanned. Stretches are added within their file, then
-files, all in their order, so that the sum is the same bit for bit whatever the cache held.
+files in ranges, all in their order, so that the sum is the same bit for bit whatever the cache
+held.
 """
 
 import hashlib
@@ -10,9 +11,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from functools import cache
-from itertools import groupby
-from operator import attrgetter
+from functools import cache, partial
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -25,6 +24,7 @@ from tandem.records import Column, File
 from tandem.scan import cache_entries
 from tandem.scan.first_rows import expected_levels
 from tandem.scan.pieces import Stretch
+from tandem.scan.ranges import by_file, files_of, in_ranges
 from tandem.scan.threads import Run, Work
 from tandem.scan.work import Counts, GroupCounts, GroupMoments
 
@@ -79,12 +79,18 @@ class SecondLook:
         def keys(file: File) -> list[str]:
             return [self._key(how, file, k) for k in (made, *served)]
 
+        add = partial(total, limit=work.allowance.limit)
+        kind = _Sum(add, cache_entries.packed, cache_entries.unpacked)
+
         def parts() -> Iterator[Moments]:
-            for found in self._by_file(finer, stretches, scan, _MOMENTS, keys):
+            for found in self._by_file(finer, stretches, scan, kind, keys):
                 self.rows_from_cache += found.file.rows if found.kept else 0
                 yield folded(found.sum, folds.parts)
 
-        return total(parts(), work.allowance.limit)
+        if self._marks:
+            return add(in_ranges(parts(), len(files_of(stretches)), add))
+        # Nothing is kept of a file: its sum need not come here.
+        return add(folded(found, folds.parts) for found in scan(finer, stretches, add))
 
     def counts(
         self, work: GroupCounts, stretches: Sequence[Stretch], scan: Run
@@ -118,7 +124,7 @@ class SecondLook:
         keys: Callable[[File], Sequence[str]],
     ) -> Iterator[_Found[T]]:
         """The sum of every file: kept under one of its keys, or scanned and kept as the first."""
-        by = {file: [*members] for file, members in groupby(stretches, attrgetter("file"))}
+        by = {members[0].file: members for members in files_of(stretches)}
         held = {file: _held(keys(file)) for file in by if file in self._marks}
         fresh = _scanned(work, [one for one in stretches if not held.get(one.file)], scan, kind)
         for file, members in by.items():
@@ -155,12 +161,7 @@ def _held(keys: Sequence[str]) -> str | None:
 def _scanned(work: Work[T], stretches: Sequence[Stretch], scan: Run, kind: _Sum[T]) -> Iterator[T]:
     """The sum of every file of `stretches`; nothing is scanned before the first is asked for."""
     if stretches:
-        parts = zip(stretches, scan(work, stretches), strict=True)
-        for _, members in groupby(parts, lambda pair: pair[0].file):
-            yield kind.add(part for _, part in members)
-
-
-_MOMENTS: _Sum[Moments] = _Sum(total, cache_entries.packed, cache_entries.unpacked)
+        yield from by_file(scan(work, stretches), stretches, kind.add)
 
 
 def _added(parts: Iterable[Counts]) -> Counts:

@@ -30,7 +30,8 @@ from tandem.scan.first_rows import allowance, common_shift
 from tandem.scan.index_sums import Lookup
 from tandem.scan.moments_cache import SecondLook
 from tandem.scan.pieces import Stretch
-from tandem.scan.row_groups import Footers, Reader
+from tandem.scan.ranges import Add
+from tandem.scan.row_groups import Footers, Reader, Tell
 from tandem.scan.threads import Run, Work
 from tandem.scan.work import (
     GroupCounts,
@@ -75,13 +76,16 @@ class Scanned:
 class Scanner:
     """The rows of `dataset` by fold. Every method that says so is one scan, done by `run`.
 
-    `scans`: how many were made; `kept`: whether sums are kept, and kept ones are used.
+    `tell`: where footers are read, as `Reader.footers` has it; `scans`: how many were made; `kept`:
+    whether sums are kept, and kept ones are used.
     """
 
-    def __init__(self, dataset: Dataset, folds: Folds, run: Run, *, kept: bool) -> None:
+    def __init__(
+        self, dataset: Dataset, folds: Folds, run: Run, tell: Tell | None, *, kept: bool
+    ) -> None:
         self.dataset = dataset
         self.scans = 0
-        self._run, self._kept = run, kept
+        self._run, self._tell, self._kept = run, tell, kept
         self._folds = Assignment(folds, dataset.rows, dataset.fold_labels)
         self._reader = Reader(dataset)
         self._with_nan: frozenset[str] | None = None  # not known before a scan
@@ -90,7 +94,7 @@ class Scanner:
 
     def load(self) -> None:
         """Read the footers, and look for what is kept of the files."""
-        self.footers = self._reader.footers()
+        self.footers = self._reader.footers(self._tell)
         self._second_look = SecondLook(self.dataset.files, kept=self._kept)
 
     def foretold(self) -> Profile | None:
@@ -221,9 +225,11 @@ class Scanner:
             found += part
         return found
 
-    def _map(self, work: Work[T], stretches: Sequence[Stretch]) -> Iterator[T]:
+    def _map(
+        self, work: Work[T], stretches: Sequence[Stretch], add: Add[T] | None = None
+    ) -> Iterator[T]:
         self.scans += 1
-        return self._run(work, stretches)
+        return self._run(work, stretches, add)
 
     def _rows(self, plan: Plan, *only_checked: Column) -> Rows:
         columns = [*plan.numeric, plan.target, *plan.categorical, *only_checked]

@@ -12,6 +12,7 @@ from threading import Lock, Semaphore
 from typing import Any, Protocol, TypeVar
 
 from tandem.scan.pieces import Stretch
+from tandem.scan.ranges import Add
 
 A_co = TypeVar("A_co", covariant=True)
 T_co = TypeVar("T_co", covariant=True)
@@ -48,9 +49,14 @@ class Work(Protocol[T_co]):
 
 
 class Run(Protocol):
-    """work(stretch) for every one of the stretches, in their order: by threads, or by Spark."""
+    """work(stretch) for every one of the stretches, in their order: by threads, or by Spark.
 
-    def __call__(self, work: Work[T], stretches: Sequence[Stretch], /) -> Iterator[T]: ...
+    With `add` the sums of the last ranges of their files, as `in_ranges` has them.
+    """
+
+    def __call__(
+        self, work: Work[T], stretches: Sequence[Stretch], /, add: Add[T] | None = None
+    ) -> Iterator[T]: ...
 
 
 def in_order(work: Work[T_co], stretches: Sequence[Stretch], threads: int = 1) -> Iterator[T_co]:

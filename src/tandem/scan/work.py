@@ -7,6 +7,7 @@ different stretches are combined by the caller, in their order.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
+from itertools import count
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -26,13 +27,14 @@ from tandem.moments import (
     moments_of,
     total,
 )
-from tandem.records import Array, Column, Plan, Weights
+from tandem.records import Array, Column, File, Plan, Weights
 from tandem.scan.arrow import NotFiniteError, batch, count_cells, merged
 from tandem.scan.error_counts import Bins, Counted, added, error_counts
 from tandem.scan.error_sums import Models, error_sums, squared_errors
 from tandem.scan.index_sums import Lookup, counted_sums
 from tandem.scan.pieces import Piece, Pieces, Stretch
-from tandem.scan.row_groups import Reader
+from tandem.scan.ranges import Add, by_file
+from tandem.scan.row_groups import Footer, Reader
 from tandem.scan.threads import Work, in_order
 
 T = TypeVar("T")
@@ -217,13 +219,46 @@ def each(
 
     It stands here, so that a worker need not import the solvers.
     """
-    threadpool_limits(1)  # one task per core: the cores are Spark's to give
-    pa.set_cpu_count(1)
+    _one_thread()
     try:
         for stretches in slices:
             yield from in_order(work, stretches)
     except (NotFiniteError, DataError) as error:
         yield error  # raised here it would be retried, and reach the driver as text
+
+
+def each_file(
+    work: Work[T], add: Add[T], slices: Iterable[tuple[int, tuple[Stretch, ...]]]
+) -> Iterator[tuple[int, T | NotFiniteError | DataError]]:
+    """In a task of Spark: number and sum of every file, or of the first with wrong data, what is.
+
+    `slices`: the number of the first file, and the stretches of some neighbouring files.
+    """
+    _one_thread()
+    for first, stretches in slices:
+        numbers = count(first)
+        try:
+            for found in by_file(in_order(work, stretches), stretches, add):
+                yield next(numbers), found
+        except (NotFiniteError, DataError) as error:
+            yield next(numbers), error
+
+
+def each_footer(
+    work: Callable[[Iterable[File]], Iterator[Footer]], slices: Iterable[tuple[File, ...]]
+) -> Iterator[Footer | DataError]:
+    """In a task of Spark: what is kept of every footer, or last what is wrong with one."""
+    try:
+        for files in slices:
+            yield from work(files)
+    except DataError as error:
+        yield error
+
+
+def _one_thread() -> None:
+    """One task per core: the cores are Spark's to give."""
+    threadpool_limits(1)
+    pa.set_cpu_count(1)
 
 
 def versions(_: Iterable[object]) -> Iterator[dict[str, str]]:

@@ -3,11 +3,13 @@
 from tandem.spark.executors import explained
 from tandem.spark.facts import cores, partitions
 from tandem.spark.local_cluster import LocalCluster, local_cluster
+from tandem.spark.results import Sums, results_in_order
 from tandem.spark.start import end_session, session_facts, start_session
-from tandem.spark.workers import results_in_order, ship_package, start_workers
+from tandem.spark.workers import ship_package, start_workers
 
 __all__ = [
     "LocalCluster",
+    "Sums",
     "cores",
     "end_session",
     "explained",

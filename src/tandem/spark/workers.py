@@ -1,38 +1,28 @@
 """Work that Spark's Python workers do, with these sources and these libraries, in tasks."""
 
-import gc
 import logging
-import pickle
 import re
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from zipfile import ZipFile, ZipInfo
 
 import tandem
 from tandem.errors import MachineError
 from tandem.machine import published
-from tandem.records import Advance
 from tandem.settings import SparkSettings
-from tandem.spark.connect import is_remote, remote_results
+from tandem.spark.connect import is_remote
 from tandem.spark.libraries import ship_libraries
 from tandem.spark.masters import inside
+from tandem.spark.results import results_in_order
 
 if TYPE_CHECKING:
-    from pyspark import SparkContext
     from pyspark.sql import SparkSession
-
-S = TypeVar("S")
-T = TypeVar("T")
 
 _NO_PROGRAM = "Cannot run program"  # as Java says that there is no such Python
 _log = logging.getLogger("tandem")
-_POLL_S = 0.05  # how often a job is asked whether it is done
-_AT_ONCE_BYTES = 2**26  # results up to this come to the driver in one job
 
 
 def ship_package(session: "SparkSession") -> None:
@@ -105,61 +95,3 @@ def _lack(
         return " ".join((told or lines)[-1].rpartition("Exception: ")[2].split())
     others = (sorted({*there.items()} - {*here.items()}) for there in found if there != here)
     return ", ".join(f"{name} {number}" for name, number in next(others, ()))
-
-
-def results_in_order(
-    session: "SparkSession",
-    work: Callable[[Iterable[S]], Iterable[T]],
-    slices: Sequence[S],
-    advance: Advance,
-) -> Iterator[T]:
-    """The results of work([slice]) of every slice, in their order, one task each.
-
-    `advance` is called with the number of tasks that are newly done.
-    All tasks run first and leave their results with the executors, on disk where memory is
-    short; the driver then holds those of one task at a time, or all where they are small.
-    """
-    if is_remote(session):
-        yield from remote_results(session, work, slices, advance)
-        return
-    from pyspark import StorageLevel  # noqa: PLC0415 - heavy
-
-    tasks = session.sparkContext.parallelize(slices, len(slices))
-    results = tasks.mapPartitions(partial(_pickled, work))
-    results.persist(StorageLevel.MEMORY_AND_DISK_DESER)
-    try:
-        # Only Java counts without Python workers.
-        counting = results._jrdd.countAsync()  # noqa: SLF001
-        advance(len(slices) - _wait(session.sparkContext, counting, advance))
-        # toLocalIterator is a job per task, and runs one after another.
-        small = _bytes_held(session.sparkContext, results.id()) <= _AT_ONCE_BYTES
-        yield from map(pickle.loads, results.collect() if small else results.toLocalIterator())
-    finally:
-        results.unpersist()
-
-
-def _bytes_held(context: "SparkContext", rdd: int) -> int:
-    """What the executors hold of a persisted RDD."""
-    held = context._jsc.sc().getRDDStorageInfo()  # noqa: SLF001 - Python has no other way
-    return sum(info.memSize() + info.diskSize() for info in held if info.id() == rdd)
-
-
-def _pickled(work: Callable[[Iterable[S]], Iterable[T]], slices: Iterable[S]) -> Iterator[bytes]:
-    """In a task: Spark's own pickler is written in Python, and takes longer than the scan."""
-    gc.freeze()  # after a task its worker looks for garbage, in all that is imported too
-    for result in work(slices):
-        yield pickle.dumps(result, pickle.HIGHEST_PROTOCOL)
-
-
-def _wait(context: "SparkContext", job: Any, advance: Advance) -> int:
-    """Wait for a job; the number of its tasks that were told of as they were completed."""
-    tracker, known = context.statusTracker(), 0
-    while not job.isDone():
-        time.sleep(_POLL_S)
-        infos = [tracker.getJobInfo(id_) for id_ in job.jobIds()]
-        stages = [tracker.getStageInfo(stage) for info in infos if info for stage in info.stageIds]
-        done = sum(stage.numCompletedTasks for stage in stages if stage)
-        advance(done - known)
-        known = done
-    job.get()
-    return known
