@@ -26,14 +26,15 @@ from tandem.scan import (
     Footer,
     NotFiniteError,
     Stretch,
+    Ways,
     Work,
-    by_file,
     each,
     each_file,
     each_footer,
     files_of,
     levels,
     range_sums,
+    summed,
     versions,
 )
 from tandem.settings import SparkSettings
@@ -68,7 +69,7 @@ class Engine:
     def __init__(self, task: Task, progress: Progress) -> None:
         self.task = task
         self._progress = progress
-        self._scan = scan.Engine(task, progress, self._run, self._tell)
+        self._scan = scan.Engine(task, progress, Ways(self._run, self._tell, self._add_up))
         self._session: SparkSession | None = None
         self._cores = 1
 
@@ -113,22 +114,15 @@ class Engine:
             session, self._session = self._session, None
             end_session(session)
 
-    def _run(
-        self, work: Work[T], stretches: Sequence[Stretch], add: Add[T] | None = None
-    ) -> Iterator[T]:
-        if add is None:
-            return self._results(partial(each, work), self._slices(stretches))
+    def _run(self, work: Work[T], stretches: Sequence[Stretch]) -> Iterator[T]:
+        return self._results(partial(each, work), self._slices(stretches))
+
+    def _add_up(self, work: Work[T], stretches: Sequence[Stretch], add: Add[T]) -> Iterator[T]:
         files = files_of(stretches)
         if not levels(len(files)):
-            return by_file(self._run(work, stretches), stretches, add)
-        return self._tree(work, files, add)
-
-    def _tree(
-        self, work: Work[T], files: Sequence[tuple[Stretch, ...]], add: Add[T]
-    ) -> Iterator[T]:
-        """The sums of the last ranges of `files`, the stretches of each, all added by tasks."""
+            return summed(self._run(work, stretches), stretches, add)
         rows = [sum(stretch.rows for stretch in members) for members in files]
-        most = self._most([*chain.from_iterable(files)])
+        most = self._most(stretches)
         slices = [
             (first, tuple(chain.from_iterable(files[first:last])))
             for first, last in cut(rows, most)

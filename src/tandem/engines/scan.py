@@ -25,20 +25,7 @@ from tandem.model_keys import GridPoint
 from tandem.moments import MAXIMUM_FOLDS, fit_indices
 from tandem.records import Array, Ledger, Plan, Profile, Task
 from tandem.results import ErrorSums, Facts, LinearModel
-from tandem.scan import (
-    Add,
-    NotFiniteError,
-    Run,
-    Scanned,
-    Scanner,
-    Stretch,
-    Tell,
-    Work,
-    by_file,
-    files_of,
-    in_order,
-    in_ranges,
-)
+from tandem.scan import NotFiniteError, Scanned, Scanner, Stretch, Ways, Work, in_order
 from tandem.scores import judge
 from tandem.settings import Encoding, FitOn
 from tandem.solver import (
@@ -69,18 +56,13 @@ _FEW_FEATURES = 200
 
 
 class Engine:
-    """One machine at the speed of reading the file; or another one, by its way to `run` a scan.
+    """One machine at the speed of reading the file; or another one, by its `ways` to scan."""
 
-    `tell`: where footers are read, as `Reader.footers` has it; None: here.
-    """
-
-    def __init__(
-        self, task: Task, progress: Progress, run: Run | None = None, tell: Tell | None = None
-    ) -> None:
+    def __init__(self, task: Task, progress: Progress, ways: Ways | None = None) -> None:
         self.task = task
         self._progress = progress
-        kept = task.cache_moments
-        self._scanner = Scanner(task.dataset, task.folds, run or self._run, tell, kept=kept)
+        ways = ways or Ways(self._run)
+        self._scanner = Scanner(task.dataset, task.folds, ways, kept=task.cache_moments)
         self._splits = Splits.of(task.folds)
         self._scanned: Scanned | None = None
         self._folding: Folding
@@ -301,15 +283,7 @@ class Engine:
         weights = self.task.dataset.weights
         return weights.unit if weights else 1.0
 
-    def _run(
-        self, work: Work[T], stretches: Sequence[Stretch], add: Add[T] | None = None
-    ) -> Iterator[T]:
-        results = self._results(work, stretches)
-        if add is None:
-            return results
-        return in_ranges(by_file(results, stretches, add), len(files_of(stretches)), add)
-
-    def _results(self, work: Work[T], stretches: Sequence[Stretch]) -> Iterator[T]:
+    def _run(self, work: Work[T], stretches: Sequence[Stretch]) -> Iterator[T]:
         advance = self._progress(sum(stretch.rows for stretch in stretches), "rows")
         results = in_order(work, stretches, self.task.threads or os.cpu_count() or 1)
         for stretch, result in zip(stretches, results, strict=True):

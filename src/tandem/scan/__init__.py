@@ -8,10 +8,10 @@ categories as codes, folds); a batch is summed tile by tile, row vector by row v
 from tandem.scan.arrow import NotFiniteError, categories, decimals, numbers
 from tandem.scan.first_rows import cardinalities
 from tandem.scan.pieces import Piece, Pieces, Stretch
-from tandem.scan.ranges import WIDE, Add, by_file, files_of, in_ranges, levels, range_sums
+from tandem.scan.ranges import WIDE, Add, by_file, files_of, levels, range_sums, summed
 from tandem.scan.row_groups import Footer, Reader, Tell
 from tandem.scan.scanner import Scanned, Scanner
-from tandem.scan.threads import Run, Work, in_order
+from tandem.scan.threads import Ways, Work, in_order
 from tandem.scan.work import each, each_file, each_footer, versions
 
 __all__ = [
@@ -22,11 +22,11 @@ __all__ = [
     "Piece",
     "Pieces",
     "Reader",
-    "Run",
     "Scanned",
     "Scanner",
     "Stretch",
     "Tell",
+    "Ways",
     "Work",
     "by_file",
     "cardinalities",
@@ -37,9 +37,9 @@ __all__ = [
     "each_footer",
     "files_of",
     "in_order",
-    "in_ranges",
     "levels",
     "numbers",
     "range_sums",
+    "summed",
     "versions",
 ]

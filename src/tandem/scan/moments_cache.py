@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -24,11 +24,20 @@ from tandem.records import Column, File
 from tandem.scan import cache_entries
 from tandem.scan.first_rows import expected_levels
 from tandem.scan.pieces import Stretch
-from tandem.scan.ranges import by_file, files_of, in_ranges
-from tandem.scan.threads import Run, Work
+from tandem.scan.ranges import Add, by_file, files_of, in_ranges
+from tandem.scan.threads import Work
 from tandem.scan.work import Counts, GroupCounts, GroupMoments
 
 T = TypeVar("T")
+
+
+class Scan(Protocol):
+    """As `Run`; with `add` as `AddUp`."""
+
+    def __call__(
+        self, work: Work[T], stretches: Sequence[Stretch], /, add: Add[T] | None = None
+    ) -> Iterator[T]: ...
+
 
 # An entry is kept up to this share of its file, or up to the second number of bytes divided among
 # the files; above the third never.
@@ -66,7 +75,7 @@ class SecondLook:
         self._marks = dict(zip(files, read, strict=kept))
         self.rows_from_cache = 0  # of the last `moments`
 
-    def moments(self, work: GroupMoments, stretches: Sequence[Stretch], scan: Run) -> Moments:
+    def moments(self, work: GroupMoments, stretches: Sequence[Stretch], scan: Scan) -> Moments:
         """The moments of all rows of `stretches`, by the folds that `work` has."""
         folds, how = work.rows.folds, _how(work)
         finer, made, served = work, folds.parts, [folds.parts]
@@ -93,7 +102,7 @@ class SecondLook:
         return add(folded(found, folds.parts) for found in scan(finer, stretches, add))
 
     def counts(
-        self, work: GroupCounts, stretches: Sequence[Stretch], scan: Run
+        self, work: GroupCounts, stretches: Sequence[Stretch], scan: Scan
     ) -> Iterator[Counts]:
         """The counts of every file."""
         how = _described(work.columns)
@@ -119,7 +128,7 @@ class SecondLook:
         self,
         work: Work[T],
         stretches: Sequence[Stretch],
-        scan: Run,
+        scan: Scan,
         kind: _Sum[T],
         keys: Callable[[File], Sequence[str]],
     ) -> Iterator[_Found[T]]:
@@ -158,7 +167,7 @@ def _held(keys: Sequence[str]) -> str | None:
     return next((key for key in keys if cache_entries.path_of(key).exists()), None)
 
 
-def _scanned(work: Work[T], stretches: Sequence[Stretch], scan: Run, kind: _Sum[T]) -> Iterator[T]:
+def _scanned(work: Work[T], stretches: Sequence[Stretch], scan: Scan, kind: _Sum[T]) -> Iterator[T]:
     """The sum of every file of `stretches`; nothing is scanned before the first is asked for."""
     if stretches:
         yield from by_file(scan(work, stretches), stretches, kind.add)

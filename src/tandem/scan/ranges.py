@@ -43,6 +43,11 @@ def in_ranges(sums: Iterator[T], count: int, add: Add[T]) -> Iterator[T]:
     return sums
 
 
+def summed(results: Iterable[T], stretches: Sequence[Stretch], add: Add[T]) -> Iterator[T]:
+    """The sums of the last ranges of the files, of the results of all stretches."""
+    return in_ranges(by_file(results, stretches, add), len(files_of(stretches)), add)
+
+
 def files_of(stretches: Sequence[Stretch]) -> list[tuple[Stretch, ...]]:
     """The stretches of every file."""
     return [tuple(members) for _, members in groupby(stretches, attrgetter("file"))]

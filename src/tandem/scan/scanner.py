@@ -30,9 +30,9 @@ from tandem.scan.first_rows import allowance, common_shift
 from tandem.scan.index_sums import Lookup
 from tandem.scan.moments_cache import SecondLook
 from tandem.scan.pieces import Stretch
-from tandem.scan.ranges import Add
-from tandem.scan.row_groups import Footers, Reader, Tell
-from tandem.scan.threads import Run, Work
+from tandem.scan.ranges import Add, summed
+from tandem.scan.row_groups import Footers, Reader
+from tandem.scan.threads import Ways, Work
 from tandem.scan.work import (
     GroupCounts,
     GroupErrorCounts,
@@ -74,18 +74,15 @@ class Scanned:
 
 
 class Scanner:
-    """The rows of `dataset` by fold. Every method that says so is one scan, done by `run`.
+    """The rows of `dataset` by fold. Every method that says so is one scan, done in its `ways`.
 
-    `tell`: where footers are read, as `Reader.footers` has it; `scans`: how many were made; `kept`:
-    whether sums are kept, and kept ones are used.
+    `scans`: how many were made; `kept`: whether sums are kept, and kept ones are used.
     """
 
-    def __init__(
-        self, dataset: Dataset, folds: Folds, run: Run, tell: Tell | None, *, kept: bool
-    ) -> None:
+    def __init__(self, dataset: Dataset, folds: Folds, ways: Ways, *, kept: bool) -> None:
         self.dataset = dataset
         self.scans = 0
-        self._run, self._tell, self._kept = run, tell, kept
+        self._ways, self._kept = ways, kept
         self._folds = Assignment(folds, dataset.rows, dataset.fold_labels)
         self._reader = Reader(dataset)
         self._with_nan: frozenset[str] | None = None  # not known before a scan
@@ -94,7 +91,7 @@ class Scanner:
 
     def load(self) -> None:
         """Read the footers, and look for what is kept of the files."""
-        self.footers = self._reader.footers(self._tell)
+        self.footers = self._reader.footers(self._ways.tell)
         self._second_look = SecondLook(self.dataset.files, kept=self._kept)
 
     def foretold(self) -> Profile | None:
@@ -229,7 +226,10 @@ class Scanner:
         self, work: Work[T], stretches: Sequence[Stretch], add: Add[T] | None = None
     ) -> Iterator[T]:
         self.scans += 1
-        return self._run(work, stretches, add)
+        if add and self._ways.add_up:
+            return self._ways.add_up(work, stretches, add)
+        results = self._ways.run(work, stretches)
+        return summed(results, stretches, add) if add else results
 
     def _rows(self, plan: Plan, *only_checked: Column) -> Rows:
         columns = [*plan.numeric, plan.target, *plan.categorical, *only_checked]

@@ -7,12 +7,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import dataclass
 from itertools import islice
 from threading import Lock, Semaphore
 from typing import Any, Protocol, TypeVar
 
 from tandem.scan.pieces import Stretch
 from tandem.scan.ranges import Add
+from tandem.scan.row_groups import Tell
 
 A_co = TypeVar("A_co", covariant=True)
 T_co = TypeVar("T_co", covariant=True)
@@ -49,14 +51,26 @@ class Work(Protocol[T_co]):
 
 
 class Run(Protocol):
-    """work(stretch) for every one of the stretches, in their order: by threads, or by Spark.
+    """work(stretch) for every one of the stretches, in their order: by threads, or by Spark."""
 
-    With `add` the sums of the last ranges of their files, as `in_ranges` has them.
-    """
+    def __call__(self, work: Work[T], stretches: Sequence[Stretch], /) -> Iterator[T]: ...
+
+
+class AddUp(Protocol):
+    """The sums of the last ranges of the files, as `summed` has them, of work(stretch)."""
 
     def __call__(
-        self, work: Work[T], stretches: Sequence[Stretch], /, add: Add[T] | None = None
+        self, work: Work[T], stretches: Sequence[Stretch], add: Add[T], /
     ) -> Iterator[T]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How a scan is run; where footers are read and sums of files added: None: in this process."""
+
+    run: Run
+    tell: Tell | None = None
+    add_up: AddUp | None = None
 
 
 def in_order(work: Work[T_co], stretches: Sequence[Stretch], threads: int = 1) -> Iterator[T_co]:

@@ -52,9 +52,11 @@ def results_in_order(
     """
     if is_remote(session):
         found = remote_results(session, work, slices, advance)
-        for _ in sums.counts if sums else ():
-            found = iter(sums.add(found))  # here: Connect has no shuffle of ours
-        yield from (total for _, total in found) if sums else found
+        if sums:  # they are added here: Connect has no shuffle of ours
+            for _ in sums.counts:
+                found = iter(sums.add(found))
+            found = (total for _, total in found)
+        yield from found
         return
     from pyspark import StorageLevel  # noqa: PLC0415 - heavy
 
