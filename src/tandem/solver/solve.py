@@ -9,8 +9,8 @@ For features standardised over n rows, G = Z'Z/n and c = Z'y/n:
   RANK_CUTOFF * p * the largest of G count as 0. Where G was summed exactly, and its eigenvalues are
   further apart than float64 can tell, by its factors in double-double (factor.py).
 - l1 > 0: an active set is solved exactly, so that no tolerance shows. It starts from the answer at
-  the next larger penalty; of many features, from that of scikit-learn's coordinate descent on p + 1
-  rows that have the same Gram matrix. With l2 = 0 and collinear columns the minimiser of smallest
+  the next larger penalty; of many features, from that of scikit-learn's coordinate descent on the
+  Gram matrix. With l2 = 0 and collinear columns the minimiser of smallest
   norm is taken where it keeps the signs; predictions are unique either way.
 """
 
@@ -114,14 +114,16 @@ def _descend(
     from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415 - few features need none
     from sklearn.linear_model import enet_path  # noqa: PLC0415
 
-    root = _root(gram, xy, yy)
-    rows = len(root)
+    # Of rows with this Gram matrix only their number and y'y are read.
+    rows, features = len(xy) + 1, len(xy)
+    y = np.zeros(rows)
+    y[0] = np.sqrt(yy * rows)
     with warnings.catch_warnings():
         # Where it stops short, the active set goes on.
         warnings.simplefilter("ignore", ConvergenceWarning)
         _, path, _ = enet_path(
-            np.asfortranarray(root[:, :-1]),
-            root[:, -1].copy(),
+            np.broadcast_to(0.0, (rows, features)),
+            y,
             l1_ratio=ratio,
             alphas=[p.l1 + p.l2 for p in penalties],
             precompute=np.ascontiguousarray(gram * rows),
@@ -132,11 +134,3 @@ def _descend(
         )
     found: Array = path.T
     return found
-
-
-def _root(gram: Array, xy: Array, yy: float) -> Array:
-    """R with R'R / rows = [[G, c], [c', y'y/n]]: as many rows as columns, the same problem."""
-    joint = np.block([[gram, xy[:, None]], [xy[None, :], np.array([[yy]])]])
-    values, vectors = np.linalg.eigh(joint)
-    root: Array = np.sqrt(np.maximum(values, 0.0) * len(joint))[:, None] * vectors.T
-    return root
