@@ -1,5 +1,6 @@
 """How long each stage takes and how much memory the process tree holds while it runs."""
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -54,6 +55,8 @@ class MemorySampler:
     def __init__(self, interval_s: float = 0.2, without: int | None = None) -> None:
         self._without = without
         self._interval = interval_s
+        self._seen: set[int] = set()  # processes whose parents are known
+        self._ours = {os.getpid()}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="memory-sampler", daemon=True)
         self.peak_mb = 0.0
@@ -73,15 +76,20 @@ class MemorySampler:
             self._sample()
 
     def _sample(self) -> None:
-        self.peak_mb = max(self.peak_mb, _resident_bytes(self._without) / 1e6)
+        self.peak_mb = max(self.peak_mb, self._resident_bytes() / 1e6)
 
+    def _resident_bytes(self) -> int:
+        """Of this process and its children, all but one."""
+        import psutil  # noqa: PLC0415 - Spark's workers need not have it
 
-def _resident_bytes(without: int | None) -> int:
-    """Of this process and its children, all but one."""
-    import psutil  # noqa: PLC0415 - Spark's workers need not have it
-
-    here, total = psutil.Process(), 0
-    for process in (here, *here.children(recursive=True)):
-        with suppress(psutil.Error):  # the child ended while we looked
-            total += int(process.memory_info().rss) if process.pid != without else 0
-    return total
+        running, parents, total = {*psutil.pids()}, dict[int, int](), 0
+        for pid in running - self._seen:  # to ask all of a busy machine takes milliseconds
+            with suppress(psutil.Error):  # it ended while we looked
+                parents[pid] = psutil.Process(pid).ppid()
+        self._seen, self._ours = running, self._ours & running
+        while more := {pid for pid, of in parents.items() if of in self._ours} - self._ours:
+            self._ours |= more
+        for pid in self._ours - {self._without}:
+            with suppress(psutil.Error):
+                total += int(psutil.Process(pid).memory_info().rss)
+        return total
