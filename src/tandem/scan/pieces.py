@@ -24,8 +24,9 @@ from tandem.records import Column, File
 _SHARE, _LONG = 1 / 8, 2_097_152
 
 # Groups of columns, at most: so many threads can decode side by side. Opening a file takes as long
-# as decoding some thousands of cells: a small file has fewer readers.
-_READERS, _READER_CELLS = 8, 2**18
+# as decoding some thousands of cells, and as beginning some row groups: small ones have fewer
+# readers.
+_READERS, _READER_CELLS, _BEGUN = 8, 2**18, 16
 
 _STOPPED = -1
 
@@ -157,7 +158,8 @@ def _readers(stretches: Sequence[Stretch], columns: int, cells: int) -> int:
     """How many share the columns."""
     rows = sum(stretch.rows for stretch in stretches)
     files = len({stretch.file.path for stretch in stretches})
-    return min(1 + rows * columns // max(files, 1) // cells, _READERS)
+    groups = sum(len(stretch.sizes) for stretch in stretches)
+    return min(1 + rows * columns // max(files, groups // _BEGUN, 1) // cells, _READERS)
 
 
 def _ids(stretch: Stretch, most: int) -> Iterator[int]:
