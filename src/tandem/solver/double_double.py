@@ -4,7 +4,8 @@ Sums and products are exact to about 2**-104 relative, on any machine (no 80-bit
 Source: Dekker 1971 (split, product), Knuth (sum), as in Hida, Li and Bailey's QD library.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -13,6 +14,9 @@ import numpy as np
 from tandem.records import Array
 
 _SPLITTER = 134_217_729.0  # 2**27 + 1: cuts 53 bits into two halves whose products are exact
+_AT_ONCE = 2**14  # numbers whose intermediate results stay in the cache
+
+Halves = tuple[Array, Array]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +36,7 @@ class DoubleDouble:
         return cls(hi, np.zeros_like(hi))
 
     def __add__(self, other: "DoubleDouble | Array | float") -> "DoubleDouble":
-        right = _lifted(other)
-        total, error = _two_sum(self.hi, right.hi)
-        low, lowest = _two_sum(self.lo, right.lo)
-        total, error = _quick_sum(total, error + low)
-        return DoubleDouble(*_quick_sum(total, error + lowest))
+        return _by_rows(_sum, self, _lifted(other))
 
     def __neg__(self) -> "DoubleDouble":
         return DoubleDouble(-self.hi, -self.lo)
@@ -45,10 +45,7 @@ class DoubleDouble:
         return self + -_lifted(other)
 
     def __mul__(self, other: "DoubleDouble | Array | float") -> "DoubleDouble":
-        right = _lifted(other)
-        product, error = _two_product(self.hi, right.hi)
-        error = error + (self.hi * right.lo + self.lo * right.hi)
-        return DoubleDouble(*_quick_sum(product, error))
+        return _by_rows(_product, self, _lifted(other))
 
     def __truediv__(self, other: "DoubleDouble | Array | float") -> "DoubleDouble":
         right = _lifted(other)
@@ -102,6 +99,33 @@ def stacked(parts: Sequence[DoubleDouble]) -> DoubleDouble:
 
 def _lifted(value: "DoubleDouble | Array | float") -> DoubleDouble:
     return value if isinstance(value, DoubleDouble) else DoubleDouble.of(value)
+
+
+def _by_rows(work: Callable[..., Halves], left: DoubleDouble, right: DoubleDouble) -> DoubleDouble:
+    """`work` on both halves of both, some rows at a time: its many steps stay in the cache."""
+    halves = left.hi, left.lo, right.hi, right.lo
+    shape = np.broadcast_shapes(left.hi.shape, right.hi.shape)
+    if math.prod(shape) <= _AT_ONCE:
+        return DoubleDouble(*work(*halves))
+    found = DoubleDouble(np.empty(shape), np.empty(shape))
+    each = max(_AT_ONCE // math.prod(shape[1:]), 1)
+    for begin in range(0, shape[0], each):
+        rows = slice(begin, begin + each)
+        some = (x[rows] if x.shape[:1] == shape[:1] and x.ndim == len(shape) else x for x in halves)
+        found.hi[rows], found.lo[rows] = work(*some)
+    return found
+
+
+def _sum(hi: Array, lo: Array, other_hi: Array, other_lo: Array) -> Halves:
+    total, error = _two_sum(hi, other_hi)
+    low, lowest = _two_sum(lo, other_lo)
+    total, error = _quick_sum(total, error + low)
+    return _quick_sum(total, error + lowest)
+
+
+def _product(hi: Array, lo: Array, other_hi: Array, other_lo: Array) -> Halves:
+    product, error = _two_product(hi, other_hi)
+    return _quick_sum(product, error + (hi * other_lo + lo * other_hi))
 
 
 def _two_sum(left: Array, right: Array) -> tuple[Array, Array]:
