@@ -123,7 +123,8 @@ class Scanner:
         counted them.
         """
         first, numeric = self.footers.stretches[0], (*plan.numeric, plan.target)
-        required = [column for column in numeric if column in (plan.target, *plan.required)]
+        needed = {column.id for column in (plan.target, *plan.required)}
+        required = [column for column in numeric if column.id in needed]
         shift = common_shift(self._reader.sample(first, numeric), numeric, required)
         places = tuple(decimals(self.footers.types[column.name]) for column in numeric)
         weights = self.dataset.weights
