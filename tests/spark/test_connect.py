@@ -88,6 +88,7 @@ NOTEBOOK = """
 import sys
 import tandem
 from pyspark.sql.connect.session import SparkSession
+from tandem.errors import TandemError
 from tests.tasks import houses
 
 own = SparkSession.builder.remote(sys.argv[1]).getOrCreate()
@@ -95,6 +96,12 @@ keys = {"model": {"reg_param": [0.1]}, "folds": {"k": 3}, "track": False}
 there = tandem.run(houses(), "price", engine="distributed_scan", **keys)
 assert there.rmse == tandem.run(houses(), "price", **keys).rmse
 assert own.range(10).count() == 10  # it is not ended
+try:
+    tandem.run(houses(), "price", engine="distributed", **keys)
+except TandemError as error:
+    assert "which Connect does not show" in str(error)
+else:
+    raise AssertionError
 """
 
 

@@ -24,6 +24,7 @@ from tandem.records import Advance, Array, Ledger, Mask, Plan, Task
 from tandem.results import ErrorSums, Facts, LinearModel
 from tandem.settings import FitOn
 from tandem.spark import (
+    by_connect,
     cores,
     end_session,
     partitions,
@@ -54,7 +55,7 @@ class Engine:
         self._cleaning: PipelineModel | None = None  # fitted, where it is fitted on all rows
 
     def unsupported(self) -> str | None:
-        if self.task.spark.master.startswith("sc://"):
+        if by_connect(self.task.spark):
             return "its jobs and models are of Spark's own JVM, which Connect does not show"
         return unread_by_spark(self.task.dataset)
 

@@ -1,5 +1,6 @@
 """Spark: a Java, a session, workers with this package, rows as frames, its cross-validation."""
 
+from tandem.spark.connect import by_connect
 from tandem.spark.executors import explained
 from tandem.spark.facts import cores, partitions
 from tandem.spark.local_cluster import LocalCluster, local_cluster
@@ -10,6 +11,7 @@ from tandem.spark.workers import ship_package, start_workers
 __all__ = [
     "LocalCluster",
     "Sums",
+    "by_connect",
     "cores",
     "end_session",
     "explained",

@@ -34,6 +34,11 @@ def active() -> "RemoteSession | None":
     return module.SparkSession.getActiveSession() if module else None
 
 
+def by_connect(settings: SparkSettings) -> bool:
+    """Whether a session of `start_session` is one of Connect."""
+    return settings.master.startswith("sc://") or active() is not None
+
+
 def connected(settings: SparkSettings) -> "RemoteSession":
     """A new session of the server that `settings.master` names; it has the server's settings.
 

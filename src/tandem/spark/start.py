@@ -18,7 +18,7 @@ from tandem.redaction import redacted
 from tandem.results import SparkFacts
 from tandem.settings import SparkSettings
 from tandem.spark.conf_keys import SHUFFLE, conf_keys
-from tandem.spark.connect import active, connected, disconnect, is_remote, remote_facts
+from tandem.spark.connect import active, by_connect, connected, disconnect, is_remote, remote_facts
 from tandem.spark.executors import Watch, await_executors
 from tandem.spark.facts import cores, partitions, read_back, work_done
 from tandem.spark.java import java_home
@@ -48,7 +48,7 @@ def start_session(settings: SparkSettings, name: str) -> "SparkSession":
     warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
     if remote := active():  # as on Databricks
         return cast("SparkSession", remote)
-    if settings.master.startswith("sc://"):
+    if by_connect(settings):
         check_master(settings)
         remote = connected(settings)
         _ours.add(remote.session_id)
