@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from tandem.spark import LocalCluster, local_cluster
-from tests.shell import SMALL, has_child, runs, tandem, until
+from tests.shell import SMALL, has_child, lives, runs, tandem, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("place")]
 
@@ -116,3 +116,24 @@ def test_without_executors_a_run_ends(tmp_path: Path) -> None:
         _, said = run.communicate(timeout=120)
     assert run.returncode == 4, said
     assert re.search("no executor (is left|came within 15 s)", said.splitlines()[-1])
+
+
+STARTER = """
+import sys, time
+from pathlib import Path
+from tandem.spark import local_cluster
+
+with local_cluster(Path(sys.argv[1]), port=int(sys.argv[2]), page=int(sys.argv[3])) as found:
+    print(*[one.process.pid for one in (found.master, *found.workers)], flush=True)
+    time.sleep(300)
+"""
+
+
+def test_a_cluster_ends_with_who_started_it(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", STARTER, str(tmp_path), str(free()), str(free())]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as starter:
+        assert starter.stdout
+        members = [psutil.Process(int(pid)) for pid in starter.stdout.readline().split()]
+        starter.kill()
+    assert len(members) == 3
+    until(lambda: not any(map(lives, members)), 30)

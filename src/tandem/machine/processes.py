@@ -2,11 +2,13 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from shutil import which
 from typing import Any
 
 from tandem.machine.ending import LIFELINE
@@ -107,6 +109,15 @@ def stop_children(processes: Sequence[subprocess.Popen[Any]], seconds: float = 2
             process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             process.kill()
+
+
+def ended_with_us(signum: signal.Signals) -> list[str]:
+    """Words before a program's that have the system send it `signum` when this process ends.
+
+    None where the system cannot.
+    """
+    setpriv = which("setpriv")
+    return [setpriv, "--pdeathsig", signum.name.removeprefix("SIG")] if setpriv else []
 
 
 def end_family(name: str, seconds: float = 2.5) -> None:

@@ -8,10 +8,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from pwd import struct_passwd
-from shutil import which
 from typing import Any
 
 from tandem.errors import MachineError
+from tandem.machine import ended_with_us
 from tandem.redaction import shown
 
 _LINES = 3  # of a log, in a message
@@ -54,7 +54,7 @@ def running(  # noqa: PLR0913 - what a program is made of
     with log.open("wb") as written:
         log.chmod(0o600)
         process = subprocess.Popen(  # noqa: S603 - our own words
-            [*_bound(ends[0][0]), *words],
+            [*ended_with_us(ends[0][0]), *words],
             cwd=log.parent,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -94,9 +94,3 @@ def done(words: Sequence[str], user: struct_passwd | None, given: str = "") -> N
 
 def _as(user: struct_passwd | None) -> dict[str, Any]:
     return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
-
-
-def _bound(signum: signal.Signals) -> list[str]:
-    """Words before a program's that have the system end it with this process, where it can."""
-    setpriv = which("setpriv")
-    return [setpriv, "--pdeathsig", signum.name.removeprefix("SIG")] if setpriv else []

@@ -1,6 +1,7 @@
 """A real standalone cluster on this machine: a master and workers, each a JVM of its own."""
 
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 from tandem.errors import MachineError
-from tandem.machine import stop_children
+from tandem.machine import ended_with_us, stop_children
 from tandem.spark.java import java_home
 
 _READY_S = 60.0
@@ -39,7 +40,7 @@ class Member:
             own["JAVA_HOME"] = str(home)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(  # noqa: S603 - Spark's own
-                [_home() / "bin" / "spark-class", *self.words],
+                [*ended_with_us(signal.SIGTERM), _home() / "bin" / "spark-class", *self.words],
                 env=os.environ | own,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
