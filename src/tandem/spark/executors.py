@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from py4j.protocol import Py4JError
 
-from tandem.errors import MachineError
+from tandem.errors import DataError, MachineError, TandemError
 from tandem.settings import SparkSettings
 from tandem.spark.masters import expected, inside
 
@@ -109,6 +109,8 @@ class Watch:
 def explained(error: Exception, master: str) -> MachineError | None:
     """What `error`, of Spark's, says of the cluster; None: it is about something else."""
     text = str(error)
+    if isinstance(error, TandemError) and not isinstance(error, DataError):
+        return None
     if re.search("No such file|does not exist", text) and not inside(master):
         file = text.partition(": ")[0]
         what = (

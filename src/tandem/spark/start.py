@@ -1,6 +1,7 @@
 """A Spark session on a Java that is really there."""
 
 import atexit
+import logging
 import os
 import sys
 import tempfile
@@ -101,6 +102,7 @@ def _got(builder: "SparkSession.Builder", settings: SparkSettings) -> "SparkSess
     from pyspark import SparkContext  # noqa: PLC0415
     from pyspark.errors import PySparkException  # noqa: PLC0415
 
+    logging.getLogger("py4j").setLevel(logging.CRITICAL)  # of a JVM that is ended it says so, long
     begin, timer = time.monotonic(), Timer(settings.wait_s, end_family, ["java"])
     if not inside(settings.master):
         timer.start()
