@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,7 +16,7 @@ import psutil
 import pytest
 
 from tandem.server import ADMIN
-from tests.shell import lives, until
+from tests.shell import free_port, lives, until
 
 needs_postgres = pytest.mark.skipif(
     not (shutil.which("initdb") or [*Path("/usr/lib/postgresql").glob("*/bin/initdb")]),
@@ -39,9 +38,7 @@ class Served:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self.words = (f"server.folder={folder}", f"server.port={self.port}", "server.workers=2")
         self.said = ""

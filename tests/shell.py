@@ -1,6 +1,7 @@
 """The command line as a user types it, and what the store of the working directory then holds."""
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -39,6 +40,14 @@ def until(true: Callable[[], bool], seconds: float = 120) -> None:
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def free_port() -> int:
+    """One of loopback that nothing listens on."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
 
 
 def has_child(pid: int, name: str) -> bool:

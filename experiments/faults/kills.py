@@ -3,7 +3,6 @@
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import psutil
+from store import free_port
 
 from tandem.spark import LocalCluster, local_cluster
 from tandem.tracking import artifacts_in, read_record
@@ -43,7 +43,7 @@ def kills(rounds: int, seed: int) -> Iterator[Kills]:
         calm = folder / "calm"
         status, said = _ended(_tandem(folder, calm, "engine=scan"))
         assert status == 0, said
-        with local_cluster(folder, port=_free(), page=_free()) as cluster:
+        with local_cluster(folder, port=free_port(), page=free_port()) as cluster:
             words = _on(cluster)
             run = _tandem(folder, folder / "first", *words)
             usual = _life(cluster, run)
@@ -165,10 +165,3 @@ def _mend(cluster: LocalCluster) -> None:
     deadline = time.monotonic() + 30
     while _targets(cluster, "executor") and time.monotonic() < deadline:
         time.sleep(0.1)
-
-
-def _free() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port

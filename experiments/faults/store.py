@@ -23,12 +23,18 @@ TIMED = re.compile(r"(time|memory|speedup|seconds|seconds_spread)/|comparison/sp
 SAME = re.compile(r"cv/(fold_metrics|folds|coefficients)\.csv|data/cleaning\.json|model\.json$")
 
 
+def free_port() -> int:
+    """One of loopback that nothing listens on."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
 @contextmanager
 def server(folder: Path) -> Iterator[int]:
     """A server whose data is in `folder`; its port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", str(port)]
     with (folder / "log").open("w") as log, subprocess.Popen(
         command, cwd=folder, stdout=log, stderr=log, process_group=0

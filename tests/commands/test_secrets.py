@@ -1,7 +1,6 @@
 """Passwords and other secrets: in nothing that is printed, recorded or listed of processes."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ import mlflow
 import psutil
 import pytest
 
+from tests.shell import free_port
 from tests.tasks import synthetic
 
 LOGIN, KEY, NAME, PLACE = (f"canary{what}" for what in ("Login", "Key", "Name", "Place"))
@@ -38,9 +38,7 @@ class Server:
 def server(tmp_path_factory: pytest.TempPathFactory, migrated_store: Path) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("server")
     (folder / "mlflow.db").write_bytes(migrated_store.read_bytes())
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        place = f"127.0.0.1:{free.getsockname()[1]}"
+    place = f"127.0.0.1:{free_port()}"
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", place[10:]]
     with (folder / "log").open("w") as log, subprocess.Popen(
         command, cwd=folder, stdout=log, stderr=log, process_group=0

@@ -303,7 +303,7 @@ SHARED: dict[str, Patched] = {
     "the penalty of every engine": points(lambda p: Penalty(p.l1 * 1.1, p.l2 * 1.1)),
     "the folds of every engine": other_folds,
     "the judge": lambda: patch(
-        "tandem.comparison.spot.judge",
+        "tandem.engines.base.judge",
         lambda *of: replace(scores.judge(*of), r2=scores.judge(*of).r2 * 0.9),
     ),
     "a gap is predicted as 0": lambda: patch(

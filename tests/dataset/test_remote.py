@@ -23,7 +23,7 @@ from tandem.errors import ConfigurationError, DataError, MachineError
 from tandem.records import Array, Dataset
 from tandem.settings import Files
 from tests.dataset.test_odd_tables import ROWS, frame
-from tests.shell import tandem, until
+from tests.shell import free_port, tandem, until
 
 KEY, SECRET = "canaryKeyId", "canary/Secret+key"
 
@@ -34,9 +34,7 @@ pytestmark = pytest.mark.usefixtures("own_cache")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """Its address, and the folder whose folders are the buckets."""
     folder = tmp_path_factory.mktemp("s3")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "nanio", "serve", "--host", "127.0.0.1", "--port", str(port)]
     keys = {"NANIO_ACCESS_KEY": KEY, "NANIO_SECRET_KEY": SECRET}
     with (folder / "log").open("w") as log, subprocess.Popen(

@@ -118,6 +118,12 @@ def test_large_results_come_task_by_task(tmp_path: Path, monkeypatch: pytest.Mon
     assert one_by_one >= together + 6
 
 
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ranges are of 3."""
+    for module in ("scan.ranges", "engines.distributed_scan"):
+        monkeypatch.setattr(f"tandem.{module}.WIDE", 3)
+
+
 @slow
 @on_spark
 def test_sums_of_many_files_are_added_by_tasks(
@@ -129,8 +135,7 @@ def test_sums_of_many_files_are_added_by_tasks(
         pq.write_table(pq.read_table(path), path, row_group_size=20)
     task = files_task(tmp_path)
     flat = drive("scan", task)
-    monkeypatch.setattr("tandem.scan.ranges.WIDE", 3)
-    monkeypatch.setattr("tandem.engines.distributed_scan.WIDE", 3)
+    narrow(monkeypatch)
     monkeypatch.setattr("tandem.engines.distributed_scan._FEW_FILES", 10)
     expected = drive("scan", task)
     assert expected.sums.sse.tobytes() != flat.sums.sse.tobytes()
@@ -147,8 +152,7 @@ def test_the_first_of_many_files_with_wrong_rows_is_named(
 ) -> None:
     synthetic(tmp_path, rows=3000, seed=1, files=9)
     task = files_task(tmp_path)
-    monkeypatch.setattr("tandem.scan.ranges.WIDE", 3)
-    monkeypatch.setattr("tandem.engines.distributed_scan.WIDE", 3)
+    narrow(monkeypatch)
     for number in (4, 8):
         path = Path(task.dataset.files[number].path)
         footer = pq.read_metadata(path).row_group(0).column(0)

@@ -13,22 +13,19 @@ import psutil
 import pytest
 
 from tandem.spark import LocalCluster, local_cluster
-from tests.shell import SMALL, has_child, lives, runs, tandem, until
+from tests.shell import SMALL, free_port, has_child, lives, runs, tandem, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("place")]
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
-    with local_cluster(tmp_path_factory.mktemp("cluster"), port=free(), page=free()) as found:
+    with local_cluster(tmp_path_factory.mktemp("cluster"), **ports()) as found:
         yield found
 
 
-def free() -> int:
-    with socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
+def ports() -> dict[str, int]:
+    return {"port": free_port(), "page": free_port()}
 
 
 def on(cluster: LocalCluster) -> tuple[str, ...]:
@@ -101,7 +98,7 @@ def test_a_master_that_says_nothing_is_given_up() -> None:
 def test_without_executors_a_run_ends(tmp_path: Path) -> None:
     """All that could run a task is killed while the rows are scanned."""
     with ExitStack() as stack:
-        found = stack.enter_context(local_cluster(tmp_path, port=free(), page=free()))
+        found = stack.enter_context(local_cluster(tmp_path, **ports()))
         words = ("engine=distributed", "dataset.rows=100000", *on(found), "spark.wait_s=15")
         run = stack.enter_context(
             subprocess.Popen(
@@ -130,7 +127,7 @@ with local_cluster(Path(sys.argv[1]), port=int(sys.argv[2]), page=int(sys.argv[3
 
 
 def test_a_cluster_ends_with_who_started_it(tmp_path: Path) -> None:
-    words = [sys.executable, "-c", STARTER, str(tmp_path), str(free()), str(free())]
+    words = [sys.executable, "-c", STARTER, str(tmp_path), str(free_port()), str(free_port())]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as starter:
         assert starter.stdout
         members = [psutil.Process(int(pid)) for pid in starter.stdout.readline().split()]

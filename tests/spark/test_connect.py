@@ -12,7 +12,7 @@ import pyspark
 import pytest
 
 from tandem.spark.java import java_home
-from tests.shell import SMALL, has_child, runs, tandem, until
+from tests.shell import SMALL, free_port, has_child, runs, tandem, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("place")]
 SERVER = "org.apache.spark.sql.connect.service.SparkConnectServer"
@@ -22,9 +22,7 @@ class Server:
     """The server, its address, and its process."""
 
     def __init__(self, folder: Path) -> None:
-        with socket() as one:
-            one.bind(("127.0.0.1", 0))
-            self.port = one.getsockname()[1]
+        self.port = free_port()
         self.address = f"sc://127.0.0.1:{self.port}"
         own = {"address": "127.0.0.1", "port": self.port}
         keys = {f"spark.connect.grpc.binding.{key}": value for key, value in own.items()}

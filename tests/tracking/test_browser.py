@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -26,6 +25,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from tandem.engines import color
 from tandem.tracking.dashboard import UI
+from tests.shell import free_port
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 SMALL = ("model.reg_param=[0.1]", "model.elastic_net_param=[0,0.5]", "folds.k=3")
@@ -55,9 +55,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, migrated_store: Path) -> Pa
 @pytest.fixture(scope="module")
 def server(folder: Path) -> Iterator[str]:
     """The address of `mlflow server` on the store of `folder`; it may be starting yet."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = ["-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--workers", "1", "--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"]
     quiet = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}

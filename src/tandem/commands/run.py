@@ -12,7 +12,7 @@ from tandem.checks import remarks, weights
 from tandem.cleaning import decide
 from tandem.config import Configuration, task
 from tandem.dataset import open_dataset, sample
-from tandem.engines import create, explained
+from tandem.engines import create, explained, judged
 from tandem.errors import ConfigurationError
 from tandem.machine import MemorySampler, Stopwatch
 from tandem.progress import Display
@@ -20,7 +20,6 @@ from tandem.records import Task
 from tandem.redaction import shown
 from tandem.reporting import headline
 from tandem.results import Result
-from tandem.scores import judge, with_medians
 from tandem.settings import Settings
 from tandem.tracking import describe, listing_rejects, model_name, tracked, write_record
 
@@ -131,11 +130,7 @@ def execute(task: Task, name: str, watch: Stopwatch, display: Display) -> Result
                     "(cache.moments=false reads them)"
                 )
             with display.stage("cross-validating"), watch.stage("train"):
-                sums = engine.cross_validate()
-                scores = judge(sums, task.grid, task.choose, task.folds.repeats)
-                if task.scores.median_ae:
-                    medians = engine.median_errors(task.grid[scores.best])
-                    scores = with_medians(scores, medians)
+                sums, scores = judged(engine, task)
             with display.stage("refitting the winner"), watch.stage("refit"):
                 model = engine.refit(task.grid[scores.best])
                 model = replace(model, log_target=dataset.in_logs)

@@ -47,7 +47,7 @@ class Referee:
             self._held_out = [split.test for split in splits]
             self._spread = [deviations(split.train) for split in splits]
             self._row_errors = engine.row_errors()
-            self._known: dict[int, tuple[Array, list[RowErrors]]] = {}
+            self._known: dict[tuple[int, bool], tuple[Array, list[RowErrors]]] = {}
             self._standards = [Standard.of(split.train) for split in splits]
             self._whole = engine.folding.whole()
             self._on_all = Standard.of(self._whole.train)
@@ -93,10 +93,10 @@ class Referee:
 
     def _by_row(self, slopes: Array, *, last: bool = False) -> list[RowErrors]:
         """Errors of models on held-out rows, by one scan, once for the same `slopes`."""
-        if known := self._known.get(id(slopes)):
+        if known := self._known.get((id(slopes), last)):
             return known[1]
         found: list[RowErrors] = self._row_errors(slopes, last=last)
-        self._known[id(slopes)] = slopes, found  # with the array, so that its id stays
+        self._known[id(slopes), last] = slopes, found  # with the array, so that its id stays
         return found
 
     def unique(self, fold: int) -> bool:

@@ -18,11 +18,12 @@ from tandem.comparison.figures import Difference, largest, share, single
 from tandem.comparison.prepared import prepared
 from tandem.comparison.tolerances import reach
 from tandem.dataset import labelled, sample
+from tandem.engines import judged
 from tandem.errors import DataError
 from tandem.model import predict
 from tandem.records import Dataset, File, Kind, Task
 from tandem.results import OTHERS, LinearModel
-from tandem.scores import judge, with_medians
+from tandem.scores import judge
 from tandem.settings import Encoding
 from tandem.solver import penalty
 
@@ -79,10 +80,7 @@ def _features(task: Task) -> int:
 
 def _compared(task: Task) -> Iterator[Difference]:
     with prepared(task) as (engine, plan, ledger):
-        sums = engine.cross_validate()
-        scores = judge(sums, task.grid, task.choose, task.folds.repeats)
-        if task.scores.median_ae:
-            scores = with_medians(scores, engine.median_errors(task.grid[scores.best]))
+        sums, scores = judged(engine, task)
         model = engine.refit(task.grid[scores.best])
         held_out = engine.hold_out()
     truth, where = oracle.cross_validate(task), f"{task.dataset.rows} rows"

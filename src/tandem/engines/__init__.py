@@ -1,5 +1,6 @@
 """What reads the rows and produces held-out error sums and the refit model."""
 
+from tandem.engines.base import judged
 from tandem.engines.registry import (
     ENGINES,
     color,
@@ -16,6 +17,7 @@ __all__ = [
     "color",
     "create",
     "explained",
+    "judged",
     "not_installed",
     "solved",
     "unseen",

@@ -5,7 +5,8 @@ from typing import Protocol
 
 from tandem.model_keys import GridPoint
 from tandem.records import Advance, Array, Ledger, Plan, Profile, Task
-from tandem.results import ErrorSums, Facts, LinearModel
+from tandem.results import ErrorSums, Facts, LinearModel, Scores
+from tandem.scores import judge, with_medians
 
 # From what was counted to what is done with every column.
 Decide = Callable[[Profile], Plan]
@@ -55,3 +56,12 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Give back what `start` and `load` took; safe to call at any point, more than once."""
+
+
+def judged(engine: Engine, task: Task) -> tuple[ErrorSums, Scores]:
+    """What `engine` measures, and its metrics; medians, where asked for, of the chosen point."""
+    sums = engine.cross_validate()
+    scores = judge(sums, task.grid, task.choose, task.folds.repeats)
+    if task.scores.median_ae:
+        scores = with_medians(scores, engine.median_errors(task.grid[scores.best]))
+    return sums, scores

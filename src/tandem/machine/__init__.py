@@ -5,7 +5,7 @@ from tandem.machine.digests import digest_of, marks, state
 from tandem.machine.ending import at_force, end_in_time, end_later
 from tandem.machine.hardware import machine_facts, machine_name
 from tandem.machine.helper import Helper, leave, revoke
-from tandem.machine.locks import forget_locks, held, lock_name, locked
+from tandem.machine.locks import forget_locks, held, lock_name, locked, taken
 from tandem.machine.processes import (
     JOB_KEY,
     OUTCOME,
@@ -57,5 +57,6 @@ __all__ = [
     "start_child",
     "state",
     "stop_children",
+    "taken",
     "write_atomically",
 ]

@@ -33,7 +33,7 @@ def locked(*names: str, wait: Callable[[], None] = lambda: None) -> Iterator[int
     """
     handle = _open(names)
     try:
-        while not _taken(handle):
+        while not taken(handle):
             wait()
             sleep(_PAUSE)
         yield handle
@@ -49,7 +49,7 @@ def held(*names: str) -> Iterator[bool]:
     """
     handle = _open(names)
     try:
-        yield _taken(handle)
+        yield taken(handle)
     finally:
         os.close(handle)
 
@@ -75,7 +75,8 @@ def _open(names: tuple[str, ...]) -> int:
         ) from error
 
 
-def _taken(handle: int) -> bool:
+def taken(handle: int) -> bool:
+    """Take the lock that belongs to an open file; whether it was free."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,6 +1,5 @@
 """What a server keeps, and where: one folder, which one server has at a time."""
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +8,7 @@ from pathlib import Path
 from secrets import token_urlsafe
 
 from tandem.errors import ConfigurationError, MachineError
-from tandem.machine import write_atomically
+from tandem.machine import taken, write_atomically
 
 ADMIN = "admin"  # the name of the first user of MLflow
 _BYTES = 24  # of a password, drawn by the system
@@ -74,12 +73,11 @@ def opened(name: str) -> Iterator[Folder]:
             f"server.folder: {folder.path}: {error.strerror} -> server.folder=... elsewhere"
         ) from error
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not taken(handle):
+            raise MachineError(
+                f"server.folder: {folder.path}: a server runs on it -> use that, end it, or "
+                "server.folder=... server.port=..."
+            )
         yield folder
-    except BlockingIOError as error:
-        raise MachineError(
-            f"server.folder: {folder.path}: a server runs on it -> use that, end it, or "
-            "server.folder=... server.port=..."
-        ) from error
     finally:
         os.close(handle)

@@ -5,10 +5,10 @@ import os
 import signal
 import socket
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from importlib.util import find_spec
 from ipaddress import ip_address
 from itertools import chain
@@ -93,7 +93,9 @@ def front(keys: ServerKeys, folder: Folder) -> Iterator[Program]:
     given = {**_inherited(), **_stores(folder), **_callers(keys)}
     given |= _users(folder) if keys.auth else {}
     with running("MLflow", words, folder.log("mlflow"), _ENDS, environment=given) as program:
-        _wait(keys, program)
+        here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(keys.host, keys.host)  # noqa: S104 - not listened on
+        health = f"http://{_in_address(here)}:{keys.port}/health"
+        program.wait(partial(_answers, health), _BEGIN_SECONDS, "does not answer")
         yield program
 
 
@@ -165,16 +167,6 @@ def _addresses(host: str) -> list[str]:
 def _no_host(host: str, error: OSError) -> ConfigurationError:
     step = "server.host=127.0.0.1, or an address of this machine"
     return ConfigurationError(f"server.host: {host}: {error.strerror} -> {step}")
-
-
-def _wait(keys: ServerKeys, program: Program) -> None:
-    deadline = time.monotonic() + _BEGIN_SECONDS
-    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(keys.host, keys.host)  # noqa: S104 - not listened on
-    while not _answers(f"http://{_in_address(here)}:{keys.port}/health"):
-        program.check()
-        if time.monotonic() > deadline:
-            raise MachineError(f"server: MLflow does not answer -> see {program.log}")
-        time.sleep(0.2)
 
 
 def _answers(where: str) -> bool:

@@ -7,9 +7,9 @@ import os
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from pwd import getpwnam, getpwuid, struct_passwd
 from shutil import chown, rmtree, which
@@ -61,7 +61,7 @@ def database(folder: Folder) -> Iterator[Program]:
     ):
         words += ["-c", f"{key}={value}"]
     with running("PostgreSQL", words, folder.log("postgres"), _ENDS, user=owner) as program:
-        _wait(programs, folder, program)
+        program.wait(partial(_answers, programs, folder), _BEGIN_SECONDS, "does not begin")
         yield program
 
 
@@ -154,12 +154,7 @@ def _end_left(data: Path) -> None:
             file.unlink()
 
 
-def _wait(programs: Path, folder: Folder, program: Program) -> None:
-    deadline = time.monotonic() + _BEGIN_SECONDS
+def _answers(programs: Path, folder: Folder) -> bool:
     where = ("-h", str(folder.postgres), "-U", ROLE, "-d", RUNS)
     ready = [str(programs / "pg_isready"), "-q", *where]
-    while subprocess.run(ready, cwd="/", check=False).returncode:  # noqa: S603 - our own words
-        program.check()
-        if time.monotonic() > deadline:
-            raise MachineError(f"server: PostgreSQL does not begin -> see {program.log}")
-        time.sleep(0.1)
+    return subprocess.run(ready, cwd="/", check=False).returncode == 0  # noqa: S603 - our own words

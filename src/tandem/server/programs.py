@@ -3,7 +3,8 @@
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from tandem.errors import MachineError
 from tandem.machine import ended_with_us
 from tandem.redaction import shown
 
+_PAUSE = 0.1  # seconds between two looks
 _LINES = 3  # of a log, in a message
 
 
@@ -33,6 +35,15 @@ class Program:
             raise MachineError(
                 f"server: {self.name} has ended (status {status}): {last} -> see {self.log}"
             )
+
+    def wait(self, ready: Callable[[], bool], seconds: float, not_yet: str) -> None:
+        """Until it is `ready`. Raises MachineError where it ends, or is `not_yet` in `seconds`."""
+        deadline = time.monotonic() + seconds
+        while not ready():
+            self.check()
+            if time.monotonic() > deadline:
+                raise MachineError(f"server: {self.name} {not_yet} -> see {self.log}")
+            time.sleep(_PAUSE)
 
 
 @contextmanager

@@ -24,10 +24,11 @@ _GONE = "no executor is left"
 
 @dataclass(frozen=True, slots=True)
 class Executor:
-    """One that a session has or had. `lost`: why it is gone; empty where it is there."""
+    """One that a session has or had. `tasks`: completed; `lost`: why it is gone, if it is."""
 
     name: str
     cores: int
+    tasks: int
     lost: str = ""
 
 
@@ -39,6 +40,7 @@ def executors(context: "SparkContext") -> list[Executor]:
         Executor(
             f"{one.id()} on {one.hostPort()}",
             one.totalCores(),
+            one.completedTasks(),
             "" if one.isActive() else str(one.removeReason().getOrElse(None) or "for no reason"),
         )
         for one in every

@@ -1,12 +1,13 @@
 """What a session really is and did, read back from Spark."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tandem.results import SparkFacts
 from tandem.settings import SparkSettings
 from tandem.spark.conf_keys import SHUFFLE, conf_keys
 from tandem.spark.connect import is_remote, remote_cores
-from tandem.spark.executors import executors, lost, present
+from tandem.spark.executors import Executor, executors, lost, present
 
 if TYPE_CHECKING:
     from pyspark import SparkContext
@@ -17,7 +18,7 @@ def cores(session: "SparkSession") -> int:
     """Cores of the executors that `session` has now; at least 1."""
     if is_remote(session):
         return remote_cores(session)
-    return sum(one.cores for one in present(session.sparkContext)) or 1
+    return _cores(present(session.sparkContext))
 
 
 def partitions(settings: SparkSettings, cores: int) -> int:
@@ -36,8 +37,9 @@ def read_back(
     conf: dict[str, str] = {key: str(value) for key, value in context.getConf().getAll()}
     ours = (SHUFFLE, *conf_keys(settings))
     conf |= {key: str(session.conf.get(key)) for key in ours if key.startswith("spark.sql.")}
-    every, there = executors(context), present(context)
-    jobs, tasks = (now - then for now, then in zip(work_done(context), before, strict=True))
+    every = executors(context)
+    there = [one for one in every if not one.lost]
+    jobs, tasks = (now - then for now, then in zip(_work(context, every), before, strict=True))
     shown = {
         "master": str(context.master),
         "version": session.version,
@@ -45,7 +47,7 @@ def read_back(
         "executor.instances": str(len(there)),
         "executor.memory": conf.get("spark.executor.memory", "default"),
         "driver.memory": conf.get("spark.driver.memory", "default"),
-        "repartition": str(partitions(settings, cores(session))),
+        "repartition": str(partitions(settings, _cores(there))),
         "sql.shuffle.partitions": conf[SHUFFLE],
         "sql.adaptive.enabled": str(session.conf.get("spark.sql.adaptive.enabled")),
     }
@@ -65,7 +67,13 @@ def work_done(context: "SparkContext") -> tuple[int, int]:
     Its tracker would be asked for every job and stage, a thousand calls of a millisecond, and
     forgets the first ones.
     """
-    inside = context._jsc.sc()  # noqa: SLF001 - Python has no other way
-    executors = inside.statusStore().executorList(False)
-    tasks = sum(executors.apply(place).completedTasks() for place in range(executors.size()))
-    return inside.dagScheduler().numTotalJobs(), tasks
+    return _work(context, executors(context))
+
+
+def _work(context: "SparkContext", every: Sequence[Executor]) -> tuple[int, int]:
+    jobs: int = context._jsc.sc().dagScheduler().numTotalJobs()  # noqa: SLF001 - Python has no other way
+    return jobs, sum(one.tasks for one in every)
+
+
+def _cores(there: Sequence[Executor]) -> int:
+    return sum(one.cores for one in there) or 1

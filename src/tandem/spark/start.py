@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from py4j.java_gateway import JavaGateway
     from pyspark import SparkConf
     from pyspark.sql import SparkSession
+    from pyspark.sql.connect.session import SparkSession as RemoteSession
 
 
 _LOGGED = 200_000  # characters of what the JVM writes
@@ -47,18 +48,20 @@ def start_session(settings: SparkSettings, name: str) -> "SparkSession":
     """
     # Spark 4.3 says so of every pandas 3; no pandas frame ever meets Spark here.
     warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
-    if remote := active():  # as on Databricks
-        return cast("SparkSession", remote)
     if by_connect(settings):
-        check_master(settings)
-        remote = connected(settings)
-        _ours.add(remote.session_id)
-        return cast("SparkSession", remote)
+        return cast("SparkSession", active() or _connected(settings))  # as on Databricks; or ours
     session = _session(settings, name)
     await_executors(session.sparkContext, settings)
     if SHUFFLE not in settings.conf:
         count = settings.shuffle_partitions or partitions(settings, cores(session))
         session.conf.set(SHUFFLE, str(count))
+    return session
+
+
+def _connected(settings: SparkSettings) -> "RemoteSession":
+    check_master(settings)
+    session = connected(settings)
+    _ours.add(session.session_id)
     return session
 
 
