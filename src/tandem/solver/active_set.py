@@ -1,19 +1,16 @@
 """A lasso or elastic net from its Gram matrix, exactly: no tolerance shows in the answer."""
 
-from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from tandem.records import Array
 from tandem.solver.objective import Penalty
-from tandem.solver.standard import ROUNDED, Rank
+from tandem.solver.positive import MANY, Solve, clear, within
 
 # Rounding of a sum over many rows reaches a few hundred units in the last place.
 EPSILON = float(np.finfo(np.float64).eps)
 RANK_CUTOFF = 100 * EPSILON
-_MANY = 100  # active features from which one factorisation is worth an import
 _IDLE = 1e-9  # part of the signs that lies where features follow from one another
 _SETTLED = 1e-14  # of max |c|: below it there is nothing left but rounding
 
@@ -34,12 +31,12 @@ def violation(gram: Array, xy: Array, penalty: Penalty, weights: Array) -> float
 class ActiveSet:
     """Finite steps to the minimiser: solve for the signs at hand, drop and add one at a time.
 
-    `rank`: the sets by which features follow from one another; None: others may, too.
+    `null`: an orthonormal basis of {w: G w = 0}, shape (p, dimensions); None: it is not known.
     """
 
-    def __init__(self, gram: Array, xy: Array, penalty: Penalty, rank: Rank | None) -> None:
+    def __init__(self, gram: Array, xy: Array, penalty: Penalty, null: Array | None) -> None:
         self._gram, self._xy, self._penalty = gram, xy, penalty
-        self._rank = ROUNDED if penalty.l2 > RANK_CUTOFF * len(xy) else rank
+        self._null = np.empty((len(xy), 0)) if penalty.l2 > RANK_CUTOFF * len(xy) else null
         self._negligible = _SETTLED * float(np.max(np.abs(xy), initial=0.0))
 
     def run(self, start: Array) -> Array:
@@ -76,20 +73,17 @@ class ActiveSet:
         matrix = self._gram.take(on, axis=0).take(on, axis=1)
         matrix.flat[:: len(on) + 1] += l2
         right = self._xy[on] - l1 * signs[on]
-        if self._full(on):
-            solve = _solver(matrix)
-            solved = solve(right)
-            solved += solve(right - matrix @ solved)
-            return solved - weights[on], True
-        basis, values = _kept(matrix)
+        solve, null = self._smallest_norm(on, matrix)
         # Where nothing else changes, weights move until one of them is 0. Against l1, not against
         # all that pulls, this is never small.
-        idle = signs[on] - basis @ (basis.T @ signs[on])
+        idle = null @ (null.T @ signs[on])
         if np.max(np.abs(idle)) > _IDLE:
             return -l1 * idle, False
-        solved = _smallest_norm(matrix, right, basis, values)
+        solved = solve(right)
         rest = right - matrix @ solved
-        if np.max(np.abs(rest)) > 1e-9 * max(np.max(np.abs(right)), l1):
+        solved += solve(rest)
+        left = right - matrix @ solved if null.shape[1] else 0.0
+        if np.max(np.abs(left)) > 1e-9 * max(np.max(np.abs(right)), l1):
             return rest, False
         return solved - weights[on], True
 
@@ -104,52 +98,39 @@ class ActiveSet:
         signs[hardest] = np.sign(pull[hardest])
         return True
 
-    def _full(self, on: _Ints) -> bool:
-        """Whether no feature in `on` follows from others there."""
-        return self._rank is not None and not self._rank.within(on)
+    def _smallest_norm(self, on: _Ints, matrix: Array) -> tuple[Solve, Array]:
+        """What solves the system of the features `on`, by smallest norm; its null space.
+
+        With a basis N of that: (A + N N') w = right, where it is known; else by eigenvalues.
+        """
+        if self._null is not None:
+            if not self._null.shape[1] and len(on) <= MANY:
+                return partial(np.linalg.solve, matrix), self._null[on]
+            null = within(self._null, on)
+            if own := clear(matrix + null @ null.T if null.shape[1] else matrix):
+                return own.solve, null
+        values, vectors = np.linalg.eigh(matrix)
+        kept = values > RANK_CUTOFF * len(values) * float(np.max(values, initial=0.0))
+        basis, inverse = vectors[:, kept], 1.0 / values[kept]
+        return lambda right: basis @ (inverse * (basis.T @ right)), vectors[:, ~kept]
 
     def _smallest(self, weights: Array) -> Array:
         """Of all minimisers the one of smallest norm, if its signs allow it."""
         l1 = self._penalty.l1
         pull = self._xy - self._gram @ weights
         on = np.flatnonzero(np.abs(pull) >= l1 * (1.0 - 1e-9))
-        if self._full(on):
+        if not len(on):
+            return weights
+        matrix = self._gram[np.ix_(on, on)]
+        solve, null = self._smallest_norm(on, matrix)
+        if not null.shape[1]:
             return weights
         signs = np.sign(pull[on])
         shared = np.zeros_like(weights)
         right = self._xy[on] - l1 * signs
-        matrix = self._gram[np.ix_(on, on)]
-        shared[on] = _smallest_norm(matrix, right, *_kept(matrix))
+        shared[on] = solve(right)
+        shared[on] += solve(right - matrix @ shared[on])
         worse = violation(self._gram, self._xy, self._penalty, shared) > max(
             violation(self._gram, self._xy, self._penalty, weights), self._negligible * 10.0
         )
         return weights if worse or np.any(shared[on] * signs < 0.0) else shared
-
-
-def _solver(matrix: Array) -> Callable[[Array], Any]:
-    """What solves the positive definite system; factorised once where that pays for its import."""
-    if len(matrix) <= _MANY:
-        return partial(np.linalg.solve, matrix)
-    from scipy.linalg import cho_factor, cho_solve  # noqa: PLC0415 - slow
-
-    try:
-        factor = cho_factor(matrix, check_finite=False)
-    except np.linalg.LinAlgError:  # by rounding it is not positive
-        return partial(np.linalg.solve, matrix)
-    return partial(cho_solve, factor, check_finite=False)
-
-
-def _kept(matrix: Array) -> tuple[Array, Array]:
-    """Eigenvectors and eigenvalues of a semidefinite matrix that do not count as 0."""
-    values, vectors = np.linalg.eigh(matrix)
-    largest = float(np.max(values, initial=0.0))
-    kept = values > RANK_CUTOFF * len(values) * largest
-    return vectors[:, kept], values[kept]
-
-
-def _smallest_norm(matrix: Array, right: Array, basis: Array, values: Array) -> Array:
-    """The solution of smallest norm of a semidefinite system, refined once."""
-    solved: Array = basis @ ((basis.T @ right) / values)
-    rest = right - matrix @ solved
-    solved += basis @ ((basis.T @ rest) / values)
-    return solved

@@ -97,6 +97,37 @@ def stacked(parts: Sequence[DoubleDouble]) -> DoubleDouble:
     )
 
 
+def product(left: DoubleDouble, right: Array) -> DoubleDouble:
+    """`left @ right`, of shapes (p, q) and (q, m), to about 2**-104 of the rows' largest products.
+
+    Both are cut into pieces of so few bits that float64 sums their products without rounding, in
+    any order: Ozaki, Ogita, Oishi and Rump 2012, https://doi.org/10.1007/s11075-011-9478-1.
+    """
+    bits = (53 - int(right.shape[0] - 1).bit_length()) // 2
+    lefts = _pieces(left, bits, axis=1)
+    rights = _pieces(DoubleDouble.of(right), bits, axis=0)
+    total = DoubleDouble.of(np.zeros((left.hi.shape[0], right.shape[1])))
+    pieces = -(-104 // bits)
+    for order in range(pieces):
+        for at in range(order + 1):
+            total = total + lefts[order - at] @ rights[at]
+    return total
+
+
+def _pieces(values: DoubleDouble, bits: int, axis: int) -> list[Array]:
+    """What sums to `values`, each piece by `bits` smaller than the one before it."""
+    largest = np.abs(values.hi).max(axis=axis, keepdims=True, initial=0.0)
+    _, power = np.frexp(largest)
+    rest, found = values, list[Array]()
+    for place in range(-(-104 // bits)):
+        # Added to this, a number is rounded to a multiple of 2**(power - bits * (place + 1)).
+        large = np.ldexp(0.75, power - bits * (place + 1) + 53)
+        piece = (rest.hi + large) - large
+        rest = DoubleDouble(*_quick_sum(rest.hi - piece, rest.lo))
+        found.append(piece)
+    return found
+
+
 def _lifted(value: "DoubleDouble | Array | float") -> DoubleDouble:
     return value if isinstance(value, DoubleDouble) else DoubleDouble.of(value)
 

@@ -28,11 +28,11 @@ from tandem.solver.collinear import Groups
 from tandem.solver.double_double import DoubleDouble, stacked
 from tandem.solver.objective import Penalty
 from tandem.solver.optimality import violations
+from tandem.solver.positive import MANY
 from tandem.solver.standard import ROUNDED, Rank
 from tandem.solver.system import System
 
 KKT_TOLERANCE = 1e-12  # of max |c|
-_MANY = 100  # features from which scikit-learn's start is worth its import, half a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,24 +72,26 @@ def solve(
         return Solution(none, np.zeros(len(grid)), np.zeros(len(grid)), 0, 1.0)
     system = System.of(gram, rank)
     lassos = [one for one in grid if one.l1 > 0.0]
-    found = _paths(gram.hi, xy.hi, yy, lassos, rank if system.full else None)
+    found = _paths(gram.hi, xy.hi, yy, lassos, system.null)
     ridges = system.ridges(xy, [p.l2 for p in grid if p.l1 == 0.0])
     points = [next(ridges) if p.l1 == 0.0 else system.settled(xy, p, found[p]) for p in grid]
     weights = stacked(points)
     away = [system.vectors[:, : 0 if p.l1 else np.sum(~system.kept(p.l2))] for p in grid]
     kkt = violations(gram.hi, xy.hi, grid, weights.hi, away)
-    moves = system.roundings([*zip(grid, weights.hi, strict=True)])
+    moves = np.zeros(len(grid))  # by sums that are exact
+    if rank.least is None:
+        moves = system.roundings([*zip(grid, weights.hi, strict=True)])
     return Solution(weights, kkt, moves, *system.facts())
 
 
 def make_ready(grid: Sequence[GridPoint], features: int) -> None:
     """Import what the points of `grid` take, before anything is timed."""
-    if features > _MANY and any(p.reg_param * p.elastic_net_param > 0.0 for p in grid):
+    if features > MANY and any(p.reg_param * p.elastic_net_param > 0.0 for p in grid):
         import sklearn.linear_model  # noqa: F401, PLC0415 - slow
 
 
 def _paths(
-    gram: Array, xy: Array, yy: float, grid: Sequence[Penalty], rank: Rank | None
+    gram: Array, xy: Array, yy: float, grid: Sequence[Penalty], null: Array | None
 ) -> dict[Penalty, Array]:
     """The minimiser at every point, l1 > 0; along each l1 ratio from the largest penalty on."""
     found: dict[Penalty, Array] = {}
@@ -98,12 +100,11 @@ def _paths(
         ratios.setdefault(penalty.l1 / (penalty.l1 + penalty.l2), set()).add(penalty)
     for ratio, penalties in ratios.items():
         strongest_first = sorted(penalties, key=lambda p: -(p.l1 + p.l2))
-        many = len(xy) > _MANY
-        starts = _descend(gram, xy, yy, ratio, strongest_first) if many else ()
+        starts = _descend(gram, xy, yy, ratio, strongest_first) if len(xy) > MANY else ()
         weights = np.zeros_like(xy)
         for penalty, start in zip_longest(strongest_first, starts):
             begin = weights if start is None else start
-            weights = found[penalty] = ActiveSet(gram, xy, penalty, rank).run(begin)
+            weights = found[penalty] = ActiveSet(gram, xy, penalty, null).run(begin)
     return found
 
 
@@ -128,8 +129,8 @@ def _descend(
             alphas=[p.l1 + p.l2 for p in penalties],
             precompute=np.ascontiguousarray(gram * rows),
             Xy=xy * rows,
-            tol=1e-4,
-            max_iter=100,
+            tol=1e-5,
+            max_iter=200,
             check_input=False,
         )
     found: Array = path.T

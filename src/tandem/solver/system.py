@@ -9,16 +9,16 @@ from numpy.typing import NDArray
 from tandem.records import Array, Mask
 from tandem.solver.active_set import EPSILON, RANK_CUTOFF
 from tandem.solver.collinear import NEARLY, Groups, groups
-from tandem.solver.double_double import DoubleDouble
+from tandem.solver.double_double import DoubleDouble, product
 from tandem.solver.factor import Factor
 from tandem.solver.objective import Penalty
+from tandem.solver.positive import APART, clear, largest_of, within
 from tandem.solver.splits import FEW
 from tandem.solver.standard import Rank
 
 SHOWS = 1e-10  # share of the weights from which it shows that rounding moved them
 _ILL_CONDITIONED = 1e4  # ratio of eigenvalues from which double-double residuals pay
 _REFINEMENTS = 8
-_APART = 1e10  # ratio of eigenvalues from which factors in double-double pay
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,9 @@ class System:
         if rank.least is None:
             return cls(gram, values, vectors, zero, None, rank)
         # Where there are fewer rows than features, the others are 0 whatever their digits say.
-        sure = np.count_nonzero(values * _APART > values[-1]) >= min(len(values), rank.most)
+        small = int(np.count_nonzero(values * APART <= values[-1]))
+        sure = len(values) - small >= min(len(values), rank.most)
+        sure = bool(sure) or largest_of(gram, values, vectors, small) <= rank.least
         factor = None if sure else Factor.of(gram, rank.least)
         return cls(gram, values, vectors, zero, factor, rank)
 
@@ -49,10 +51,9 @@ class System:
         return self.values + l2 > self.zero
 
     @property
-    def full(self) -> bool:
-        """Whether features follow from one another by design alone."""
-        rank = self.factor.rank if self.factor else np.count_nonzero(self.kept())
-        return bool(rank >= len(self.values) - len(self.rank.sets))
+    def null(self) -> Array | None:
+        """An orthonormal basis of {w: G w = 0}, shape (p, dimensions); None: it is in doubt."""
+        return None if self.factor else self.vectors[:, ~self.kept()]
 
     def facts(self) -> tuple[int, float, Groups]:
         """Rank, condition number, and the features that (nearly) follow from one another."""
@@ -141,7 +142,7 @@ class System:
 
     def _alone(self, xy: DoubleDouble, l2: float) -> DoubleDouble:
         """As `ridges`, with residuals in double-double, or by factors."""
-        if self.factor and self.values[0] + l2 <= self.values[-1] / _APART:
+        if self.factor and self.values[0] + l2 <= self.values[-1] / APART:
             return self._factor(np.arange(len(self.values)), l2).solve(xy)
         inverse = self._inverse(l2)
         weights = DoubleDouble.of(self.vectors @ (inverse * (self.vectors.T @ xy.hi)))
@@ -161,21 +162,21 @@ class System:
             return DoubleDouble.of(weights)
         signs = np.sign(weights[on])
         right = xy[on] - signs * penalty.l1
-        if self.factor:
-            factor = self._factor(on, penalty.l2)
-            solved, unique = factor.solve(right), factor.full
+        null = self.null
+        if penalty.l2 == 0.0 and null is not None and within(null, on).shape[1]:
+            return DoubleDouble.of(weights)  # several weights are the minimum
+        matrix = self.gram[np.ix_(on, on)] + penalty.l2 * np.eye(len(on))
+        if own := clear(matrix.hi):
+            if len(self.values) > FEW and own.condition * EPSILON <= SHOWS:
+                return DoubleDouble.of(weights)
+            left = right - product(matrix, weights[on][:, None])[:, 0]
+            solved = DoubleDouble.of(weights[on]) + own.solve(left.rounded())
         else:
-            matrix = self.gram[np.ix_(on, on)] + penalty.l2 * np.eye(len(on))
-            unique = penalty.l2 > 0.0 or not self.rank.within(on)
-            if not unique:
+            factor = System.of(matrix, self.rank).factor
+            if factor is None or not factor.full:
                 return DoubleDouble.of(weights)
-            left = right - (matrix * weights[on][None, :]).sum(axis=1)
-            try:
-                step = np.asarray(np.linalg.solve(matrix.hi, left.rounded()))
-            except np.linalg.LinAlgError:  # several weights are the minimum
-                return DoubleDouble.of(weights)
-            solved = DoubleDouble.of(weights[on]) + step
-        if not unique or np.any(np.sign(solved.hi) != signs):
+            solved = factor.solve(right)
+        if np.any(np.sign(solved.hi) != signs):
             return DoubleDouble.of(weights)
         found = DoubleDouble.of(np.zeros_like(weights))
         found.hi[on], found.lo[on] = solved.hi, solved.lo
