@@ -252,11 +252,11 @@ class Engine:
 
     def _cross_validated(self) -> ErrorSums:
         assert self._scanned is not None
-        grid = self.task.grid
+        grid, scores = self.task.grid, self.task.scores
         advance = self._progress(self._splits.count * len(grid), "fits")
-        scores = self.task.scores
         again = partial(self._scanner.errors, self._scanned, shares=scores.mape)
-        return cross_validate(self._folding, grid, again, advance, by_row=scores.by_row)
+        asked = self._folding, grid, again, advance
+        return cross_validate(*asked, by_row=scores.by_row, threads=self._threads)
 
     def _solved(self, ask: Callable[[], T]) -> T:
         """What is asked for; of exact sums where rounded ones would show."""
@@ -283,9 +283,13 @@ class Engine:
         weights = self.task.dataset.weights
         return weights.unit if weights else 1.0
 
+    @property
+    def _threads(self) -> int:
+        return self.task.threads or os.cpu_count() or 1
+
     def _run(self, work: Work[T], stretches: Sequence[Stretch]) -> Iterator[T]:
         advance = self._progress(sum(stretch.rows for stretch in stretches), "rows")
-        results = in_order(work, stretches, self.task.threads or os.cpu_count() or 1)
+        results = in_order(work, stretches, self._threads)
         for stretch, result in zip(stretches, results, strict=True):
             advance(stretch.rows)
             yield result

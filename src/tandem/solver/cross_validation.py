@@ -1,7 +1,10 @@
 """Every fold and grid point from the moments; rows are asked for only where digits are missing."""
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +16,7 @@ from tandem.results import Design, ErrorSums, Inference, LinearModel
 from tandem.solver.fits import LOST, Fitted, errors, fit, intercept
 from tandem.solver.inference import correlations, inference
 from tandem.solver.solve import KKT_TOLERANCE
-from tandem.solver.splits import Normal, Split
+from tandem.solver.splits import FEW, Normal, Split
 from tandem.solver.system import SHOWS
 from tandem.solver.training_sets import Folding
 from tandem.solver.trials import OfParts, SumErrors, Trials
@@ -30,21 +33,22 @@ class DigitsLostError(Exception):
     """The sums were rounded, and what is solved from them would show it."""
 
 
-def cross_validate(
+def cross_validate(  # noqa: PLR0913 - what is asked of the rows, and how
     folding: Folding,
     grid: Sequence[GridPoint],
     sum_errors: SumErrors,
     advance: Advance,
     *,
     by_row: Sequence[str],
+    threads: int = 1,
 ) -> ErrorSums:
     """Held-out error sums of every fold and grid point: SSE = yy - 2 w'q + w'Qw by fold.
 
     `sum_errors`, as `Trials.summed` takes it, is asked for absolute errors ("mae" in `by_row`),
     for these as shares of the target ("mape"), for squared ones that are so small against the
     target that the moments have lost their digits, and for all where the target is a logarithm.
-    `advance` is told of every fold's fits. Raises DigitsLostError where the rows should be summed
-    exactly.
+    `advance` is told of every fold's fits; of many features, so many `threads` solve folds. Raises
+    DigitsLostError where the rows should be summed exactly.
     """
     scheme = folding.scheme
     sse = np.empty((scheme.count, len(grid)))
@@ -53,16 +57,14 @@ def cross_validate(
     slopes: list[Array] = []
     designs: list[Design] = []
     unsolved = 0
-    for fold, split in enumerate(folding.splits()):
-        assert split.test is not None
-        fitted = _fit(split.train, grid, folding)
-        rounded = fitted.slopes.rounded()
-        sse[fold], share[fold] = errors(split.test, rounded)
-        sst[fold] = split.sst
-        unsolved += int(np.count_nonzero(fitted.solution.kkt > KKT_TOLERANCE))
-        designs.append(fitted.design)
-        slopes.append(rounded)
-        trials.add(split, rounded, scheme.tested[fold])
+    threads = threads if folding.features > FEW else 1
+    for fold, one in enumerate(_ahead(partial(_solved, folding, grid), scheme.count, threads)):
+        sse[fold], share[fold] = one.errors
+        sst[fold] = one.split.sst
+        unsolved += int(np.count_nonzero(one.kkt > KKT_TOLERANCE))
+        designs.append(one.design)
+        slopes.append(one.slopes)
+        trials.add(one.split, one.slopes, scheme.tested[fold])
         advance(len(grid))
     others = dict[str, Array]()
     in_logs = folding.protocol.in_logs
@@ -76,6 +78,38 @@ def cross_validate(
     known = tuple(designs), np.stack(slopes)
     found = ErrorSums(sse, sst, *scheme.rows(folding.rows), unsolved, others, *known)
     return replace(_in_rows(found, folding.protocol.unit), features=folding.by_column)
+
+
+class _Fold(NamedTuple):
+    """What the sums say of one fold; `errors`: as `fits.errors` has them."""
+
+    split: Split
+    errors: tuple[Array, Array]
+    slopes: Array
+    kkt: Array
+    design: Design
+
+
+def _solved(folding: Folding, grid: Sequence[GridPoint], fold: int) -> _Fold:
+    split = folding.split(fold)
+    assert split.test is not None
+    fitted = _fit(split.train, grid, folding)
+    slopes = fitted.slopes.rounded()
+    found = errors(split.test, slopes)
+    return _Fold(split, found, slopes, fitted.solution.kkt, fitted.design)
+
+
+def _ahead(work: Callable[[int], _Fold], count: int, threads: int) -> Iterator[_Fold]:
+    """What becomes of the folds, in order; so many are worked on at once."""
+    if threads == 1:
+        yield from map(work, range(count))
+        return
+    with ThreadPoolExecutor(threads, "folds") as pool:
+        waiting = deque(pool.submit(work, fold) for fold in range(min(threads, count)))
+        for fold in range(threads, threads + count):
+            yield waiting.popleft().result()
+            if fold < count:
+                waiting.append(pool.submit(work, fold))
 
 
 def _in_rows(sums: ErrorSums, unit: float) -> ErrorSums:

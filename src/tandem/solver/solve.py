@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from threading import Lock
 
 import numpy as np
 
@@ -33,6 +34,7 @@ from tandem.solver.standard import ROUNDED, Rank
 from tandem.solver.system import System
 
 KKT_TOLERANCE = 1e-12  # of max |c|
+_filtering = Lock()  # filters of warnings are those of all threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ def _descend(
     rows, features = len(xy) + 1, len(xy)
     y = np.zeros(rows)
     y[0] = np.sqrt(yy * rows)
-    with warnings.catch_warnings():
+    with _filtering, warnings.catch_warnings():
         # Where it stops short, the active set goes on.
         warnings.simplefilter("ignore", ConvergenceWarning)
         _, path, _ = enet_path(

@@ -92,8 +92,11 @@ class Folding:
 
     def splits(self) -> Iterator[Split]:
         """One split per fold, in order."""
-        for fold, tested in enumerate(self.scheme.tested):
-            yield self._split(fold, tested)
+        yield from map(self.split, range(self.scheme.count))
+
+    def split(self, fold: int) -> Split:
+        """The training set of `fold` against what it is tested on."""
+        return self._split(fold, self.scheme.tested[fold])
 
     def whole(self, weighed: "Folding | None" = None) -> Split:
         """All rows as the training set but the hold-out, which is held out, if there is one.
