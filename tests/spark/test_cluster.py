@@ -99,12 +99,7 @@ def test_without_executors_a_run_ends(tmp_path: Path) -> None:
     """All that could run a task is killed while the rows are scanned."""
     with ExitStack() as stack:
         found = stack.enter_context(local_cluster(tmp_path, **ports()))
-        words = ("engine=distributed", "dataset.rows=100000", *on(found), "spark.wait_s=15")
-        run = stack.enter_context(
-            subprocess.Popen(
-                [sys.executable, "-m", "tandem", *words], stderr=subprocess.PIPE, text=True
-            )
-        )
+        run = stack.enter_context(started(found, "spark.wait_s=15"))
         until(lambda: has_child(found.workers[0].process.pid, "CoarseGrained"))
         for worker in found.workers:
             every = [psutil.Process(worker.process.pid)]
@@ -113,6 +108,30 @@ def test_without_executors_a_run_ends(tmp_path: Path) -> None:
         _, said = run.communicate(timeout=120)
     assert run.returncode == 4, said
     assert re.search("no executor (is left|came within 15 s)|no session within 15 s", said)
+
+
+def started(cluster: LocalCluster, word: str) -> "subprocess.Popen[str]":
+    """A run that takes a minute there."""
+    words = ("engine=distributed", "dataset.rows=100000", *on(cluster), word)
+    command = [sys.executable, "-m", "tandem", *words]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+
+def test_an_executor_that_nobody_can_end_ends_the_run(tmp_path: Path) -> None:
+    """One stops, and the master is gone: Spark itself would wait for its task for ever."""
+    soon = "spark.network.timeout: 6s, spark.network.timeoutInterval: 2s"
+    conf = f"'spark.conf={{{soon}, spark.executor.heartbeatInterval: 2s}}'"
+    with ExitStack() as stack:
+        found = stack.enter_context(local_cluster(tmp_path, **ports()))
+        run = stack.enter_context(started(found, conf.strip("'")))
+        logs = "worker-1/app-*/*/stderr"
+        until(lambda: any("Running task" in log.read_text() for log in tmp_path.glob(logs)))
+        found.master.process.kill()
+        for executor in psutil.Process(found.workers[0].process.pid).children():
+            executor.suspend()
+        _, said = run.communicate(timeout=120)
+    assert run.returncode == 4, said
+    assert "an executor does not answer, and the master that should end it does not" in said
 
 
 STARTER = """

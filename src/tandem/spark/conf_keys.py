@@ -14,6 +14,7 @@ SHUFFLE = "spark.sql.shuffle.partitions"
 # counts, and it is the same.
 _REMOTE = {
     "spark.network.timeout": "60s",
+    "spark.network.timeoutInterval": "15s",
     "spark.speculation": "true",
     "spark.speculation.quantile": "0.5",
     "spark.speculation.multiplier": "3",

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Event, Thread
 from typing import TYPE_CHECKING
@@ -20,6 +20,8 @@ _POLL_S = 0.1
 _LOOK_S = 1.0  # how often a watch looks whether executors are there
 _SETTLED_S = 2.0  # without one more executor: those are all
 _GONE = "no executor is left"
+_DEAF = "an executor does not answer, and the master that should end it does not either"
+_NOT_ENDED = "thread kill-executor-thread"  # what Spark says then, before it waits for ever
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +81,12 @@ def await_executors(context: "SparkContext", settings: SparkSettings) -> None:
 class Watch:
     """Ends the jobs of a session that has been without executors for `wait_s` seconds.
 
-    Spark itself would wait for new ones for ever.
+    And of one that could not end an executor that is given up. Spark itself would wait for ever.
+    `said()`: what the JVM has written so far.
     """
 
-    def __init__(self, context: "SparkContext", wait_s: float) -> None:
-        self._context, self._wait_s, self._ended = context, wait_s, Event()
+    def __init__(self, context: "SparkContext", wait_s: float, said: Callable[[], str]) -> None:
+        self._context, self._wait_s, self._said, self._ended = context, wait_s, said, Event()
         self._thread = Thread(target=self._look, name="tandem-executors", daemon=True)
         self._thread.start()
 
@@ -96,16 +99,19 @@ class Watch:
         seen = time.monotonic()
         try:
             while not self._ended.wait(_LOOK_S):
-                if present(self._context):
-                    seen = time.monotonic()
-                elif time.monotonic() - seen > self._wait_s:
-                    self._cancel()
+                if not present(self._context):
+                    if time.monotonic() - seen > self._wait_s:
+                        self._cancel(_GONE)
+                    continue
+                seen = time.monotonic()
+                if _NOT_ENDED in self._said():
+                    self._cancel(_DEAF)
         except (Py4JError, OSError, AttributeError):  # the session ended, or its JVM did
             return
 
-    def _cancel(self) -> None:
+    def _cancel(self, reason: str) -> None:
         for job in self._context.statusTracker().getActiveJobsIds():
-            self._context._jsc.sc().cancelJob(job, _GONE)  # noqa: SLF001 - with a reason
+            self._context._jsc.sc().cancelJob(job, reason)  # noqa: SLF001 - Python's gives none
 
 
 def explained(error: Exception, master: str) -> MachineError | None:
@@ -121,6 +127,8 @@ def explained(error: Exception, master: str) -> MachineError | None:
         )
     elif _GONE in text:
         what = f"{_GONE}, and no new one came -> look at the cluster"
+    elif _DEAF in text:
+        what = f"{_DEAF} -> look at the cluster"
     elif "ExecutorLostFailure" in text:
         reason = text.partition("ExecutorLostFailure")[2].splitlines()[0].lstrip(" (")
         what = f"a task lost its executor each time: {reason} -> spark.executor_memory=8g"

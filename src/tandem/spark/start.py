@@ -95,7 +95,7 @@ def _session(settings: SparkSettings, name: str) -> "SparkSession":
     application = session.sparkContext.applicationId
     _ours.add(application)
     if not inside(settings.master) and application not in _watches:
-        _watches[application] = Watch(session.sparkContext, settings.wait_s)
+        _watches[application] = Watch(session.sparkContext, settings.wait_s, _said)
     return session
 
 
