@@ -101,9 +101,10 @@ class ActiveSet:
     def _smallest_norm(self, on: _Ints, matrix: Array) -> tuple[Solve, Array]:
         """What solves the system of the features `on`, by smallest norm; its null space.
 
-        With a basis N of that: (A + N N') w = right, where it is known; else by eigenvalues.
+        With a basis N of that: (A + N N') w = right, where it is known; else, or where they are
+        fewer, by eigenvalues.
         """
-        if self._null is not None:
+        if self._null is not None and self._null.shape[1] <= len(on):
             if not self._null.shape[1] and len(on) <= MANY:
                 return partial(np.linalg.solve, matrix), self._null[on]
             null = within(self._null, on)

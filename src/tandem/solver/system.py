@@ -162,8 +162,8 @@ class System:
             return DoubleDouble.of(weights)
         signs = np.sign(weights[on])
         right = xy[on] - signs * penalty.l1
-        null = self.null
-        if penalty.l2 == 0.0 and null is not None and within(null, on).shape[1]:
+        null = self.null if penalty.l2 == 0.0 else None
+        if null is not None and null.shape[1] <= len(on) and within(null, on).shape[1]:
             return DoubleDouble.of(weights)  # several weights are the minimum
         matrix = self.gram[np.ix_(on, on)] + penalty.l2 * np.eye(len(on))
         if own := clear(matrix.hi):
