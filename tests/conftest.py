@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
@@ -13,6 +14,10 @@ from tandem.engines import ENGINES, without_spark
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and all that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How long an example takes is up to the machine; what was found is kept as a test of its own.
+hypothesis.settings.register_profile("ours", deadline=None, database=None)
+hypothesis.settings.load_profile("ours")
 
 
 class ByFile(LoadFileScheduling):

@@ -43,7 +43,7 @@ def assert_equal_sizes(folds: Integers, k: int) -> None:
     assert chi_square(sizes, np.full(k, len(folds) / k)) < chi2.isf(CHANCE, k - 1)
 
 
-@settings(max_examples=60, deadline=None, database=None)
+@settings(max_examples=60)
 @given(
     rows=st.one_of(st.integers(1, 300), st.integers(EVEN_ROWS - 1, EVEN_ROWS + 2)),
     k=st.integers(2, 1000),
@@ -149,7 +149,7 @@ def of_groups(values: list[str | None], k: int, seed: int = 0) -> Integers:
     return Assignment(folds, len(values)).of(0, len(values), cells).astype(np.int64)
 
 
-@settings(max_examples=100, deadline=None, database=None)
+@settings(max_examples=100)
 @given(
     values=st.lists(st.one_of(st.none(), st.text(max_size=3)), min_size=1, max_size=40),
     k=st.integers(2, 1000),
@@ -172,7 +172,7 @@ def test_groups_are_spread_over_the_folds() -> None:
     assert (of_groups(names, 12) % 4 == of_groups(names, 4)).all()
 
 
-@settings(max_examples=40, deadline=None, database=None)
+@settings(max_examples=40)
 @given(
     rows=st.one_of(st.integers(1, 300), st.integers(EVEN_ROWS - 1, EVEN_ROWS + 2)),
     seed=st.integers(0, 2**64),

@@ -193,9 +193,10 @@ def _codes(result: Result, rows: pa.Table) -> Iterator[str]:
         values = floats(rows[name])
         there = ~np.isnan(values)
         values, y = values[there], target[there]
+        if np.any(values % 1.0) or np.ptp(y) == 0.0:
+            continue
         numbers, places = np.unique(values, return_inverse=True)
-        enough = _FEWEST <= len(numbers) <= min(_CODES, len(y) / _EACH)
-        if not enough or np.ptp(y) == 0.0 or np.any(values % 1.0):
+        if not _FEWEST <= len(numbers) <= min(_CODES, len(y) / _EACH):
             continue
         means = np.bincount(places, y) / np.bincount(places)
         left = float(np.mean((y - means[places]) ** 2) / y.var())

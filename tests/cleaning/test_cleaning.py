@@ -167,7 +167,7 @@ def test_a_prefix_comes_first_among_equals() -> None:
     assert ordered({"ab": 1, "a": 1, "B": 1, "b": 1, "a\x00": 1}) == ["B", "a", "a\x00", "ab", "b"]
 
 
-@settings(max_examples=100, deadline=None, database=None)
+@settings(max_examples=100)
 @given(st.dictionaries(st.text(max_size=3), st.integers(0, 3), max_size=8))
 def test_the_order_is_that_of_count_and_text(counts: dict[str, int]) -> None:
     present = [level for level, count in counts.items() if count]
@@ -219,7 +219,7 @@ def lacks(row: Row, key: str) -> bool:
 
 
 @libraries
-@settings(max_examples=80, deadline=None, database=None)
+@settings(max_examples=80)
 @given(cells=rows)
 def test_valid_rows_are_those_with_target_and_required_values(
     library: str, cells: list[Row]
@@ -230,7 +230,7 @@ def test_valid_rows_are_those_with_target_and_required_values(
 
 
 @libraries
-@settings(max_examples=80, deadline=None, database=None)
+@settings(max_examples=80)
 @given(cells=rows)
 def test_the_ledger_tells_where_every_row_went(library: str, cells: list[Row]) -> None:
     no_target = used = imputed = 0

@@ -272,7 +272,7 @@ def batches(sizes: list[int]) -> Iterator[pa.RecordBatch]:
         begin += size
 
 
-@settings(max_examples=60, deadline=None, database=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(0, 11), min_size=1, max_size=8))
 def test_row_groups_do_not_depend_on_the_batches(
     tmp_path_factory: pytest.TempPathFactory, sizes: list[int]

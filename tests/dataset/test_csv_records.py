@@ -59,7 +59,7 @@ lines = st.builds(lambda a, b, end: f"{a},{b}{end}", cells, cells, st.sampled_fr
 texts = st.text('",\r\nx', max_size=30) | st.lists(lines, max_size=6).map("".join)
 
 
-@settings(max_examples=400, deadline=None, database=None)
+@settings(max_examples=400)
 @given(texts, st.sampled_from([1, 2, 3, 7, 64]), st.sampled_from([b"", BOM]))
 @example('1,"ab"c\n2,d', 64, b"")
 @example('1,ab"c\n2," d', 64, b"")
@@ -82,7 +82,7 @@ def test_records_are_those_of_a_slow_machine_and_of_the_parser(
         assert line_of(file, record, block=block) == before.count(b"\n") + 1
 
 
-@settings(max_examples=100, deadline=None, database=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(st.text('",\r\nx', max_size=5), st.just("x")), max_size=6))
 def test_what_a_csv_writer_wrote_is_counted(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]]

@@ -184,7 +184,7 @@ DEPENDENT = (lambda *_: {}, scaled_copy, parts_and_sum, constants)
     st.sampled_from([7, 33, 1000]),
     st.sampled_from(["[0.01,0.5]", "[0]"]),
 )
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 def test_any_table(  # noqa: PLR0917 - one strategy each
     tmp_path_factory: pytest.TempPathFactory,
     columns: dict[str, Any],

@@ -7,7 +7,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
@@ -116,7 +116,6 @@ def kinds(draw: st.DrawFn) -> tuple[Kind, ...]:
     return tuple(found)
 
 
-@settings(deadline=None)
 @given(kinds(), st.integers(1, 600), st.integers(0, 99), st.integers(2, 5), st.booleans())
 def test_sums_and_counts_are_those_row_by_row(
     kinds: tuple[Kind, ...],

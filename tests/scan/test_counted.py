@@ -108,7 +108,7 @@ def test_the_target_has_no_sums_by_level_there(tmp_path: Path) -> None:
     st.sampled_from([0, 500, 1500, 3000, 8000]),
     st.sampled_from([0, 20, 8_000_000]),
 )
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 def test_any_table_and_budget(  # noqa: PLR0917 - one strategy each
     tmp_path_factory: pytest.TempPathFactory,
     columns: dict[str, Any],

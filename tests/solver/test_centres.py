@@ -154,7 +154,7 @@ def stretches(rows: int) -> st.SearchStrategy[tuple[int, int, float, bool]]:
     return st.tuples(begins, st.integers(1, rows // 2), st.sampled_from(FILLS), st.booleans())
 
 
-@settings(max_examples=60, deadline=None, database=None)
+@settings(max_examples=60)
 @given(tables(), st.integers(2, 4), st.sampled_from([1, 3, 10, 25]), st.sampled_from([0.1, 1.0]))
 def test_any_fill_values_and_offsets(
     tmp_path_factory: pytest.TempPathFactory,

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,7 @@ def one_schema(schemas: dict[Path, pa.Schema]) -> pa.Schema:
     Raises DataError where another file has other names, or types that no type holds.
     """
     for file, found in schemas.items():
-        twice = [name for name in found.names if found.names.count(name) > 1]
+        twice = [name for name, times in Counter(found.names).items() if times > 1]
         if twice:
             raise DataError(f"{file}: two columns are named '{twice[0]}' -> rename one of them")
     (first, schema), *others = schemas.items()

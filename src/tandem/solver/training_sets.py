@@ -250,8 +250,7 @@ class Folding:
         numeric = value < self.vector.width
         squares = matrix.hi[value, value]
         squares[numeric] = summed.hi.diagonal()[value[numeric]]
-        sets = tuple(self._sets.values())
-        return Normal(rows, gram, squares / unit**2, self.vector.exact, sets)
+        return Normal(rows, gram, squares / unit**2, self.vector.exact, (*self._sets.values(),))
 
     def _centred(
         self, matrix: DoubleDouble, means: DoubleDouble, rest: DoubleDouble, own: Integers
@@ -259,14 +258,16 @@ class Folding:
         """Sum of (v - rest)(v - rest)' for the features `own` beside all, shape (own, p + 1)."""
         value, there, rows = self._value, self._there, float(matrix.hi[0, 0])
         across, down = means[None, :], means[own][:, None]
-        mixed = matrix[np.ix_(value[own], there)]
-        half = matrix[np.ix_(value[own], value)] - down * matrix[np.ix_(there[own], value)]
-        gram = half - across * (mixed - down * matrix[np.ix_(there[own], there)])
-        if np.any(rest.hi):
-            sums, left = self._sums(matrix, means), rest[own][:, None]
-            gram = gram - sums[own][:, None] * rest[None, :] - left * sums[None, :]
-            gram = gram + left * rest[None, :] * rows
-        return gram
+        # Where nothing is imputed, one serves for all.
+        beside, below = (there, there[own]) if there.any() else (there[:1], there[:1])
+        mixed = matrix[np.ix_(value[own], beside)]
+        half = matrix[np.ix_(value[own], value)] - down * matrix[np.ix_(below, value)]
+        gram = half - across * (mixed - down * matrix[np.ix_(below, beside)])
+        if not np.any(rest.hi):
+            return gram
+        sums, left = self._sums(matrix, means), rest[own][:, None]
+        gram = gram - sums[own][:, None] * rest[None, :] - left * sums[None, :]
+        return gram + left * rest[None, :] * rows
 
     def _variation(self, tested: Mask) -> float:
         """Sum of squares of the target of `tested` about its mean; 0 where its range is 0."""
