@@ -18,6 +18,7 @@ ENCODINGS = {
         for m in SMOOTHING
     },
 }
+REPEATS = 3  # of what is timed
 OF_TIMES = ("index", "one_hot", "target, smoothing 10")
 # So many levels of a tail number that the features are 1,000 and more.
 WIDE = {"index": (), "one_hot": ("cleaning.max_levels=720",)}
@@ -34,7 +35,7 @@ def cases(small: bool) -> list[Case]:
         for fit_on in ("train", "all")
     ]
     times = [
-        Case(engine, _task(TIMED, encoding), labels=_labels("times", encoding))
+        Case(engine, _task(TIMED, encoding), (), _labels("times", encoding), REPEATS)
         for encoding in OF_TIMES
         for engine in ENGINES
     ]
@@ -42,7 +43,9 @@ def cases(small: bool) -> list[Case]:
         Case(
             "scan",
             (*_task(SIZES[-1], encoding), *levels, *_grid(ratio)),
-            labels=_labels(grid, encoding),
+            (),
+            _labels(grid, encoding),
+            REPEATS,
         )
         for grid, ratio in GRIDS.items()
         for encoding, levels in WIDE.items()
@@ -66,7 +69,7 @@ def _labels(part: str, encoding: str, fit_on: str = "train") -> dict[str, str]:
 def report(rows: list[Row], _folder: Path) -> tuple[str, dict[str, float]]:
     """RMSE by encoding and size and what cleaning before the folds hides; seconds by engine."""
     text, metrics = _errors([row for row in rows if row["part"] == "errors"])
-    text += ["", f"Seconds, {TIMED:,} rows, medians, {where(rows)}:", ""]
+    text += ["", f"Seconds, {TIMED:,} rows, medians of {REPEATS}, {where(rows)}:", ""]
     text += [f"| encoding | {' | '.join(ENGINES)} |", "|---|" + "---:|" * len(ENGINES)]
     for encoding in OF_TIMES:
         found = (seconds(rows, part="times", encoding=encoding, engine=one) for one in ENGINES)
@@ -113,4 +116,4 @@ def _middle(times: list[float]) -> str:
 
 
 if __name__ == "__main__":
-    command(HERE, cases, report, repeats=2)
+    command(HERE, cases, report)

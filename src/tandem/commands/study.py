@@ -29,12 +29,16 @@ AGREE = 0.01  # RMSEs of one task, relative: solvers stop at tolerances
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One engine on one task; `labels` are its columns in the table, `task` what it shares."""
+    """One engine on one task; `labels` are its columns in the table, `task` what it shares.
+
+    `repeats`: measured runs of it; None: as many as the study says.
+    """
 
     engine: str
     task: tuple[str, ...]
     own: tuple[str, ...] = ()
     labels: Mapping[str, float | str] = field(default_factory=dict)
+    repeats: int | None = None
 
 
 Row = dict[str, str]  # of the table: column to cell
@@ -102,10 +106,11 @@ def measure(parent: str, cases: Sequence[Case], repeats: int, table: Path) -> No
     known = {(row["engine"], row["task"], row["own"], row["turn"]) for row in rows}
     rmse = {row["task"]: float(row["rmse"]) for row in reversed(rows)}  # of the first of each
     display = Display("study")
-    for turn in range(1, repeats + 1):
+    for turn in range(1, max(case.repeats or repeats for case in cases) + 1):
         for number, case in enumerate(cases if turn % 2 else reversed(cases), 1):
             task, own = " ".join(case.task), " ".join(case.own)
-            if (case.engine, task, own, str(turn)) in known:
+            asked = turn <= (case.repeats or repeats)
+            if not asked or (case.engine, task, own, str(turn)) in known:
                 continue
             display.line(f"turn {turn}, {number} of {len(cases)}: {case.engine} {task} {own}")
             row = _row(case, turn, _run(parent, case))
