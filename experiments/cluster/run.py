@@ -58,7 +58,9 @@ def report(rows: list[Row], folder: Path) -> tuple[str, dict[str, float]]:
                 name = f"{engine}_{place}_{float(size) * 1000:.0f}".replace(" ", "_")
                 metrics[f"cluster/{name}_s"] = median(found)
         text.append(f"| {engine} | {place} | {' | '.join(cells)} |")
-    return "\n".join(text) + f"\n\n{where(rows)}; medians.\n", metrics
+    turns = max(int(row["turn"]) for row in rows)
+    of = "one run of each" if turns == 1 else f"medians of up to {turns} runs"
+    return "\n".join(text) + f"\n\n{where(rows)}; {of}.\n", metrics
 
 
 if __name__ == "__main__":

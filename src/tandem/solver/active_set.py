@@ -80,10 +80,9 @@ class ActiveSet:
         if np.max(np.abs(idle)) > _IDLE:
             return -l1 * idle, False
         solved = solve(right)
+        solved += solve(right - matrix @ solved)
         rest = right - matrix @ solved
-        solved += solve(rest)
-        left = right - matrix @ solved if null.shape[1] else 0.0
-        if np.max(np.abs(left)) > 1e-9 * max(np.max(np.abs(right)), l1):
+        if null.shape[1] and np.max(np.abs(rest)) > 1e-9 * max(np.max(np.abs(right)), l1):
             return rest, False
         return solved - weights[on], True
 
@@ -117,6 +116,8 @@ class ActiveSet:
 
     def _smallest(self, weights: Array) -> Array:
         """Of all minimisers the one of smallest norm, if its signs allow it."""
+        if self._null is not None and not self._null.shape[1]:
+            return weights
         l1 = self._penalty.l1
         pull = self._xy - self._gram @ weights
         on = np.flatnonzero(np.abs(pull) >= l1 * (1.0 - 1e-9))
