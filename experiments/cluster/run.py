@@ -65,4 +65,4 @@ def report(rows: list[Row], folder: Path) -> tuple[str, dict[str, float]]:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as logs, local_cluster(Path(logs)):
-        command(HERE, cases, report, repeats=2)
+        command(HERE, cases, report)
