@@ -38,6 +38,7 @@ class ActiveSet:
         self._gram, self._xy, self._penalty = gram, xy, penalty
         self._null = np.empty((len(xy), 0)) if penalty.l2 > RANK_CUTOFF * len(xy) else null
         self._negligible = _SETTLED * float(np.max(np.abs(xy), initial=0.0))
+        self._last = np.empty(0, dtype=np.int64)  # whose weights were solved for last
 
     def run(self, start: Array) -> Array:
         """The minimiser, from a `start` that should be near it."""
@@ -57,6 +58,7 @@ class ActiveSet:
             crossing = weights[on] + direction
             leaves = (crossing * signs[on] <= 0.0) if target else (direction * signs[on] < 0.0)
             if not leaves.any():
+                self._last = on if target else on[:0]
                 if target:
                     weights[on] = crossing
                 return not target
@@ -121,7 +123,7 @@ class ActiveSet:
         l1 = self._penalty.l1
         pull = self._xy - self._gram @ weights
         on = np.flatnonzero(np.abs(pull) >= l1 * (1.0 - 1e-9))
-        if not len(on):
+        if not len(on) or np.array_equal(on, self._last):
             return weights
         matrix = self._gram[np.ix_(on, on)]
         solve, null = self._smallest_norm(on, matrix)

@@ -35,10 +35,11 @@ def clear(matrix: Array) -> Clear | None:
         if values[0] * APART <= values[-1]:
             return None
         return Clear(partial(np.linalg.solve, matrix), float(values[-1] / values[0]))
-    from scipy.linalg.lapack import dpocon, dpotrf, dpotrs  # noqa: PLC0415 - slow
+    from scipy.linalg.lapack import dpocon, dpotrs  # noqa: PLC0415 - slow
 
-    factor, failed = dpotrf(matrix)
-    if failed:
+    try:
+        factor = np.linalg.cholesky(matrix).T  # numpy's: other threads go on meanwhile
+    except np.linalg.LinAlgError:
         return None
     share, _ = dpocon(factor, np.abs(matrix).sum(axis=0).max())
     if share * APART <= 1.0:
