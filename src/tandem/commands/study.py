@@ -106,7 +106,7 @@ def measure(parent: str, cases: Sequence[Case], repeats: int, table: Path) -> No
     known = {(row["engine"], row["task"], row["own"], row["turn"]) for row in rows}
     rmse = {row["task"]: float(row["rmse"]) for row in reversed(rows)}  # of the first of each
     display = Display("study")
-    for turn in range(1, max(case.repeats or repeats for case in cases) + 1):
+    for turn in range(1, max((c.repeats or repeats for c in cases), default=0) + 1):
         for number, case in enumerate(cases if turn % 2 else reversed(cases), 1):
             task, own = " ".join(case.task), " ".join(case.own)
             asked = turn <= (case.repeats or repeats)
