@@ -96,7 +96,7 @@ class Watch:
         self._thread.join(5 * _LOOK_S)
 
     def _look(self) -> None:
-        seen = time.monotonic()
+        seen, before = time.monotonic(), self._said().count(_NOT_ENDED)  # by an earlier session
         try:
             while not self._ended.wait(_LOOK_S):
                 if not present(self._context):
@@ -104,7 +104,7 @@ class Watch:
                         self._cancel(_GONE)
                     continue
                 seen = time.monotonic()
-                if _NOT_ENDED in self._said():
+                if self._said().count(_NOT_ENDED) > before:
                     self._cancel(_DEAF)
         except (Py4JError, OSError, AttributeError):  # the session ended, or its JVM did
             return
