@@ -38,15 +38,15 @@ class ActiveSet:
         self._gram, self._xy, self._penalty = gram, xy, penalty
         self._null = np.empty((len(xy), 0)) if penalty.l2 > RANK_CUTOFF * len(xy) else null
         self._negligible = _SETTLED * float(np.max(np.abs(xy), initial=0.0))
-        self._last = np.empty(0, dtype=np.int64)  # whose weights were solved for last
 
     def run(self, start: Array) -> Array:
         """The minimiser, from a `start` that should be near it."""
-        weights, signs = start.copy(), np.sign(start)
+        weights, signs, stuck = start.copy(), np.sign(start), False
         for _ in range(20 * len(start) + 20):
-            if self._solve_active(weights, signs) or not self._enter(weights, signs):
+            stuck = self._solve_active(weights, signs)
+            if stuck or not self._enter(weights, signs):
                 break
-        return self._smallest(weights)
+        return self._smallest(weights, stuck=stuck)
 
     def _solve_active(self, weights: Array, signs: Array) -> bool:
         """Minimise over the active weights; those that reach 0 leave. True: no way on."""
@@ -58,7 +58,6 @@ class ActiveSet:
             crossing = weights[on] + direction
             leaves = (crossing * signs[on] <= 0.0) if target else (direction * signs[on] < 0.0)
             if not leaves.any():
-                self._last = on if target else on[:0]
                 if target:
                     weights[on] = crossing
                 return not target
@@ -83,9 +82,10 @@ class ActiveSet:
             return -l1 * idle, False
         solved = solve(right)
         solved += solve(right - matrix @ solved)
-        rest = right - matrix @ solved
-        if null.shape[1] and np.max(np.abs(rest)) > 1e-9 * max(np.max(np.abs(right)), l1):
-            return rest, False
+        if null.shape[1]:
+            rest = right - matrix @ solved
+            if np.max(np.abs(rest)) > 1e-9 * max(np.max(np.abs(right)), l1):
+                return rest, False
         return solved - weights[on], True
 
     def _enter(self, weights: Array, signs: Array) -> bool:
@@ -116,14 +116,17 @@ class ActiveSet:
         basis, inverse = vectors[:, kept], 1.0 / values[kept]
         return lambda right: basis @ (inverse * (basis.T @ right)), vectors[:, ~kept]
 
-    def _smallest(self, weights: Array) -> Array:
-        """Of all minimisers the one of smallest norm, if its signs allow it."""
+    def _smallest(self, weights: Array, *, stuck: bool) -> Array:
+        """Of all minimisers the one of smallest norm, if its signs allow it.
+
+        Unless `stuck`, `weights` are that for the features in them.
+        """
         if self._null is not None and not self._null.shape[1]:
             return weights
         l1 = self._penalty.l1
         pull = self._xy - self._gram @ weights
         on = np.flatnonzero(np.abs(pull) >= l1 * (1.0 - 1e-9))
-        if not len(on) or np.array_equal(on, self._last):
+        if not len(on) or (not stuck and np.array_equal(on, np.flatnonzero(weights))):
             return weights
         matrix = self._gram[np.ix_(on, on)]
         solve, null = self._smallest_norm(on, matrix)

@@ -103,12 +103,11 @@ def product(left: DoubleDouble, right: Array) -> DoubleDouble:
     Both are cut into pieces of so few bits that float64 sums their products without rounding, in
     any order: Ozaki, Ogita, Oishi and Rump 2012, https://doi.org/10.1007/s11075-011-9478-1.
     """
-    bits = (53 - int(right.shape[0] - 1).bit_length()) // 2
+    bits = (53 - (len(right) - 1).bit_length()) // 2
     lefts = _pieces(left, bits, axis=1)
     rights = _pieces(DoubleDouble.of(right), bits, axis=0)
-    total = DoubleDouble.of(np.zeros((left.hi.shape[0], right.shape[1])))
-    pieces = -(-104 // bits)
-    for order in range(pieces):
+    total = DoubleDouble.of(np.zeros((len(left.hi), right.shape[1])))
+    for order in range(len(lefts)):
         for at in range(order + 1):
             total = total + lefts[order - at] @ rights[at]
     return total

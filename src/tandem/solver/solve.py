@@ -7,7 +7,8 @@ For features standardised over n rows, G = Z'Z/n and c = Z'y/n:
 - l1 = 0: by the eigenvalues of G, then refined against the residual in double-double. Of several
   minimisers (l2 = 0, collinear columns) the one of smallest norm: eigenvalues of G + l2 below
   RANK_CUTOFF * p * the largest of G count as 0. Where G was summed exactly, and its eigenvalues are
-  further apart than float64 can tell, by its factors in double-double (factor.py).
+  further apart than float64 can tell, by its factors in double-double (factor.py), unless the
+  small ones are 0 by more digits (positive.py).
 - l1 > 0: an active set is solved exactly, so that no tolerance shows. It starts from the answer at
   the next larger penalty; of many features, from that of scikit-learn's coordinate descent on the
   Gram matrix. With l2 = 0 and collinear columns the minimiser of smallest
@@ -44,9 +45,9 @@ class Solution:
     `kkt[g]`: largest violation of the optimality conditions, relative to the largest number that
     cancels in them, max |c| or max |G| |w|, apart from what lies along eigenvectors that are taken
     as collinear; `rounding[g]`: share of the weights that rounding in G and c may move, the
-    condition number of the system that was solved times eps; `rank`: of G; `condition`: ratio of
-    the largest to the smallest singular value of Z that is not taken as 0; `groups`: features that
-    follow from one another, or nearly so.
+    condition number of the system that was solved times eps, 0 where these were summed exactly;
+    `rank`: of G; `condition`: ratio of the largest to the smallest singular value of Z that is not
+    taken as 0; `groups`: features that follow from one another, or nearly so.
     """
 
     weights: DoubleDouble
@@ -78,7 +79,7 @@ def solve(
     ridges = system.ridges(xy, [p.l2 for p in grid if p.l1 == 0.0])
     points = [next(ridges) if p.l1 == 0.0 else system.settled(xy, p, found[p]) for p in grid]
     weights = stacked(points)
-    away = [system.vectors[:, : 0 if p.l1 else np.sum(~system.kept(p.l2))] for p in grid]
+    away = [system.vectors[:, :0] if p.l1 else system.away(p.l2) for p in grid]
     kkt = violations(gram.hi, xy.hi, grid, weights.hi, away)
     moves = np.zeros(len(grid))  # by sums that are exact
     if rank.least is None:

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tandem.records import Array, Mask
 from tandem.solver.active_set import EPSILON, RANK_CUTOFF
@@ -41,8 +40,8 @@ class System:
             return cls(gram, values, vectors, zero, None, rank)
         # Where there are fewer rows than features, the others are 0 whatever their digits say.
         small = int(np.count_nonzero(values * APART <= values[-1]))
-        sure = len(values) - small >= min(len(values), rank.most)
-        sure = bool(sure) or largest_of(gram, values, vectors, small) <= rank.least
+        enough = len(values) - small >= min(len(values), rank.most)
+        sure = enough or largest_of(gram, values, vectors, small) <= rank.least
         factor = None if sure else Factor.of(gram, rank.least)
         return cls(gram, values, vectors, zero, factor, rank)
 
@@ -53,7 +52,11 @@ class System:
     @property
     def null(self) -> Array | None:
         """An orthonormal basis of {w: G w = 0}, shape (p, dimensions); None: it is in doubt."""
-        return None if self.factor else self.vectors[:, ~self.kept()]
+        return None if self.factor else self.away()
+
+    def away(self, l2: float = 0.0) -> Array:
+        """The eigenvectors of G + l2 whose eigenvalues are taken as 0, shape (p, dimensions)."""
+        return self.vectors[:, : np.count_nonzero(~self.kept(l2))]
 
     def facts(self) -> tuple[int, float, Groups]:
         """Rank, condition number, and the features that (nearly) follow from one another."""
@@ -143,7 +146,7 @@ class System:
     def _alone(self, xy: DoubleDouble, l2: float) -> DoubleDouble:
         """As `ridges`, with residuals in double-double, or by factors."""
         if self.factor and self.values[0] + l2 <= self.values[-1] / APART:
-            return self._factor(np.arange(len(self.values)), l2).solve(xy)
+            return self._factor(l2).solve(xy)
         inverse = self._inverse(l2)
         weights = DoubleDouble.of(self.vectors @ (inverse * (self.vectors.T @ xy.hi)))
         for _ in range(_REFINEMENTS if self.hard(l2) else 1):
@@ -182,10 +185,10 @@ class System:
         found.hi[on], found.lo[on] = solved.hi, solved.lo
         return found
 
-    def _factor(self, on: NDArray[np.int64], l2: float) -> Factor:
-        """Of G + l2 for the features `on`."""
+    def _factor(self, l2: float) -> Factor:
+        """Of G + l2."""
         assert self.factor is not None
         assert self.rank.least is not None
-        if l2 == 0.0 and len(on) == len(self.values):
+        if l2 == 0.0:
             return self.factor
-        return Factor.of(self.gram[np.ix_(on, on)] + l2 * np.eye(len(on)), self.rank.least)
+        return Factor.of(self.gram + l2 * np.eye(len(self.values)), self.rank.least)

@@ -250,7 +250,7 @@ class Folding:
         numeric = value < self.vector.width
         squares = matrix.hi[value, value]
         squares[numeric] = summed.hi.diagonal()[value[numeric]]
-        return Normal(rows, gram, squares / unit**2, self.vector.exact, (*self._sets.values(),))
+        return Normal(rows, gram, squares / unit**2, self.vector.exact, tuple(self._sets.values()))
 
     def _centred(
         self, matrix: DoubleDouble, means: DoubleDouble, rest: DoubleDouble, own: Integers
@@ -258,7 +258,7 @@ class Folding:
         """Sum of (v - rest)(v - rest)' for the features `own` beside all, shape (own, p + 1)."""
         value, there, rows = self._value, self._there, float(matrix.hi[0, 0])
         across, down = means[None, :], means[own][:, None]
-        # Where nothing is imputed, one serves for all.
+        # Where nothing is imputed, the column of the constant serves all.
         beside, below = (there, there[own]) if there.any() else (there[:1], there[:1])
         mixed = matrix[np.ix_(value[own], beside)]
         half = matrix[np.ix_(value[own], value)] - down * matrix[np.ix_(below, value)]
