@@ -58,8 +58,16 @@ class Place:
         self.folder, self.direct = folder, f"http://127.0.0.1:{port}"
         self.proxy = Proxy(port)
         self.uri = f"http://127.0.0.1:{self.proxy.port}"
-        # Nothing may linger in the cache of the user's own runs, nor of earlier rounds.
-        self.environment = {**os.environ, "TANDEM_CACHE": str(folder / "cache")}
+        # Nothing may linger in the cache of the user's own runs, nor of earlier rounds; and what
+        # others leave in the place for temporary files is not ours.
+        self.temporary = folder / "tmp"
+        self.temporary.mkdir()
+        self.environment = {
+            **os.environ,
+            "TANDEM_CACHE": str(folder / "cache"),
+            "TMPDIR": str(self.temporary),
+            "JAVA_TOOL_OPTIONS": f"-Djava.io.tmpdir={self.temporary}",
+        }
         self.environment.pop("MLFLOW_RUN_ID", None)
 
     def tandem(self, *words: str) -> tuple[int, float, str]:

@@ -64,7 +64,7 @@ def _shoot(
     here: Place, experiment: str, shot: tuple[str, signal.Signals, str, bool], after: float
 ) -> Shot:
     work, signum, to, away = shot
-    before = _temporary(here.folder)
+    before = _temporary(here)
     with (here.folder / "said").open("w") as said, subprocess.Popen(
         _command(WORK[work], to, experiment, here.folder), cwd=here.folder, env=_environment(here),
         stdout=said, stderr=said, process_group=0,
@@ -155,18 +155,16 @@ def _left(here: Place, experiment: str, before: set[str]) -> Iterator[str]:
             yield f"FAILED for no reason: {run.info.run_name}"
     if here.waiting():
         yield f"in the outbox: {here.waiting()}"
-    yield from (f"left: {path}" for path in sorted(_temporary(here.folder) - before))
+    yield from (f"left: {path}" for path in sorted(_temporary(here) - before))
 
 
-def _temporary(folder: Path) -> set[str]:
+def _temporary(here: Place) -> set[str]:
     """Large files in the places for temporary ones, but for a cache's own; and work folders."""
-    places = [Path("/tmp"), folder / "cache"]  # noqa: S108 - where Java and Python put them
-    cache = folder / "cache"
+    cache = here.folder / "cache"
     found = {str(path) for path in (cache / "scratch").glob("*") if any(path.rglob("*"))}
-    for place_ in places:
-        for path in place_.glob("*" if place_ == Path("/tmp") else ".*"):  # noqa: S108
-            if path.name.startswith(("tandem-", "spark-", "blockmgr-", ".")):
-                with suppress(OSError):
-                    size = sum(f.stat().st_size for f in path.rglob("*") if f.is_file())
-                    found |= {str(path)} if size > LARGE else set()
+    for path in [*here.temporary.iterdir(), *cache.glob(".*")]:
+        with suppress(OSError):
+            files = path.rglob("*") if path.is_dir() else [path]
+            size = sum(file.stat().st_size for file in files if file.is_file())
+            found |= {str(path)} if size > LARGE else set()
     return found

@@ -15,7 +15,7 @@ import pytest
 from tandem.spark import LocalCluster, local_cluster
 from tests.shell import SMALL, free_port, lives, runs, tandem, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("place")]
+pytestmark = [pytest.mark.slow(seconds=60), pytest.mark.usefixtures("place")]
 
 
 @pytest.fixture(scope="module")
@@ -99,15 +99,15 @@ def test_without_executors_a_run_ends(tmp_path: Path) -> None:
     """All that could run a task is killed while the rows are scanned."""
     with ExitStack() as stack:
         found = stack.enter_context(local_cluster(tmp_path, **ports()))
-        run = stack.enter_context(started(found, "spark.wait_s=15"))
-        until_tasks_run(tmp_path)
+        run = stack.enter_context(started(found, "spark.wait_s=30"))
+        until_tasks_run(run, tmp_path)
         for worker in found.workers:
             every = [psutil.Process(worker.process.pid)]
             for one in [*every, *every[0].children(recursive=True)]:
                 one.kill()
         _, said = run.communicate(timeout=120)
     assert run.returncode == 4, said
-    assert re.search("no executor (is left|came within 15 s)", said.splitlines()[-1])
+    assert re.search("no executor (is left|came within 30 s)", said.splitlines()[-1])
 
 
 def started(cluster: LocalCluster, word: str) -> "subprocess.Popen[str]":
@@ -117,10 +117,16 @@ def started(cluster: LocalCluster, word: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
 
-def until_tasks_run(folder: Path) -> None:
-    """Until the executor of the first worker of a cluster in `folder` has run one."""
+def until_tasks_run(run: "subprocess.Popen[str]", folder: Path) -> None:
+    """Until the executor of the first worker of a cluster in `folder` has run one of its tasks."""
     logs = "worker-1/app-*/*/stderr"
-    until(lambda: any("Running task" in log.read_text() for log in folder.glob(logs)))
+    until(
+        lambda: (
+            run.poll() is not None
+            or any("Running task" in log.read_text() for log in folder.glob(logs))
+        )
+    )
+    assert run.poll() is None, run.communicate()[1]
 
 
 def test_an_executor_that_nobody_can_end_ends_the_run(tmp_path: Path) -> None:
@@ -130,7 +136,7 @@ def test_an_executor_that_nobody_can_end_ends_the_run(tmp_path: Path) -> None:
     with ExitStack() as stack:
         found = stack.enter_context(local_cluster(tmp_path, **ports()))
         run = stack.enter_context(started(found, conf))
-        until_tasks_run(tmp_path)
+        until_tasks_run(run, tmp_path)
         found.master.process.kill()
         for executor in psutil.Process(found.workers[0].process.pid).children():
             executor.suspend()
