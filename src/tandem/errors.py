@@ -60,6 +60,13 @@ class Terminated(BaseException):
         self.status = 128 + signum
 
 
+def several(names: Iterable[str], most: int = 20) -> str:
+    """`a, b, c` of names; of very many the first ones, and how many more there are."""
+    every = list(names)
+    more = f" and {len(every) - most:,} more" if len(every) > most else ""
+    return ", ".join(every[:most]) + more
+
+
 def nearest(name: str, candidates: Iterable[str]) -> str:
     """The hint `; did you mean 'x'?` for the candidate closest to `name`, or an empty string."""
     matches = get_close_matches(name, list(candidates), n=1, cutoff=0.6)

@@ -125,8 +125,15 @@ def test_a_path_and_a_target_are_short_for_the_keys(path: str) -> None:
     words = ["dataset=files", f"dataset.path={path}", "dataset.target=price"]
     assert read("compare", path, "--target", "price") == ["command=compare", *words]
     assert read(path, "--target=price") == words
-    assert read("folds.k=3", "folds.seed=1", "a.csv")[2] == "a.csv"
+    assert read("folds.k=3", "--config-dir", "own/", path)[1:3] == ["--config-dir", "own/"]
+    assert read("folds.k=3", path, "folds.seed=1")[1:3] == words[:2]
     assert read("s3://b/c=1/a.csv") == ["dataset=files", "dataset.path='s3://b/c=1/a.csv'"]
+
+
+def test_a_pattern_that_the_shell_has_read_is_told() -> None:
+    assert read("data/a.csv", "dataset.path=data/a.csv")[1] == "dataset.path=data/a.csv"
+    with pytest.raises(ConfigurationError, match=r"or a pattern in quotes: 'data/\*\.csv'"):
+        read("run", "data/a.csv", "data/b.csv", "data/c.csv")
 
 
 def test_several_values_are_a_list_where_nothing_is_swept() -> None:

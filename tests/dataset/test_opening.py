@@ -176,6 +176,12 @@ def test_an_absent_target_is_refused_with_the_nearest_name(data: Path) -> None:
         opened(data, target="zzz")
 
 
+def test_of_very_many_columns_a_message_names_some(data: Path) -> None:
+    put(data, {f"x{number}": [1.0] for number in range(1000)})
+    with pytest.raises(DataError, match=r"-> one of x0, x1, .*, x19 and 980 more$"):
+        opened(data, target="zzz")
+
+
 @pytest.mark.parametrize("target", [None, ""])
 def test_no_target_is_refused_by_its_key(data: Path, target: str | None) -> None:
     put(data, {"price": [1.0], "size": [2.0]})

@@ -5,6 +5,7 @@ Light on purpose: nothing heavy is imported before the configuration is known to
 
 import hashlib
 import json
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -87,7 +88,10 @@ def settings(config: DictConfig) -> Settings:
         missing.remove(_TARGET)  # one looks at a table before one knows
         values["dataset"]["target"] = None
     for key in sorted(missing):
-        raise ConfigurationError(f"{key}: no value is given -> add {key}=...")
+        step = f"add {key}=..."
+        if key == _TARGET and (path := values["dataset"].get("path")):
+            step = f"add --target=...; tandem inspect {shlex.quote(path)} lists the columns"
+        raise ConfigurationError(f"{key}: no value is given -> {step}")
     return checked(values)
 
 

@@ -3,7 +3,9 @@
 import json
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import PurePath
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -34,24 +36,31 @@ _HYDRA_FLAGS = (
     "--info",
 )  # fmt: skip - one list, read as one
 
+_WITH_A_VALUE = {
+    *("--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn"),
+    *("--config-dir", "-cd", "--experimental-rerun"),
+}
 MULTIRUN = ("-m", "--multirun")
 _SWEEP = "sweep"  # the command that is Hydra's multirun
 # Their own keys are free: Hydra wants a + there.
 _OPEN = ("cleaning.encodings", "dataset.dates", "spark.conf")
+_PATH = "dataset.path="
 _NAME = "dataset.target"  # its value is a name, whatever it looks like
 
 
 def words(arguments: Sequence[str]) -> list[str]:
     """The command line as Hydra reads it.
 
-    A leading command becomes `command=...`, a leading `sweep` Hydra's `--multirun`, a path after it
-    (or first) the files of that path, `--target` the target. What
-    `mlflow run -P` makes of its parameters is undone: `--key value` becomes `key=value`, and the
-    value of `--overrides` is split as a shell splits words (it is never evaluated). A value that
-    Hydra's grammar would not take as it stands gets quotes; several values, where nothing is
-    swept, are a list, and several engines of a comparison those that it compares.
+    A leading command becomes `command=...`, a leading `sweep` Hydra's `--multirun`, a bare path
+    the files of that path, `--target` the target. What `mlflow run -P` makes of its parameters is
+    undone: `--key value` becomes `key=value`, and the value of `--overrides` is split as a shell
+    splits words (it is never evaluated). A value that Hydra's grammar would not take as it stands
+    gets quotes; several values, where nothing is swept, are a list, and several engines of a
+    comparison those that it compares.
     """
-    found = [*map(_readable, _undone(arguments))]
+    undone = [*_undone(arguments)]
+    _check_paths(undone)
+    found = [*map(_readable, undone)]
     sweep, compare = {*MULTIRUN} & {*found}, f"command={Command.COMPARE}" in found
     return found if sweep else [_one_value(word, compare=compare) for word in found]
 
@@ -64,12 +73,10 @@ def _undone(arguments: Sequence[str]) -> Iterator[str]:
         elif position == 0 and word == _SWEEP:
             yield "--multirun"
         elif word.split("=")[0] == "--overrides":
-            given = word.partition("=")[2] if "=" in word else next(rest, "")
-            try:
-                yield from shlex.split(given)
-            except ValueError as error:
-                raise ConfigurationError(f"overrides: {given}: {error} -> close it") from error
-        elif position < 2 and _is_path(word):
+            yield from _split(word.partition("=")[2] if "=" in word else next(rest, ""))
+        elif word in _WITH_A_VALUE:
+            yield from (word, *islice(rest, 1))
+        elif _is_path(word):
             yield from ("dataset=files", f"dataset.path={word}")
         elif word.split("=")[0] == "--target":
             value = word.partition("=")[2] if "=" in word else next(rest, "")
@@ -79,6 +86,25 @@ def _undone(arguments: Sequence[str]) -> Iterator[str]:
             yield key if "=" in key else f"{key}={next(rest, '')}"
         else:
             yield word
+
+
+def _split(given: str) -> list[str]:
+    try:
+        return shlex.split(given)
+    except ValueError as error:
+        raise ConfigurationError(f"overrides: {given}: {error} -> close it") from error
+
+
+def _check_paths(found: Iterable[str]) -> None:
+    """Raise ConfigurationError for two: most often of a pattern that the shell has read."""
+    paths = {word.removeprefix(_PATH): None for word in found if word.startswith(_PATH)}
+    if len(paths) > 1:
+        first, second, *_ = paths
+        pattern = PurePath(first).with_stem("*")
+        raise ConfigurationError(
+            f"dataset.path: {first}, {second}: one path is read -> a folder, or a pattern in "
+            f"quotes: '{pattern}'"
+        )
 
 
 def _is_path(word: str) -> bool:

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from tandem.dataset.dates import is_date, is_seconds
 from tandem.dataset.parquet import is_text
-from tandem.errors import ConfigurationError, DataError, nearest
+from tandem.errors import ConfigurationError, DataError, nearest, several
 
 _TYPE = "type:"
 _TYPES = ("number", "text", "boolean", "date")
@@ -23,7 +23,7 @@ def check_names(
     """
     names = schema.names
     if not target:
-        raise ConfigurationError(f"dataset.target: no target is given -> one of {', '.join(names)}")
+        raise ConfigurationError(f"dataset.target: no target is given -> one of {several(names)}")
     check_there("dataset.target", target, names)
     excluded = {target, *matching("exclude", exclude, schema)}
     included = matching("include", include, schema) or names
@@ -44,7 +44,7 @@ def check_there(key: str, name: str, names: Sequence[str]) -> None:
     """Raise DataError, with the key and the nearest of `names`, where the column is not there."""
     if name not in names:
         raise DataError(
-            f"{key}: there is no column '{name}'{nearest(name, names)} -> one of {', '.join(names)}"
+            f"{key}: there is no column '{name}'{nearest(name, names)} -> one of {several(names)}"
         )
 
 
@@ -80,7 +80,7 @@ def _told(pattern: str, schema: pa.Schema) -> str:
         there = {type_of(field.type) for field in schema}
         known = [f"{_TYPE}{one}" for one in _TYPES if one in there]
         return f"of '{pattern}'{nearest(pattern, known)} -> some of {', '.join(known)}"
-    return f"'{pattern}'{nearest(pattern, schema.names)} -> some of {', '.join(schema.names)}"
+    return f"'{pattern}'{nearest(pattern, schema.names)} -> some of {several(schema.names)}"
 
 
 def type_of(kind: pa.DataType) -> str:

@@ -21,7 +21,7 @@ from tandem.dataset.csv_reader import (
 from tandem.dataset.csv_rejects import texts
 from tandem.dataset.files import unpacked
 from tandem.dataset.overrides import override
-from tandem.errors import DataError, nearest
+from tandem.errors import DataError, nearest, several
 from tandem.settings import OnBadRow, Spelling
 
 _MOST = 0.5  # from such a share of its cells on they tell what a column is
@@ -139,7 +139,7 @@ def column_types(
         if name not in names:
             raise DataError(
                 f"dataset.{key}: there is no column '{name}'{nearest(name, names)}"
-                f" -> some of {', '.join(names)}"
+                f" -> some of {several(names)}"
             )
     first = next(_texts(files[0], names, spelling), None)
     types: dict[str, pa.DataType] = dict.fromkeys(names, pa.string())

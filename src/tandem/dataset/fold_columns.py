@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tandem.dataset.chosen import check_role
 from tandem.dataset.fold_times import first_moments
 from tandem.dataset.parquet import is_text, open_file, read_columns, read_footer, reading
-from tandem.errors import ConfigurationError, DataError
+from tandem.errors import ConfigurationError, DataError, several
 from tandem.fold_keys import FoldKind, Folds
 from tandem.folds import ALWAYS, Assignment, coded
 from tandem.records import Column, Dataset, Kind
@@ -33,7 +33,7 @@ def fold_column(schema: pa.Schema, folds: Folds, target: str | None) -> str | No
         return None
     name, names = folds.column, schema.names
     if not name:
-        raise ConfigurationError(f"folds.column: no column is given -> one of {', '.join(names)}")
+        raise ConfigurationError(f"folds.column: no column is given -> one of {several(names)}")
     check_role("folds.column", name, names, target)
     kind = schema.field(name).type
     if folds.kind is FoldKind.TIME and not _has_times(kind):

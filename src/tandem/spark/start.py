@@ -4,17 +4,17 @@ import atexit
 import logging
 import os
 import sys
-import tempfile
 import time
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from threading import Timer
 from typing import TYPE_CHECKING, cast
 
 from tandem.errors import MachineError
-from tandem.machine import end_family
+from tandem.machine import end_family, scratch_folder
 from tandem.redaction import redacted
 from tandem.results import SparkFacts
 from tandem.settings import SparkSettings
@@ -169,7 +169,6 @@ def _gateway(conf: "SparkConf") -> "JavaGateway":
     from pyspark.errors import PySparkRuntimeError  # noqa: PLC0415 - heavy, as all of Spark
     from pyspark.java_gateway import launch_gateway  # noqa: PLC0415
 
-    atexit.register(_log_file().unlink, missing_ok=True)
     atexit.register(end_family, "java")
     with _log_file().open("wb") as log:
         try:
@@ -180,8 +179,9 @@ def _gateway(conf: "SparkConf") -> "JavaGateway":
     return found
 
 
+@cache
 def _log_file() -> Path:
-    return Path(tempfile.gettempdir(), f"tandem-spark-{os.getpid()}.log")
+    return scratch_folder() / "spark.log"  # one that a killed process leaves is removed by the next
 
 
 def _said() -> str:
