@@ -1,8 +1,11 @@
 """Sums of twice the digits: of slices as those of the numbers, of all folds but one, in blocks."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from tandem.moments import Slices, sum_of_others
+from tandem.records import Array
 from tandem.solver.double_double import DoubleDouble, concatenated, stacked
 from tandem.splits import Splits
 
@@ -31,7 +34,27 @@ def training_sums(parts: DoubleDouble, splits: Splits) -> DoubleDouble:
     return stacked([*(DoubleDouble.of(one) for one in others), whole])
 
 
-def block(gram: DoubleDouble, rows: DoubleDouble, corner: DoubleDouble) -> DoubleDouble:
-    """[[gram, rows'], [rows, corner]]."""
-    halves = zip((gram.hi, gram.lo), (rows.hi, rows.lo), (corner.hi, corner.lo), strict=True)
-    return DoubleDouble(*(np.block([[a, b.T], [b, c]]) for a, b, c in halves))
+def bordered(
+    gram: DoubleDouble, rows: DoubleDouble, corner: Sequence[Sequence[DoubleDouble]]
+) -> DoubleDouble:
+    """[[gram, rows'], [rows, corner]]; `corner`: its rows of blocks, up to the diagonal."""
+    lower, begin = [[gram]], 0
+    for row in corner:
+        end = begin + len(row[-1].hi)
+        lower.append([rows[begin:end], *row])
+        begin = end
+    return DoubleDouble(
+        *(_framed([[getattr(one, half) for one in row] for row in lower]) for half in ("hi", "lo"))
+    )
+
+
+def _framed(lower: Sequence[Sequence[Array]]) -> Array:
+    ends = np.cumsum([len(row[-1]) for row in lower]).tolist()
+    spans = [slice(end - len(row[-1]), end) for end, row in zip(ends, lower, strict=True)]
+    whole = np.empty((ends[-1], ends[-1]))
+    for down, row in zip(spans, lower, strict=True):
+        for across, one in zip(spans, row, strict=False):
+            whole[down, across] = one
+            if across is not down:
+                whole[across, down] = one.T
+    return whole

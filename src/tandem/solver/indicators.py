@@ -160,7 +160,10 @@ def with_pairs(gram: DoubleDouble, ours: Integers, sums: Array, means: Array) ->
     which sum (h - mean)(h - mean)' follows; `means`: shape (d,); the answer has shape (d, d).
     """
     rows, total = sums[0, 0], sums[0, 1:]
-    pairs = sums[1:, 1:] - np.outer(means, total) - np.outer(total - rows * means, means)
+    # In place: of many features, what takes time is to ask for memory.
+    pairs = np.outer(means, -total)
+    pairs += sums[1:, 1:]
+    pairs -= np.outer(total - rows * means, means)
     found = DoubleDouble.of(pairs)
     found.hi[ours], found.lo[ours] = gram.hi, gram.lo
     found.hi[:, ours], found.lo[:, ours] = gram.hi.T, gram.lo.T

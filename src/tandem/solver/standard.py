@@ -61,12 +61,14 @@ class Standard:
         varies = np.flatnonzero(~constant[:-1])
         scale = deviation[varies]
         signal = 0.0 if constant[-1] else 1.0
-        xx, per = gram[np.ix_(varies, varies)], DoubleDouble.of(1.0) / scale
+        own = np.ix_(varies, varies)
         if train.exact or len(varies) <= FEW:
-            # A rounded factor would be another matrix.
-            xx = xx * (per[:, None] * per[None, :] / rows)
+            per = DoubleDouble.of(1.0) / scale  # a rounded factor would be another matrix
+            xx = gram[own] * (per[:, None] * per[None, :] / rows)
         else:
-            xx = DoubleDouble.of(xx.hi / np.outer(scale, scale) / rows)
+            xx = DoubleDouble.of(gram.hi[own])
+            xx.hi[...] /= np.outer(scale, scale)
+            xx.hi[...] /= rows
         xy = gram[varies, -1] / scale / rows * signal
         yy = float(variance[-1]) * signal
         # As least squares on the rows counts a singular value as 0.

@@ -109,8 +109,9 @@ class System:
 
         At every l2; all together where float64 serves them, so that G is gone through once.
         """
-        rounded = self.rank.least is None
-        plain = [x for x in strengths if rounded and not (self.hard(x) and np.any(self.gram.lo))]
+        plain = [] if self.rank.least is not None else [*strengths]
+        if np.any(self.gram.lo):
+            plain = [l2 for l2 in plain if not self.hard(l2)]
         found = dict(zip(plain, self._together(xy.hi, plain), strict=True))
         for l2 in strengths:
             yield found[l2] if l2 in found else self._alone(xy, l2)
@@ -131,13 +132,16 @@ class System:
         hard = np.array([self.hard(one) for one in strengths], dtype=bool)
         inverse = np.array([self._inverse(one) for one in strengths]).reshape(-1, len(xy))
         found = DoubleDouble.of((inverse * (xy @ at)) @ at.T)
+        before = np.full(len(strengths), np.inf)
         for _ in range(_REFINEMENTS):
             now = found[going]
             left = xy - now.hi @ self.gram.hi - l2[going] * now.hi
             step = (inverse[going] * (left @ at)) @ at.T
             now = now + step
             found.hi[going], found.lo[going] = now.hi, now.lo
-            more = np.abs(step).max(axis=1) > 1e-16 * np.abs(now.hi).max(axis=1)
+            size = np.abs(step).max(axis=1)
+            more = (size > 1e-16 * np.abs(now.hi).max(axis=1)) & (size < before[going] / 2)
+            before[going] = size  # of rounding, if they get no smaller
             going = going[hard[going] & more]
             if not len(going):
                 break

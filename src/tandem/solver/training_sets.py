@@ -33,7 +33,7 @@ from tandem.moments import (
 from tandem.records import Array, Mask
 from tandem.solver.centres import moved, scatter
 from tandem.solver.double_double import DoubleDouble, concatenated
-from tandem.solver.doubled import block, joined, training_sums
+from tandem.solver.doubled import bordered, joined, training_sums
 from tandem.solver.encodings import Protocol, encoded_sums, target_means
 from tandem.solver.indicators import Borders, Indicators, with_pairs
 from tandem.solver.splits import FEW, Normal, Split
@@ -181,14 +181,13 @@ class Folding:
 
         A = sum a a', a = [1, u, o, y]; B = sum kappa a', C = sum kappa kappa'.
         """
-        rows, corner = borders.rows, self._cornered(borders, members)
-        vector = self.vector
+        rows, corner, vector = borders.rows, self._corner_of(borders, members), self.vector
         if vector.centres is None:
-            return block(gram, rows[members].sum(axis=0), corner)
-        nothing = DoubleDouble.of(np.zeros_like(corner.hi))
-        total = block(DoubleDouble.of(np.zeros_like(gram.hi)), rows[0].scaled(0.0), corner)
+            return bordered(gram, rows[members].sum(axis=0), corner)
+        nothing = [[one.scaled(0.0) for one in row] for row in corner]
+        total = bordered(gram.scaled(0.0), rows[0].scaled(0.0), corner)
         for f in np.flatnonzero(members):
-            part = block(self._parts[f], rows[f], nothing)
+            part = bordered(self._parts[f], rows[f], nothing)
             step = DoubleDouble.of(vector.centres[f]) - shift
             total = total + moved(part, vector.value, vector.there, step)
         return total
@@ -288,12 +287,12 @@ class Folding:
         rows = concatenated(self._by_index[fit].transposed(), more.transposed()).transposed()
         return Borders(fit, rows, features.beside(fit, kappa))
 
-    def _cornered(self, borders: Borders, members: Mask) -> DoubleDouble:
-        """sum [kappa, h] [kappa, h]' of the folds `members`, shape (C + F, C + F)."""
+    def _corner_of(self, borders: Borders, members: Mask) -> list[list[DoubleDouble]]:
+        """sum [kappa, h] [kappa, h]' of the folds `members`, in blocks of C and F."""
         if not self._indices:
-            return DoubleDouble.of(np.zeros((0, 0)))
-        corner = self._corner[borders.fit][members].sum(axis=0)
+            return []
+        corner = [self._corner[borders.fit][members].sum(axis=0)]
         if not self._indicators.size:
-            return corner
+            return [corner]
         own = DoubleDouble.of(self._indicators.corner(borders.fit, members))
-        return block(corner, borders.beside[members].sum(axis=0), own)
+        return [corner, [borders.beside[members].sum(axis=0), own]]
