@@ -5,7 +5,7 @@ Source: Dekker 1971 (split, product), Knuth (sum), as in Hida, Li and Bailey's Q
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -95,6 +95,12 @@ def stacked(parts: Sequence[DoubleDouble]) -> DoubleDouble:
     return DoubleDouble(
         np.stack([part.hi for part in parts]), np.stack([part.lo for part in parts])
     )
+
+
+def strips(rows: int) -> Iterator[slice]:
+    """Some rows of a square matrix at a time: what is made of them stays in the cache."""
+    each = max(_AT_ONCE // max(rows, 1), 1)
+    yield from (slice(begin, begin + each) for begin in range(0, rows, each))
 
 
 def product(left: DoubleDouble, right: Array) -> DoubleDouble:

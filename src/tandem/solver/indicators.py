@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tandem.cleaning import features_of
 from tandem.moments import Indices, Integers, Moments, RowVector, by_fold
 from tandem.records import Array, Mask
-from tandem.solver.double_double import DoubleDouble
+from tandem.solver.double_double import DoubleDouble, strips
 from tandem.solver.encodings import Protocol
 
 # A number is cut into pieces of so many bits: whole numbers whose sums over 2**33 rows are exact.
@@ -160,11 +160,10 @@ def with_pairs(gram: DoubleDouble, ours: Integers, sums: Array, means: Array) ->
     which sum (h - mean)(h - mean)' follows; `means`: shape (d,); the answer has shape (d, d).
     """
     rows, total = sums[0, 0], sums[0, 1:]
-    # In place: of many features, what takes time is to ask for memory.
-    pairs = np.outer(means, -total)
-    pairs += sums[1:, 1:]
-    pairs -= np.outer(total - rows * means, means)
-    found = DoubleDouble.of(pairs)
+    found, left = DoubleDouble.of(sums[1:, 1:].copy()), total - rows * means
+    for some in strips(len(means)):
+        found.hi[some] -= np.outer(means[some], total)
+        found.hi[some] -= np.outer(left[some], means)
     found.hi[ours], found.lo[ours] = gram.hi, gram.lo
     found.hi[:, ours], found.lo[:, ours] = gram.hi.T, gram.lo.T
     return found

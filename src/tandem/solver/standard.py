@@ -6,7 +6,7 @@ import numpy as np
 
 from tandem.moments import Integers
 from tandem.records import Array
-from tandem.solver.double_double import DoubleDouble
+from tandem.solver.double_double import DoubleDouble, strips
 from tandem.solver.splits import CONSTANT, FEW, Normal
 
 _EPSILON = float(np.finfo(np.float64).eps)
@@ -67,8 +67,9 @@ class Standard:
             xx = gram[own] * (per[:, None] * per[None, :] / rows)
         else:
             xx = DoubleDouble.of(gram.hi[own])
-            xx.hi[...] /= np.outer(scale, scale)
-            xx.hi[...] /= rows
+            for some in strips(len(scale)):
+                xx.hi[some] /= np.outer(scale[some], scale)
+                xx.hi[some] /= rows
         xy = gram[varies, -1] / scale / rows * signal
         yy = float(variance[-1]) * signal
         # As least squares on the rows counts a singular value as 0.
