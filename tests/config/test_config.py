@@ -130,8 +130,8 @@ REFUSED = {
     "dataset.rows=many": "dataset.rows:",
     "dataset.seed=-1": "dataset.seed: -1",
     "dataset=files": "dataset.path: no value is given",
-    "dataset=files dataset.path=data": "dataset.target: no value is given -> add --target=...; tandem "
-    "inspect data lists the columns",
+    "dataset=files dataset.path=data": "dataset.target: no value is given -> add --target=...;"
+    " tandem inspect data lists the columns",
     "spark.parallelism=0": "spark.parallelism: 0",
     "spark.partitions=0": "spark.partitions: 0",
     "spark.shuffle_partitions=0": "spark.shuffle_partitions: 0",

@@ -120,7 +120,9 @@ def test_a_value_beyond_hydras_grammar_arrives_as_it_was_typed(value: str) -> No
     assert OverridesParser.create().parse_override(word).value() == value
 
 
-@pytest.mark.parametrize("path", ["houses.csv", "data/", "my data/*.parquet", "A.CSV", "s3://b/f"])
+@pytest.mark.parametrize(
+    "path", ["houses.csv", "data/", "my data/*.parquet", "A.CSV", "s3://b/f", "book.xlsx", "tests"]
+)
 def test_a_path_and_a_target_are_short_for_the_keys(path: str) -> None:
     words = ["dataset=files", f"dataset.path={path}", "dataset.target=price"]
     assert read("compare", path, "--target", "price") == ["command=compare", *words]

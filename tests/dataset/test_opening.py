@@ -104,7 +104,11 @@ def test_no_path_is_refused_by_its_key() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "kinds"), [(("a.csv", "b.parquet"), r"\.csv, \.parquet"), (("a.txt",), r"\.txt")]
+    ("found", "kinds"),
+    [
+        (("a.csv", "b.parquet"), r"\.csv, \.parquet: .* -> name them by a pattern"),
+        (("a.txt",), r"\.txt: .* -> write it as one of these first"),
+    ],
 )
 def test_files_of_another_or_of_two_kinds_are_refused(
     data: Path, found: tuple[str, ...], kinds: str

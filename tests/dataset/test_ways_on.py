@@ -73,6 +73,21 @@ def test_other_marks_in_a_file_of_tabs_are_told_of(tmp_path: Path) -> None:
     assert found(tmp_path / "t.tsv", "dataset.delimiter=;").ledger.rows_used == ROWS
 
 
+def test_blanks_between_the_cells_are_told_of(tmp_path: Path) -> None:
+    frame().to_csv(tmp_path / "t.csv", index=False, sep=" ")
+    with pytest.raises(DataError, match=r"parted by blanks -> dataset\.delimiter=' '"):
+        found(tmp_path / "t.csv")
+    assert found(tmp_path / "t.csv", "dataset.delimiter=' '").ledger.rows_used == ROWS
+
+
+@pytest.mark.parametrize("title", ["# downloaded yesterday\n", "150,4,setosa\n"])
+def test_a_title_above_the_header_is_told_of(tmp_path: Path, title: str) -> None:
+    whole = frame().assign(b=0, c=1).to_csv(index=False)
+    (tmp_path / "t.csv").write_text(title + whole)
+    with pytest.raises(DataError, match=r"t\.csv:2: .* -> are the lines above .* a title"):
+        found(tmp_path / "t.csv")
+
+
 @pytest.mark.parametrize("packed", ["gz", "bz2", "zst"])
 def test_a_packed_file_is_the_table_in_it(tmp_path: Path, packed: str) -> None:
     plain, other = tmp_path / "t.csv", tmp_path / f"T.csv.{packed}"

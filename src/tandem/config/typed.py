@@ -5,7 +5,7 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -108,11 +108,14 @@ def _check_paths(found: Iterable[str]) -> None:
 
 
 def _is_path(word: str) -> bool:
-    """Whether a bare word names a table: houses.csv, data/, 'data/*.parquet', s3://b/f."""
+    """Whether a bare word names a table: houses.csv, data/, 'data/*.parquet', s3://b/f.
+
+    None of Hydra's bare words has a dot or a slash; a folder may have neither.
+    """
     if "://" in word.partition("=")[0]:
         return True
-    ends = r"\.(csv|tsv)(\.gz|\.bz2|\.zst)?|\.parquet|/"
-    return "=" not in word and word[:1] not in "-+~" and bool(re.search(f"({ends})$", word.lower()))
+    bare = "=" not in word and word[:1] not in "-+~"
+    return bare and (bool(re.search(r"[./]", word)) or Path(word).is_dir())
 
 
 def quoted(value: str) -> str:

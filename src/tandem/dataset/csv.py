@@ -23,7 +23,7 @@ from tandem.settings import OnBadRow, Spelling
 
 _TOLD = "told.json"
 _SEVERAL = 2  # files at once, each parsed by one thread and written by another
-_RULES = 6  # raise it where a file would be read, refused or told of in another way than before
+_RULES = 7  # raise it where a file would be read, refused or told of in another way than before
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,17 +164,18 @@ def _listed(error: DataError, files: Sequence[Path], spelling: Spelling) -> Data
     if spelling.on_bad_row == OnBadRow.QUARANTINE:
         return error
     leaving_out = replace(spelling, on_bad_row=OnBadRow.QUARANTINE)
-    rejects = Rejects(leaving_out, most=None)
+    rejects, good = Rejects(leaving_out, most=None), 0
     try:
         types, _ = column_types(files, leaving_out)
         for file in files:
-            for _ in sound_batches(file, types, leaving_out, rejects):
-                pass
+            good += sum(map(len, sound_batches(file, types, leaving_out, rejects)))
     except DataError:
         return error
     if not rejects.count:
         return error
     what, arrow, step = str(error).partition(" -> ")
+    if not good and all(one.column is None for one in rejects.first):
+        step = "are the lines above the names of the columns a title, or comments? Delete them"
     total = f" (the first of {rejects.count:,} bad rows)" if rejects.count > 1 else ""
     return RejectedError(f"{what}{total}{arrow}{step}", as_lines(rejects.first))
 

@@ -47,7 +47,7 @@ _FORMS = {
     "numbers with a unit": rf"^\s*{_DIGITS}\s?{_UNIT}\s*$",
 }
 # Parts of a header of one column that tell that cells are not parted by commas.
-_DELIMITERS = {"\t": "tabs", ";": "semicolons", "|": "bars", ",": "commas"}
+_DELIMITERS = {"\t": "tabs", ";": "semicolons", "|": "bars", ",": "commas", " ": "blanks"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,9 +180,11 @@ def _texts(file: Path, names: Sequence[str], spelling: Spelling) -> Iterator[pa.
 
 def _check_delimiter(file: Path, spelling: Spelling) -> None:
     with unpacked(file) as data:
-        header = data.read(_HEADER_BYTES).partition(b"\n")[0]
-    header = header.decode(spelling.encoding, errors="replace")
+        begin = data.read(_HEADER_BYTES).decode(spelling.encoding, errors="replace")
+    header, row = (*begin.splitlines(), "", "")[:2]
     odd = [mark for mark in _DELIMITERS if mark in header]
+    if odd == [" "] and header.count(" ") != row.count(" "):
+        odd = []  # a name of several words
     if odd and spelling.delimiter not in header:
         key = "tab" if odd[0] == "\t" else f"'{odd[0]}'"
         raise DataError(

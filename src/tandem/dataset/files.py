@@ -78,9 +78,12 @@ def check_kind(path: str, found: Sequence[PurePath]) -> None:
         raise DataError(f"{path}: no data file here (looked for *.parquet and *.csv) -> check it")
     kinds = {*map(ending, found)}
     if len(kinds) > 1 or not (kinds == {".parquet"} or is_text(found[0])):
+        step = "name them by a pattern such as 'data/*.parquet'"
+        if len(kinds) == 1:
+            step = "write it as one of these first, as frame.to_parquet('data.parquet') of pandas"
         raise DataError(
-            f"{path}: files of kind {', '.join(sorted(kinds)) or 'unknown'}: one kind is read, "
-            ".parquet, .csv, .tsv or .csv.gz -> name them by a pattern such as 'data/*.parquet'"
+            f"{path}: files of kind {', '.join(sorted(kinds)).strip() or 'unknown'}: one kind is "
+            f"read, .parquet, .csv, .tsv or .csv.gz -> {step}"
         )
 
 
