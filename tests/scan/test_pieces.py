@@ -83,6 +83,26 @@ def test_a_row_group_that_cannot_be_read_is_named_once(
     assert all(isinstance(piece, InterruptedError) for piece in found[whole + 1 :])
 
 
+def test_small_row_groups_are_decoded_together(tmp_path: Path) -> None:
+    """But none with half of a larger one; of texts that are stored as codes each has its own."""
+    sizes = [30, 0, 30, 40, 1, 350, 60, 39]
+    rng, path, rows = np.random.default_rng(0), tmp_path / "t.parquet", sum(sizes)
+    table = pa.table({"x": rng.normal(size=rows), "t": rng.choice(["a", "b", "c", None], rows)})
+    with pq.ParquetWriter(path, table.schema) as writer:
+        for end, size in zip(np.cumsum(sizes).tolist(), sizes, strict=True):
+            writer.write_table(table.slice(end - size, size))
+    stretch = Stretch(File(str(path), rows, 0), 0, tuple(sizes), 0)
+    columns = [Column("x", "x", Kind.NUMERIC), Column("t", "t", Kind.CATEGORICAL)]
+
+    def opened(file: File) -> pq.ParquetFile:
+        return pq.ParquetFile(file.path, read_dictionary=["t"])
+
+    decoded = [decode() for decode in Pieces(opened, [stretch], columns, PIECE)]
+    assert [piece.rows for piece in decoded] == [100, 1, 100, 100, 100, 50, 99]
+    found = pa.concat_tables(pa.table(dict(piece.columns)) for piece in decoded)
+    assert found.cast(table.schema) == table
+
+
 def test_rows_that_are_not_there_are_missed(tmp_path: Path) -> None:
     _, stretches = files(tmp_path)
     pq.write_table(pq.read_table(tmp_path / "0.parquet").slice(0, 320), tmp_path / "0.parquet")

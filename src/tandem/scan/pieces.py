@@ -22,6 +22,9 @@ from tandem.records import Column, File
 # Neighbouring row groups are worked on as one until they have this share of their file's rows, or
 # as many rows as the second number: fewer sums to send and to add.
 _SHARE, _LONG = 1 / 8, 2_097_152
+# Row groups of a stretch are one piece while they have so many rows together: each costs as much to
+# sum as some thousands of rows.
+_JOINED = 65_536
 
 # Groups of columns, at most: so many threads can decode side by side. Opening a file takes as long
 # as decoding some thousands of cells, and as beginning some row groups: small ones have fewer
@@ -75,8 +78,10 @@ def stretches_of(file: File, sizes: Sequence[int]) -> Iterator[Stretch]:
 
 
 class Pieces:
-    """Pieces of at most `rows` rows of one row group. A piece is decoded where it is called, by
-    the thread that works on it; each must be, unless all are stopped.
+    """Pieces of at most `rows` rows of one row group, or of several small ones.
+
+    A piece is decoded where it is called, by the thread that works on it; each must be, unless all
+    are stopped.
 
     `counts`: how many there are of every stretch. `reader_cells`: cells of a file for each reader.
     """
@@ -165,7 +170,8 @@ def _readers(stretches: Sequence[Stretch], columns: int, cells: int) -> int:
 def _ids(stretch: Stretch, most: int) -> Iterator[int]:
     """Row id of the first row of every piece of `stretch`."""
     first = stretch.first_row
-    for rows in stretch.sizes:
+    for run in _runs(stretch, most):
+        rows = sum(run.values())
         yield from range(first, first + rows, most)
         first += rows
 
@@ -179,15 +185,41 @@ def _batches(
     """Some columns of every piece."""
     for file, members in groupby(stretches, attrgetter("file")):
         reader = None
-        for index, rows in chain.from_iterable(map(_groups, members)):
+        for run in chain.from_iterable(_runs(stretch, most) for stretch in members):
+            (index, rows), *others = run.items()
             with reading(file.path, index):
                 reader = reader or opened(file)
+            if others:
+                yield from _joined(reader, file, run, names)
+                continue
+            with reading(file.path, index):
                 batches = reader.iter_batches(most, [index], names, use_threads=False)
                 for begin in range(0, rows, most):
                     # No variable holds a batch while the next is decoded.
                     yield whole(min(most, rows - begin), next(batches, None))
 
 
-def _groups(stretch: Stretch) -> Iterator[tuple[int, int]]:
-    """Number and rows of every row group."""
-    return enumerate(stretch.sizes, stretch.first)
+def _runs(stretch: Stretch, most: int) -> Iterator[dict[int, int]]:
+    """Rows of every row group by its number, of those together that are decoded together."""
+    run, rows = dict[int, int](), 0
+    for index, size in enumerate(stretch.sizes, stretch.first):
+        if run and rows + size > min(most, _JOINED):
+            yield run
+            run, rows = {}, 0
+        run[index] = size
+        rows += size
+    yield run
+
+
+def _joined(
+    reader: pq.ParquetFile, file: File, run: Mapping[int, int], names: Sequence[str]
+) -> list[pa.RecordBatch]:
+    """Some columns of several row groups as one batch; none where they have no rows."""
+    tables = []
+    for index, rows in run.items():
+        with reading(file.path, index):
+            group = reader.read_row_group(index, names, use_threads=False)
+            tables.append(whole(rows, group))
+    table = pa.concat_tables(tables).unify_dictionaries()
+    found: list[pa.RecordBatch] = table.combine_chunks().to_batches()
+    return found
