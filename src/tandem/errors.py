@@ -1,6 +1,7 @@
 """What can go wrong, each with the exit status that the command ends with."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 
@@ -58,6 +59,23 @@ class Terminated(BaseException):
     def __init__(self, signum: int) -> None:
         super().__init__(f"ended by signal {signum}")
         self.status = 128 + signum
+
+
+@contextmanager
+def as_interrupted() -> Iterator[None]:
+    """A signal ends the block as that signal does, whatever fails on the way out.
+
+    What is interrupted while it talks to another process may take the next answer for its own.
+    """
+    try:
+        yield
+    except Exception as error:
+        before = error.__context__
+        while before:
+            if isinstance(before, (KeyboardInterrupt, Terminated)):
+                raise before from None
+            before = before.__context__
+        raise
 
 
 def several(names: Iterable[str], most: int = 20) -> str:

@@ -13,7 +13,7 @@ from tandem.cleaning import decide
 from tandem.config import Configuration, task
 from tandem.dataset import open_dataset, sample
 from tandem.engines import create, explained, judged
-from tandem.errors import ConfigurationError
+from tandem.errors import ConfigurationError, as_interrupted
 from tandem.machine import MemorySampler, Stopwatch
 from tandem.progress import Display
 from tandem.records import Task
@@ -108,7 +108,7 @@ def execute(task: Task, name: str, watch: Stopwatch, display: Display) -> Result
     Raises ConfigurationError where the engine cannot do the task.
     """
     dataset, fits = task.dataset, task.folds.count * len(task.grid)
-    with MemorySampler(without=helper_pid()) as memory:
+    with as_interrupted(), MemorySampler(without=helper_pid()) as memory:
         with display.stage("starting"), watch.stage("session"):
             engine = create(name, task, display.begin)
         if reason := engine.unsupported():
