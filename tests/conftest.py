@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,8 +19,6 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 hypothesis.settings.register_profile("ours", deadline=None, database=None)
 hypothesis.settings.load_profile("ours")
 
-_SLOW_S = 20  # what a test marked "slow" takes where the mark does not say more
-
 
 class ByFile(LoadFileScheduling):
     """A file stays with one worker; those that share the Spark session are as one file."""
@@ -36,15 +33,6 @@ class ByFile(LoadFileScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByFile:
     """Of xdist: who runs what."""
     return ByFile(config, log)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of pytest: the longest files first, so that no worker is left alone with one in the end."""
-    takes = Counter[Path]()
-    for item in items:
-        mark = item.get_closest_marker("slow")
-        takes[item.path] += mark.kwargs.get("seconds", _SLOW_S) if mark else 1
-    items.sort(key=lambda item: -takes[item.path])
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 import mlflow
 import psutil
 
-SMALL = ("dataset.rows=3000", "model.reg_param=[0.1]", "folds.k=2")
+FEW = ("model.reg_param=[0.1]", "folds.k=2")
+SMALL = ("dataset.rows=3000", *FEW)
 
 
 def tandem(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

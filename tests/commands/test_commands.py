@@ -16,8 +16,8 @@ import pytest
 from tandem.tracking import history
 from tandem.tracking.dashboard import ORDER_TAG
 from tandem.tracking.folder import read_record
-from tests.shell import SMALL, runs, tandem, until
-from tests.tasks import synthetic
+from tests.shell import FEW, SMALL, runs, tandem, until
+from tests.tasks import houses, synthetic
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,9 @@ def test_compare_runs_every_engine_with_java_hidden(place: Path) -> None:
             link = tools / tool.name
             if tool.name != "java" and not link.is_symlink():
                 link.symlink_to(tool)
-    done = tandem("compare", *SMALL, PATH=str(tools), JAVA_HOME="/nowhere", HOME="")
+    houses().to_csv(place / "houses.csv", index=False)
+    own = "houses.csv", "--target", "price", *FEW
+    done = tandem("compare", *own, PATH=str(tools), JAVA_HOME="/nowhere", HOME="")
     assert done.returncode == 0, done.stderr
     (parent,) = runs("comparison")
     children = {run.data.tags["engine"]: run for run in runs("run")}
@@ -287,7 +289,7 @@ def test_compare_runs_every_engine_with_java_hidden(place: Path) -> None:
     assert {run.data.tags["parity"] for run in children.values()} == {"pass"}
     order = sorted(children, key=lambda engine: children[engine].data.tags[ORDER_TAG])
     assert order == ["sequential", "scan", "distributed", "distributed_scan"]
-    assert parent.inputs.dataset_inputs[0].dataset.name == "flights"
+    assert parent.inputs.dataset_inputs[0].dataset.name == "houses"
     assert parent.data.tags["mlflow.note.content"].startswith("Every engine gives the same answer")
     assert parent.data.metrics["speedup/sequential"] == 1.0
     assert "Every engine gives the same answer" in done.stdout

@@ -14,7 +14,7 @@ LINES = re.findall(r"^tandem .*houses\.csv[^#\n]*", README, re.MULTILINE)
 (PYTHON,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
-@pytest.mark.slow(seconds=120)
+@pytest.mark.slow
 def test_the_lines_on_a_table_of_ones_own(place: Path) -> None:
     houses().to_csv(place / "houses.csv", index=False)
     inspect, run, compare, advise = (shlex.split(line)[1:] for line in LINES)

@@ -32,7 +32,7 @@ def written(name: str) -> dict[str, dict[str, float]]:
     return {row: {t: float(c) for t, c in found.items()} for row, found in cells(name).items()}
 
 
-@pytest.mark.slow(seconds=200)
+@pytest.mark.slow
 def test_the_tables_come_out_again() -> None:
     command = [sys.executable, str(STUDY / "run.py"), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)

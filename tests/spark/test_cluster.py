@@ -13,9 +13,10 @@ import psutil
 import pytest
 
 from tandem.spark import LocalCluster, local_cluster
-from tests.shell import SMALL, free_port, lives, runs, tandem, until
+from tests.shell import FEW, SMALL, free_port, lives, runs, tandem, until
+from tests.tasks import houses
 
-pytestmark = [pytest.mark.slow(seconds=60), pytest.mark.usefixtures("place")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("place")]
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +33,10 @@ def on(cluster: LocalCluster) -> tuple[str, ...]:
     return "spark=standalone", f"spark.master='{cluster.address}'", "spark.driver_memory=1g"
 
 
-def test_engines_agree_on_it(cluster: LocalCluster) -> None:
+def test_engines_agree_on_it(cluster: LocalCluster, place: Path) -> None:
+    houses().to_csv(place / "houses.csv", index=False)
     engines = "compare.engines=[scan,distributed,distributed_scan]"
-    done = tandem("compare", engines, *SMALL, *on(cluster))
+    done = tandem("compare", "houses.csv", "--target", "price", engines, *FEW, *on(cluster))
     assert done.returncode == 0, done.stderr
     (parent,) = runs("comparison")
     assert parent.data.tags["parity"] == "pass"
