@@ -136,6 +136,11 @@ def test_a_pattern_that_the_shell_has_read_is_told() -> None:
     assert read("data/a.csv", "dataset.path=data/a.csv")[1] == "dataset.path=data/a.csv"
     with pytest.raises(ConfigurationError, match=r"or a pattern in quotes: 'data/\*\.csv'"):
         read("run", "data/a.csv", "data/b.csv", "data/c.csv")
+    with pytest.raises(ConfigurationError, match=r"in quotes: 's3://b/\*\.csv'"):
+        read("s3://b/x.csv", "s3://b/y.csv")
+    for folder in (".", "/", "data/"):
+        with pytest.raises(ConfigurationError, match="one path is read -> a folder"):
+            read(folder, "a.csv")
 
 
 def test_several_values_are_a_list_where_nothing_is_swept() -> None:

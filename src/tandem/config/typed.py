@@ -19,27 +19,14 @@ from tandem.errors import ConfigurationError, nearest
 from tandem.settings import Command
 
 UNREAD = (HydraException, OmegaConfBaseException, YAMLError)  # what Hydra raises of words and files
-_HYDRA_FLAGS = (
-    "--help",
-    "--hydra-help",
-    "--version",
-    "--cfg",
-    "--resolve",
-    "--package",
-    "--run",
-    "--multirun",
-    "--shell-completion",
-    "--config-path",
-    "--config-name",
-    "--config-dir",
-    "--experimental-rerun",
-    "--info",
-)  # fmt: skip - one list, read as one
-
-_WITH_A_VALUE = {
+_WITH_A_VALUE = (
     *("--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn"),
     *("--config-dir", "-cd", "--experimental-rerun"),
-}
+)
+_HYDRA_FLAGS = (
+    *("--help", "--hydra-help", "--version", "--resolve", "--run", "--multirun"),
+    *("--shell-completion", "--info", *_WITH_A_VALUE),
+)
 MULTIRUN = ("-m", "--multirun")
 _SWEEP = "sweep"  # the command that is Hydra's multirun
 # Their own keys are free: Hydra wants a + there.
@@ -100,10 +87,10 @@ def _check_paths(found: Iterable[str]) -> None:
     paths = {word.removeprefix(_PATH): None for word in found if word.startswith(_PATH)}
     if len(paths) > 1:
         first, second, *_ = paths
-        pattern = PurePath(first).with_stem("*")
+        folder, slash, name = first.rpartition("/")
         raise ConfigurationError(
             f"dataset.path: {first}, {second}: one path is read -> a folder, or a pattern in "
-            f"quotes: '{pattern}'"
+            f"quotes: '{folder}{slash}*{PurePath(name).suffix}'"
         )
 
 

@@ -181,7 +181,7 @@ def _texts(file: Path, names: Sequence[str], spelling: Spelling) -> Iterator[pa.
 def _check_delimiter(file: Path, spelling: Spelling) -> None:
     with unpacked(file) as data:
         begin = data.read(_HEADER_BYTES).decode(spelling.encoding, errors="replace")
-    header, row = (*begin.splitlines(), "", "")[:2]
+    header, row = [*begin.split("\n", 2), ""][:2]
     odd = [mark for mark in _DELIMITERS if mark in header]
     if odd == [" "] and header.count(" ") != row.count(" "):
         odd = []  # a name of several words

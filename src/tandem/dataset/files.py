@@ -82,7 +82,7 @@ def check_kind(path: str, found: Sequence[PurePath]) -> None:
         if len(kinds) == 1:
             step = "write it as one of these first, as frame.to_parquet('data.parquet') of pandas"
         raise DataError(
-            f"{path}: files of kind {', '.join(sorted(kinds)).strip() or 'unknown'}: one kind is "
+            f"{path}: files of kind {', '.join(sorted(kinds)) or 'unknown'}: one kind is "
             f"read, .parquet, .csv, .tsv or .csv.gz -> {step}"
         )
 

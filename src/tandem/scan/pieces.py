@@ -189,10 +189,9 @@ def _batches(
             (index, rows), *others = run.items()
             with reading(file.path, index):
                 reader = reader or opened(file)
-            if others:
-                yield from _joined(reader, file, run, names)
-                continue
-            with reading(file.path, index):
+                if others:
+                    yield from _joined(reader, file, run, names)
+                    continue
                 batches = reader.iter_batches(most, [index], names, use_threads=False)
                 for begin in range(0, rows, most):
                     # No variable holds a batch while the next is decoded.
