@@ -103,6 +103,14 @@ def test_small_row_groups_are_decoded_together(tmp_path: Path) -> None:
     assert found.cast(table.schema) == table
 
 
+def test_of_row_groups_that_are_decoded_together_the_bad_one_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({name: np.arange(50.0) for name in NAMES}), path, row_group_size=20)
+    stretch = Stretch(File(str(path), 60, 0), 0, (20, 20, 20), 0)
+    (found,) = map(called, pieces_of([stretch]))
+    assert str(found).startswith(f"{path}: row group 2 cannot be read (10 rows read where 20")
+
+
 def test_rows_that_are_not_there_are_missed(tmp_path: Path) -> None:
     _, stretches = files(tmp_path)
     pq.write_table(pq.read_table(tmp_path / "0.parquet").slice(0, 320), tmp_path / "0.parquet")

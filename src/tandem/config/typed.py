@@ -197,5 +197,5 @@ def _unknown_key(key: str, arguments: Sequence[str]) -> ConfigurationError:
             "folds does: tandem --help folds"
         )
     groups = {one.split(".")[0] for one in keys()}
-    hint = nearest(key, keys()) if name else nearest(key, groups)
+    hint = nearest(key, keys()) if name else nearest(key, {*groups, "--target"})
     return ConfigurationError(f"{key}: there is no such key{hint} -> tandem --help lists every key")
