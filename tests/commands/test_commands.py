@@ -26,6 +26,7 @@ from tests.tasks import houses, synthetic
         (("folds.k=1",), 2, "folds.k: 1: must be at least 2"),
         (("engine=sequantial",), 2, "engine=sequantial: there is no such choice; did you mean"),
         (("folds.kk=3",), 2, "folds.kk: there is no such key; did you mean 'folds.k'? -> "),
+        (("--taget", "y"), 2, "taget: there is no such key; did you mean '--target'? -> "),
         (("compar",), 2, "compar: there is no such command; did you mean 'compare'? -> run,"),
         (("model.reg_param=[0.1,-1]",), 2, "model.reg_param: -1: must be at least 0"),
         (("model.elastic_net_param=[1.5]",), 2, "model.elastic_net_param: 1.5"),

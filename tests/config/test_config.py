@@ -129,7 +129,6 @@ REFUSED = {
     "dataset.rows=inf": "dataset.rows: inf",
     "dataset.rows=many": "dataset.rows:",
     "dataset.seed=-1": "dataset.seed: -1",
-    "taget=y": "taget: there is no such key; did you mean '--target'?",
     "dataset=files": "dataset.path: no value is given",
     "dataset=files dataset.path=data": "dataset.target: no value is given -> add --target=...;"
     " tandem inspect data lists the columns",
