@@ -10,7 +10,7 @@ import hypothesis
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-from tandem.engines import ENGINES, without_spark
+from tandem.registry import ENGINES, without_spark
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and all that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -72,6 +72,19 @@ def test_the_contracts_of_the_imports_are_kept() -> None:
     assert done.returncode == 0, done.stdout
 
 
+def test_the_packages_know_few_others() -> None:
+    """At most 40 arrows between packages, a file that lies beside them is none."""
+    packages = {name for name, path in FILES.items() if path.name == "__init__.py"} - {"tandem"}
+    arrows = {
+        (inside, found)
+        for module in FILES
+        for name in own(module)
+        if (inside := ".".join(module.split(".")[:2])) in packages
+        and (found := ".".join(name.split(".")[:2])) in packages - {inside}
+    }
+    assert len(arrows) <= 40, sorted(arrows)
+
+
 def test_the_keys_of_kept_sums_cover_all_code_that_makes_sums() -> None:
     covered = {module_name(path) for part in moments_cache._CODE for path in SOURCES.glob(part)}
     needed = reachable("tandem.scan.work") | reachable("tandem.scan.moments_cache")

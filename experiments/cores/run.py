@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tandem.commands.study import Case, Row, command, series, where
 from tandem.reporting import charts
-from tandem.scaling import amdahl
+from tandem.scaling import amdahl_table
 
 HERE = Path(__file__).parent
 LARGE = "1e7"  # rows on which the scan engines take seconds too
@@ -34,7 +34,7 @@ def report(rows: list[Row], folder: Path) -> tuple[str, dict[str, float]]:
     runs = series(rows, "cores")
     figure = charts.curves(runs, "cores", "seconds in all")
     (folder / "times.png").write_bytes(charts.png(figure))
-    text, metrics = amdahl.verdict(runs, "cores", max(int(row["cores"]) for row in rows))
+    text, metrics = amdahl_table(runs, "cores", max(int(row["cores"]) for row in rows))
     return f"{text}\n{where(rows)}; medians.\n", metrics
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tandem.commands.study import Case, Row, command, cores, series, where
 from tandem.reporting import charts
-from tandem.scaling import amdahl
+from tandem.scaling import amdahl_table
 
 HERE = Path(__file__).parent
 LARGE = "1e7"  # rows on which distributed_scan takes seconds too
@@ -32,7 +32,7 @@ def report(rows: list[Row], folder: Path) -> tuple[str, dict[str, float]]:
     figure = charts.curves(runs, "executors of one core", "seconds in all")
     (folder / "times.png").write_bytes(charts.png(figure))
     most = max(int(row["executors"]) for row in rows)
-    text, metrics = amdahl.verdict(runs, "executors", min(most, cores(rows)))
+    text, metrics = amdahl_table(runs, "executors", min(most, cores(rows)))
     return f"{text}\n{where(rows)}; medians.\n", metrics
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from tandem.commands.study import Case, Row, command, seconds, series, size, where
 from tandem.reporting import charts
-from tandem.scaling.growth import Growth, fit
+from tandem.scaling import Growth, fit
 
 HERE = Path(__file__).parent
 FOLDS = (3, 5, 10)

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from tandem.commands.study import Case, Row, command, cores, seconds, where
-from tandem.engines import color
-from tandem.scaling.growth import Crossover, Growth, cost, crossover, fit
+from tandem.registry import color
+from tandem.scaling import Crossover, Growth, cost, crossover, fit
 
 HERE = Path(__file__).parent
 SIZES = (1e4, 3e4, 1e5, 3e5, 1e6, 3e6, 1e7)

@@ -22,7 +22,7 @@ from tandem.engines import create
 from tandem.machine import digest_of
 from tandem.moments import Moments, total
 from tandem.records import Task
-from tandem.scaling.growth import fit
+from tandem.scaling import fit
 from tandem.scan import Reader, Stretch
 from tandem.spark import end_session, results_in_order, ship_package, start_session
 

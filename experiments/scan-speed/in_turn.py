@@ -20,11 +20,11 @@ import pyarrow.parquet as pq
 from tandem.commands.run import execute
 from tandem.config import compose, task
 from tandem.dataset.opening import open_dataset
-from tandem.engines.registry import create, unseen
+from tandem.engines.creation import create
 from tandem.machine.timing import Stopwatch
 from tandem.model_keys import GridPoint
 from tandem.progress import Display
-from tandem.records import Kind, Task
+from tandem.records import Kind, Task, unseen
 from tandem.scan.pieces import Stretch
 from tandem.scan.row_groups import Reader
 

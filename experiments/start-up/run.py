@@ -17,8 +17,8 @@ from statistics import median
 import numpy as np
 import pandas as pd
 
-from tandem.engines import ENGINES
 from tandem.machine import machine_name
+from tandem.registry import ENGINES
 
 HERE = Path(__file__).parent
 IMPORTS = "import mlflow, pandas, sklearn"  # what every figure is held against

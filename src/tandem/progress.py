@@ -11,8 +11,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.table import Column
 from rich.text import Text
 
-from tandem.engines import unseen
-from tandem.records import Advance
+from tandem.records import Advance, unseen
 from tandem.redaction import shown
 
 

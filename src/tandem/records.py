@@ -25,6 +25,11 @@ STAGES = ("session", "convert", "load", "clean", "train", "refit")
 Advance = Callable[[int], None]
 
 
+def unseen(_total: int, _unit: str) -> Advance:
+    """Progress that nobody looks at."""
+    return lambda _done: None
+
+
 class Kind(StrEnum):
     """How a column takes part in the regression."""
 

@@ -14,7 +14,7 @@ from tandem.commands.study import Case, Row
 from tandem.config.composed import settings
 from tandem.errors import IncompleteError
 from tandem.manual import configuration_folder
-from tandem.scaling.amdahl import amdahl
+from tandem.scaling import amdahl
 from tests.shell import SMALL, runs
 
 STUDIES = Path(__file__).parents[2] / "experiments"

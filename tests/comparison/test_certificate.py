@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tandem.comparison.answers import Answer
+from tandem.answers import Answer
 from tandem.comparison.parity import Certificate, certify, differences
 from tandem.dataset.parquet import as_pandas
 from tandem.dataset.samples import sample

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tandem.comparison import Answer, Certificate, Referee, certify
+from tandem.answers import Answer
+from tandem.comparison import Certificate, Referee, certify
 from tandem.dataset import as_pandas, sample
 from tandem.model_keys import GridPoint
 from tandem.records import Task

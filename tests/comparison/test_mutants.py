@@ -16,7 +16,8 @@ import pandas as pd
 import pytest
 
 from tandem import scores
-from tandem.comparison import Answer, Referee, certify, spot_check
+from tandem.answers import Answer
+from tandem.comparison import Referee, certify, spot_check
 from tandem.dataset import as_pandas, sample
 from tandem.folds import Assignment
 from tandem.model_keys import GridPoint

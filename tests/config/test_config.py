@@ -18,11 +18,11 @@ from tandem.config.composed import (
 )
 from tandem.config.composed import compose as compose_ours
 from tandem.config.unread import refuse_unread
-from tandem.engines.registry import ENGINES
 from tandem.errors import ConfigurationError
 from tandem.manual import configuration_folder, keys_table
 from tandem.model_keys import GridPoint, Solver
 from tandem.records import Column, Dataset, File, Kind
+from tandem.registry import ENGINES
 from tandem.settings import Cleaning, Encoding, Files, FitOn, Flights, Folds, MissingCategory
 
 FOLDER = configuration_folder()

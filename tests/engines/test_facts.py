@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tandem.cleaning.plan import decide
+from tandem.cleaning import decide
 from tandem.engines.base import Engine
-from tandem.engines.registry import create
+from tandem.engines.creation import create
 from tandem.records import Task
 from tandem.settings import ScoreKeys
 from tandem.tracking.record import describe

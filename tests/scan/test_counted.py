@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from tandem.cleaning.categories import MISSING
+from tandem.categories import MISSING
 from tandem.errors import ConfigurationError
 from tandem.moments import accumulate, budget
 from tandem.moments.accumulate import total

@@ -23,7 +23,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
-from tandem.engines import color
+from tandem.registry import color
 from tandem.tracking.dashboard import UI
 from tests.shell import free_port
 

@@ -12,11 +12,11 @@ from tandem.beside import ask
 from tandem.commands.console import tell
 from tandem.config import task
 from tandem.dataset import open_dataset
-from tandem.engines import ENGINES, without_spark
 from tandem.errors import DataError
 from tandem.machine import free_bytes, machine_name
 from tandem.progress import Display
 from tandem.records import Kind, Task
+from tandem.registry import ENGINES, without_spark
 from tandem.scaling import Crossover, Growth, Interval, crossover, fit
 from tandem.scan import Reader
 from tandem.scan import cardinalities as levels_of_columns

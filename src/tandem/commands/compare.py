@@ -14,13 +14,13 @@ import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from tandem.answers import Answer
 from tandem.beside import ask
 from tandem.checks import weights
 from tandem.commands.advise import crossings
 from tandem.commands.child import run_measured
 from tandem.commands.console import tell
 from tandem.comparison import (
-    Answer,
     Certificate,
     Comparison,
     Fit,
@@ -31,13 +31,14 @@ from tandem.comparison import (
 )
 from tandem.config import Configuration, task
 from tandem.dataset import as_pandas, floats, open_dataset, sample
-from tandem.engines import not_installed, solved, without_spark
+from tandem.engines import not_installed
 from tandem.errors import IncompleteError, MachineError, TrackingError
 from tandem.machine import machine_facts, scratch_folder, write_atomically
 from tandem.model import predict
 from tandem.progress import Display
 from tandem.records import Dataset
 from tandem.redaction import shown_word
+from tandem.registry import solved, without_spark
 from tandem.reporting import draw, five_digits, page_html, page_markdown, page_note, table, verdict
 from tandem.tracking import (
     KEY_TAG,

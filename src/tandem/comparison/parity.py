@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tandem.comparison.answers import Answer
+from tandem.answers import Answer
 from tandem.comparison.figures import (
     Difference,
     apart,

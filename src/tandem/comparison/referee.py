@@ -9,16 +9,16 @@ from collections.abc import Collection, Iterator
 
 import numpy as np
 
-from tandem.cleaning import by_level
-from tandem.comparison.answers import Answer
+from tandem.answers import Answer
+from tandem.categories import by_level
 from tandem.comparison.figures import Difference, largest, single
 from tandem.comparison.implied import implied_l1
 from tandem.comparison.minimum import deviations, distance, duality_gap, left_over
 from tandem.comparison.prepared import prepared
 from tandem.comparison.tolerances import ROUNDING, left, reach
-from tandem.engines import solved
 from tandem.model_keys import GridPoint
 from tandem.records import Array, Task
+from tandem.registry import solved
 from tandem.results import OTHERS, LinearModel
 from tandem.scores import winner
 from tandem.solver import Penalty, RowErrors, Standard, errors, penalty

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from tandem import oracle
-from tandem.cleaning import features_of
+from tandem.categories import features_of
 from tandem.comparison.figures import Difference, largest, share, single
 from tandem.comparison.prepared import prepared
 from tandem.comparison.tolerances import reach

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from tandem.comparison.answers import Answer
+from tandem.answers import Answer
 from tandem.comparison.parity import Certificate
 from tandem.records import Array
 from tandem.results import OTHERS

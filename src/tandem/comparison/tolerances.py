@@ -9,10 +9,10 @@ from math import sqrt
 
 import numpy as np
 
-from tandem.comparison.answers import Answer
-from tandem.engines import ENGINES
+from tandem.answers import Answer
 from tandem.model_keys import GridPoint
 from tandem.records import Array
+from tandem.registry import ENGINES
 
 ROUNDING = 1e-9  # relative, of what is solved in closed form
 

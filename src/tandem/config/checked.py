@@ -5,8 +5,8 @@ from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from tandem.engines import ENGINES
 from tandem.errors import ConfigurationError, nearest
+from tandem.registry import ENGINES
 from tandem.settings import Files, Flights, Settings
 
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
 """Keys that were typed and that nothing reads: an error, so that no one waits for an effect."""
 
 from tandem.config.composed import Configuration
-from tandem.engines import ENGINES
 from tandem.errors import ConfigurationError
+from tandem.registry import ENGINES
 from tandem.settings import Command
 
 # Of keys that only some engines read, by their beginning: what is said of one that does not.

@@ -14,7 +14,8 @@ from pyspark.ml.regression import LinearRegression
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - its name in all of Spark's documentation
 
-from tandem.cleaning import MISSING, feature_counts, measure, spans, take_ledger, valid_row
+from tandem.categories import MISSING, feature_counts, spans
+from tandem.cleaning import measure, take_ledger, valid_row
 from tandem.engines.base import Decide, Progress
 from tandem.engines.spark_design import FEATURES, portable_model, slopes_of, stages_of
 from tandem.fold_keys import FoldKind

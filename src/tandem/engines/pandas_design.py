@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.preprocessing import OneHotEncoder, TargetEncoder
 
-from tandem.cleaning import frequency_order
+from tandem.categories import frequency_order
 from tandem.engines.sklearn_fits import mean
 from tandem.errors import DataError
 from tandem.model import as_text

@@ -15,17 +15,24 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
-from tandem.cleaning import features_of
+from tandem.categories import features_of
 from tandem.engines.base import Decide, Progress
 from tandem.errors import ConfigurationError
 from tandem.model_keys import GridPoint
-from tandem.moments import MAXIMUM_FOLDS, fit_indices
 from tandem.records import Array, Ledger, Plan, Profile, Task
 from tandem.results import ErrorSums, Facts, LinearModel
-from tandem.scan import NotFiniteError, Scanned, Scanner, Stretch, Ways, Work, in_order
+from tandem.scan import (
+    MAXIMUM_FOLDS,
+    NotFiniteError,
+    Scanned,
+    Scanner,
+    Stretch,
+    Ways,
+    Work,
+    in_order,
+)
 from tandem.scores import judge
 from tandem.settings import Encoding, FitOn
 from tandem.solver import (
@@ -38,6 +45,7 @@ from tandem.solver import (
     canonical,
     centres_for,
     cross_validate,
+    frequent_levels,
     held_out_errors,
     hold_out,
     make_ready,
@@ -178,7 +186,9 @@ class Engine:
         scanned = replace(found, moments=canonical(found.moments))
         protocol = self._protocol(scanned)
         if {*protocol.one_hot} & {*scanned.moments.counted}:
-            scanned = self._scanner.merged(scanned, self._frequent(scanned, protocol))
+            training = self._splits.fitted(on_all=protocol.on_all)
+            often = frequent_levels(scanned.moments, protocol, training=training)
+            scanned = self._scanner.merged(scanned, often)
             scanned = replace(scanned, moments=canonical(scanned.moments))
             protocol = replace(protocol, whole=scanned.whole)
         self._scanned = scanned
@@ -190,16 +200,6 @@ class Engine:
         again = partial(self._scanner.index_sums, scanned)
         moments, vector = scanned.moments, scanned.vector
         return Folding(moments, vector, protocol, second_scan=again, slices=scanned.slices)
-
-    def _frequent(self, scanned: Scanned, protocol: Protocol) -> dict[int, frozenset[str]]:
-        """Of every category the levels that have a feature of their own in some training set."""
-        moments, training = scanned.moments, self._splits.fitted(on_all=protocol.on_all)
-        indices, found = fit_indices(moments, training=training), {}
-        for c in protocol.one_hot:
-            often = (indices[c].ranks < protocol.max_levels).any(axis=1)
-            levels = moments.categories[c].levels
-            found[c] = frozenset(levels[i] for i in np.flatnonzero(often).tolist())
-        return found
 
     def _encodings(self) -> dict[Encoding, float]:
         """Of every encoding, from the same sums, the RMSE at the chosen penalty."""

@@ -11,15 +11,8 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from tandem.cleaning import (
-    MISSING,
-    by_column,
-    feature_counts,
-    measure,
-    spans,
-    take_ledger,
-    valid_row,
-)
+from tandem.categories import MISSING, by_column, feature_counts, spans
+from tandem.cleaning import measure, take_ledger, valid_row
 from tandem.dataset import as_pandas, fold_of_rows, read_columns
 from tandem.dates import read_off
 from tandem.engines.base import Decide, Progress

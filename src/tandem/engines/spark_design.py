@@ -18,7 +18,7 @@ from pyspark.ml.feature import (
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - its name in all of Spark's documentation
 
-from tandem.cleaning import MISSING, by_column, spans
+from tandem.categories import MISSING, by_column, spans
 from tandem.engines.spark_weighted import (
     WeightedImputer,
     WeightedIndexer,

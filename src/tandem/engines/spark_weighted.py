@@ -14,7 +14,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - its name in all of Spark's documentation
 from pyspark.sql import types as T  # noqa: N812 - the same
 
-from tandem.cleaning import frequency_order
+from tandem.categories import frequency_order
 
 
 class WeightedMeans(Transformer):

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tandem.cleaning import frequency_order
+from tandem.categories import frequency_order
 from tandem.inspection.distinct import Distinct
 from tandem.inspection.pairs import Pairs
-from tandem.moments import Integers
 from tandem.records import Array
 
 # Levels that are told apart; rows of those that appear later are not counted.
@@ -59,7 +59,7 @@ class Categories:
         sums = sums + known * (part.centre - self._centre)
         self._figures[:, at[there]] += np.array([rows, known, sums])[:, there]
 
-    def _placed(self, levels: Sequence[str]) -> Integers:
+    def _placed(self, levels: Sequence[str]) -> NDArray[np.int64]:
         """The column of every level in the figures; -1: there is no room for it."""
         places = self._places
         found = [*map(places.get, levels)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tandem.cleaning import comparable
+from tandem.categories import comparable
 from tandem.moments.moments import Category, Integers, Moments, Pair, by_fold
 from tandem.records import Array, Mask
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tandem.comparison import Comparison
-from tandem.engines import color as color_of
 from tandem.records import STAGES
+from tandem.registry import color as color_of
 from tandem.results import Result
 from tandem.scores import standard_error
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tandem.cleaning import features_of, spans
+from tandem.categories import features_of, spans
 from tandem.dataset import has_checksums
 from tandem.records import Action
 from tandem.redaction import redacted

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from tandem.cleaning import spans
-from tandem.comparison import Answer, Certificate, Comparison
+from tandem.answers import Answer
+from tandem.categories import spans
+from tandem.comparison import Certificate, Comparison
 from tandem.records import STAGES, Action
 from tandem.results import OTHERS
 

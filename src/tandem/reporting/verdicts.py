@@ -3,7 +3,7 @@
 import os
 
 from tandem.comparison import Comparison
-from tandem.engines import without_spark
+from tandem.registry import without_spark
 
 
 def verdict(found: Comparison) -> list[str]:

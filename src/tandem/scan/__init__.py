@@ -5,6 +5,7 @@ as one stretch; a stretch is decoded in pieces; a piece becomes a batch (numbers
 categories as codes, folds); a batch is summed tile by tile, row vector by row vector.
 """
 
+from tandem.moments import MAXIMUM_FOLDS
 from tandem.scan.arrow import NotFiniteError, categories, decimals, numbers
 from tandem.scan.first_rows import cardinalities
 from tandem.scan.pieces import Piece, Pieces, Stretch
@@ -15,6 +16,7 @@ from tandem.scan.threads import Ways, Work, in_order
 from tandem.scan.work import each, each_file, each_footer, versions
 
 __all__ = [
+    "MAXIMUM_FOLDS",
     "WIDE",
     "Add",
     "Footer",

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tandem.cleaning import MISSING, REST
+from tandem.categories import MISSING, REST
 from tandem.folds import Assignment
 from tandem.moments import Batch, Cells, Codes, Integers
 from tandem.records import Array, Kind, Plan, Weights

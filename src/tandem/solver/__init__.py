@@ -11,6 +11,7 @@ from tandem.solver.cross_validation import (
 )
 from tandem.solver.encodings import Protocol
 from tandem.solver.fits import errors
+from tandem.solver.indicators import frequent_levels
 from tandem.solver.objective import Penalty, penalty, sklearn_estimator
 from tandem.solver.recentre import canonical, recentred
 from tandem.solver.selection import medians
@@ -35,6 +36,7 @@ __all__ = [
     "centres_for",
     "cross_validate",
     "errors",
+    "frequent_levels",
     "groups",
     "held_out_errors",
     "hold_out",

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tandem.cleaning import MISSING, by_column
+from tandem.categories import MISSING, by_column
 from tandem.model_keys import GridPoint
 from tandem.records import Advance, Array, Plan
 from tandem.results import Design, ErrorSums, Inference, LinearModel

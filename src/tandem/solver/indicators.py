@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tandem.cleaning import features_of
-from tandem.moments import Indices, Integers, Moments, RowVector, by_fold
+from tandem.categories import features_of
+from tandem.moments import Indices, Integers, Moments, RowVector, by_fold, fit_indices
 from tandem.records import Array, Mask
 from tandem.solver.double_double import DoubleDouble, strips
 from tandem.solver.encodings import Protocol
@@ -151,6 +151,21 @@ class Indicators:
             fold, rows = pair.fold, pair.counts
             yield _Crossed(left, right, pair.left, pair.right, fold, rows)
             yield _Crossed(right, left, pair.right, pair.left, fold, rows)
+
+
+def frequent_levels(
+    moments: Moments, protocol: Protocol, *, training: Mask
+) -> dict[int, frozenset[str]]:
+    """Of every one-hot category the levels with a feature of their own in some training set.
+
+    `training`: shape (fits, folds), which folds every training set is made of.
+    """
+    indices, found = fit_indices(moments, training=training), {}
+    for c in protocol.one_hot:
+        often = (indices[c].ranks < protocol.max_levels).any(axis=1)
+        levels = moments.categories[c].levels
+        found[c] = frozenset(levels[i] for i in np.flatnonzero(often).tolist())
+    return found
 
 
 def with_pairs(gram: DoubleDouble, ours: Integers, sums: Array, means: Array) -> DoubleDouble:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tandem.cleaning import frequency_order
+from tandem.categories import frequency_order
 from tandem.moments import Category, Integers, Moments, RowVector, ordered
 from tandem.records import Array, Mask
 from tandem.solver.double_double import DoubleDouble

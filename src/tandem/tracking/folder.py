@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tandem.comparison import Answer
+from tandem.answers import Answer
 from tandem.dataset import as_lines, example
 from tandem.model import from_json, to_json
 from tandem.model_keys import GridPoint

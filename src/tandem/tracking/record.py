@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tandem.engines import color
 from tandem.machine import machine_name
 from tandem.records import Action
 from tandem.redaction import shown
+from tandem.registry import color
 from tandem.reporting import run_note
 from tandem.results import Result
 from tandem.scores import of_hold_out

@@ -6,8 +6,8 @@ Whatever is done here finds what an earlier attempt has done, and does not do it
 import time
 from collections.abc import Mapping
 
-from tandem.engines import ENGINES
 from tandem.errors import TrackingError
+from tandem.registry import ENGINES
 from tandem.tracking import dashboard, outbox
 from tandem.tracking.client import client
 from tandem.tracking.history import FINISHED, RUNNING, several_sizes, with_key

@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from tandem.cleaning.profile import measure
+from tandem.cleaning import measure
 from tandem.errors import DataError
 from tandem.records import Column, Dataset, File, Kind, Profile
 

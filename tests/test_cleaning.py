@@ -14,9 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tandem.cleaning.categories import frequency_order
-from tandem.cleaning.ledger import take_ledger, valid_row
-from tandem.cleaning.plan import decide
+from tandem.categories import frequency_order
+from tandem.cleaning import decide, take_ledger, valid_row
 from tandem.errors import ConfigurationError, DataError
 from tandem.fold_keys import Folds
 from tandem.records import Action, Column, Decision, Kind, Ledger, Plan, Profile

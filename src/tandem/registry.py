@@ -2,15 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
 from math import sqrt
 
-from tandem.engines.base import Engine, Progress
-from tandem.errors import MachineError
-from tandem.machine import free_bytes
 from tandem.model_keys import GridPoint
-from tandem.records import Advance, Dataset, Kind, Task
 
 # A step of OWLQN or L-BFGS that gains less than tol ends it; the answer is then off by about the
 # square root, in units of the target's deviation. Seen on flights: 1.1 times it; 5 leaves room.
@@ -112,49 +106,3 @@ def without_spark() -> dict[str, str]:
 def color(engine: str) -> str:
     """What it is drawn with; grey for one that is not known."""
     return ENGINES[engine].color if engine in ENGINES else "#555555"
-
-
-def unseen(_total: int, _unit: str) -> Advance:
-    """Progress that nobody looks at."""
-    return lambda _done: None
-
-
-def not_installed(name: str) -> str:
-    """What the engine called `name` lacks, and how to get it; nothing where it lacks nothing."""
-    if name not in without_spark() or find_spec("pyspark"):
-        return ""
-    return "Spark is not installed -> pip install 'tandem[spark]'"
-
-
-def create(name: str, task: Task, progress: Progress = unseen) -> Engine:
-    """The engine called `name`, ready to start. Its module is imported now: it may be heavy.
-
-    Raises MachineError where a library is missing that it is made of, or memory.
-    """
-    if lack := not_installed(name):
-        raise MachineError(f"engine={name}: {lack}, or choose another engine")
-    if ENGINES[name].copies:
-        _check_memory(name, task.dataset)
-    engine: type[Engine] = import_module(ENGINES[name].module).Engine
-    return engine(task, progress)
-
-
-def explained(name: str, error: Exception, task: Task) -> MachineError | None:
-    """What an error of a library of engine `name` says of where it runs, where that can be told."""
-    if name not in without_spark():
-        return None
-    from tandem.spark import explained as by_spark  # noqa: PLC0415 - where it is in use
-
-    return by_spark(error, task.spark.master)
-
-
-def _check_memory(name: str, dataset: Dataset) -> None:
-    """Raise MachineError where the table alone is more than what is free."""
-    numbers = sum(column.kind is Kind.NUMERIC for column in dataset.columns)
-    needed = 8 * ENGINES[name].copies * dataset.rows * numbers
-    if needed > (free := free_bytes()):
-        table = f"{dataset.rows:,} rows of {numbers} numbers take {needed / 1e9:,.1f} GB of memory"
-        raise MachineError(
-            f"engine={name}: {table} at least, {free / 1e9:,.1f} GB are free -> engine=scan, which "
-            "takes no more for more rows"
-        )

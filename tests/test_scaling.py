@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tandem.scaling.growth import Growth, cost, crossover, fit
+from tandem.scaling import Growth, cost, crossover, fit
 
 ROWS = np.array([1e4, 3e4, 1e5, 3e5, 1e6, 3e6])
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import tandem
-from tandem.engines import ENGINES, without_spark
 from tandem.manual import configuration_folder
+from tandem.registry import ENGINES, without_spark
 from tests.shell import SMALL, runs
 
 ROW = '    "toy": Entry("tandem.engines.toy", "#123456", bits="sums", left=nothing),\n'
@@ -29,7 +29,7 @@ def test_a_fifth_engine_is_a_row_and_two_files(place: Path) -> None:
     unneeded = shutil.ignore_patterns("__pycache__")
     shutil.copytree(Path(tandem.__file__).parent, package, ignore=unneeded)
     shutil.copytree(configuration_folder(), conf)
-    registry = package / "engines" / "registry.py"
+    registry = package / "registry.py"
     head = "ENGINES: Mapping[str, Entry] = {\n"
     text = registry.read_text("utf-8")
     assert text.count(head) == 1
