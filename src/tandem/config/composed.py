@@ -5,13 +5,17 @@ Light on purpose: nothing heavy is imported before the configuration is known to
 
 import hashlib
 import json
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -27,6 +31,8 @@ from tandem.settings import Command, Encoding, Settings, SweepKeys
 VOLATILE = ("cache", "tracking", "compare", "sweep", "server", "command", "debug")
 
 _TARGET = "dataset.target"
+# A value for one key, which no file depends on.
+_PLAIN = re.compile(r"\w+(\.\w+)+=")
 
 
 @dataclass(frozen=True)
@@ -60,12 +66,32 @@ def compose(*overrides: str) -> Configuration:
 
     Raises ConfigurationError as `configuration`, and where Hydra cannot read the words.
     """
-    with initialize_config_dir(str(configuration_folder()), version_base="1.3"):
+    plain = [word for word in overrides if _PLAIN.match(word)]
+    others = [word for word in overrides if word not in plain]
+    try:
+        composed = deepcopy(_composed(_written(), *others))
+        for word in OverridesParser.create().parse_overrides(plain):
+            OmegaConf.update(composed, word.key_or_group, word.value())
+    except UNREAD:
         try:
-            composed = hydra_compose("config", [*overrides, search_path()])
+            composed = deepcopy(_composed(_written(), *overrides))
         except UNREAD as error:
             raise in_our_words(error, overrides) from error
     return configuration(composed, overrides)
+
+
+@lru_cache(maxsize=16)
+def _composed(_written: tuple[int, ...], *overrides: str) -> DictConfig:
+    """What Hydra makes of the files and of these words, which takes it a sixth of a second."""
+    with initialize_config_dir(str(configuration_folder()), version_base="1.3"):
+        return hydra_compose("config", [*overrides, search_path()])
+
+
+def _written() -> tuple[int, ...]:
+    """When the files of the configuration were written."""
+    folder = configuration_folder()
+    files = sorted([*folder.rglob("*.yaml"), *folder.parent.glob("experiments/*/*.yaml")])
+    return tuple(path.stat().st_mtime_ns for path in files)
 
 
 def search_path() -> str:
