@@ -6,6 +6,7 @@ from pathlib import Path
 
 import tandem
 from tandem.errors import ConfigurationError, nearest
+from tandem.settings import Command
 
 _USAGE = """\
 tandem: one cross-validated regression pipeline, several engines, one proven answer.
@@ -42,11 +43,12 @@ def versions() -> str:
 def manual(group: str = "") -> str:
     """The whole manual: every key, its default and its meaning; or all choices of one `group`.
 
-    Raises ConfigurationError where there is no such group.
+    A command that has no group is in the whole. Raises ConfigurationError where there is no such
+    group.
     """
     folder = configuration_folder()
     groups = sorted(path.name for path in folder.iterdir() if path.is_dir())
-    if group:
+    if group and (group in groups or group not in {*Command}):
         if group not in groups:
             raise ConfigurationError(
                 f"--help: {group}: there is no such group{nearest(group, groups)} -> "

@@ -57,6 +57,8 @@ def test_help_names_the_choices_quickly() -> None:
     assert "(or engine=distributed, engine=distributed_scan, engine=scan)" in done.stdout
     assert "model.reg_param=[0.1, 0.01]" in done.stdout
     assert tandem().stdout == done.stdout
+    for words in (["run", "--help"], ["houses.csv", "-h"], ["--help", "advise"]):
+        assert tandem(*words).stdout == done.stdout
     group = tandem("--help", "engine")
     assert "pyarrow and numpy: per-fold moments" in group.stdout
     assert tandem("--help", "engin").returncode == 2

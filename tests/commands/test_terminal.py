@@ -1,11 +1,16 @@
 """Names that act on a terminal: they are spelled out, wherever they are printed."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.shell import tandem
+from tests.shell import FEW, runs, tandem
+from tests.tasks import houses
 
+HOUSES = ("houses.csv", "--target", "price")
 RED = "\x1b[31m\x07"
 
 
@@ -27,3 +32,25 @@ def test_no_name_acts_on_the_terminal(place: Path, words: tuple[str, ...]) -> No
     assert not [one for one in printed if one < " " and one not in "\n\t"], printed
     # A comparison and a sweep name no column.
     assert ("\\x1b" in printed) == (words[0] not in ("compare", "sweep")), printed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "status", "kept"),
+    [(("run", *HOUSES, *FEW, "engine=scan"), 0, 1), (("inspect", *HOUSES), 0, 0),
+     (("compare", *HOUSES, *FEW, "compare.engines=[scan]"), 0, 1),
+     (("run", "houses.csv", "--target=no"), 3, 0), (("--help",), 0, 0)],
+    ids=range(5),
+)  # fmt: skip
+def test_a_reader_that_leaves_takes_nothing_with_it(
+    place: Path, words: tuple[str, ...], status: int, kept: int
+) -> None:
+    """As `tandem run ... | head -1`: what is asked for is done, with its status."""
+    houses().to_csv(place / "houses.csv", index=False)
+    reader, writer = os.pipe()
+    os.close(reader)
+    typed = [sys.executable, "-m", "tandem", *words]
+    done = subprocess.run(typed, stdout=writer, stderr=writer, timeout=300, check=False)
+    os.close(writer)
+    assert done.returncode == status
+    assert [run.info.status for run in runs("run")] == ["FINISHED"] * kept

@@ -18,7 +18,7 @@ from tandem.scan import Piece, Pieces, Reader, Stretch, categories, decimals, nu
 
 # Of a piece: small enough for both cores to have work to the end, and for a column's copies to come
 # from memory that was used before.
-_CELLS = 2**20
+_CELLS = 2**22
 _PROBE = 256  # rows that tell whether a column may count the rows
 
 # By column: a NumberPart or a LevelPart.
