@@ -1,13 +1,12 @@
 """The only place where things start: `tandem [run|compare|advise|inspect|sweep] [key=value]`."""
 
 import gc
-import io
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TextIO
 
+from tandem import streams
 from tandem.errors import MachineError, TandemError
 from tandem.manual import manual, versions
 from tandem.redaction import shown
@@ -16,16 +15,25 @@ from tandem.settings import Command
 
 def main() -> None:
     """Answer the command line and exit with the status that the README lists."""
-    sys.stdout, sys.stderr = _to_the_end(sys.stdout), _to_the_end(sys.stderr)
+    streams.prepare()
+    status = _answered()
+    if lost := streams.flushed():
+        error = MachineError(f"standard output: {lost} -> what was printed is lost, nothing else")
+        sys.stderr.write(f"tandem: {error}\n")
+        status = status or error.status
+    sys.exit(status)
+
+
+def _answered() -> int:
     try:
         if not (text := _at_once(sys.argv[1:])):
             _check_folder()
     except TandemError as error:
         sys.stderr.write(f"tandem: {shown(str(error))}\n")
-        sys.exit(error.status)
+        return error.status
     if text:
         sys.stdout.write(text)
-        return
+        return 0
     gc.disable()  # until all is imported: it would go through that again and again
     from tandem.beside import prepare  # noqa: PLC0415 - not for help
 
@@ -34,32 +42,7 @@ def main() -> None:
             prepare()  # first: MLflow takes longest
     from tandem.application import call  # noqa: PLC0415 - Hydra takes most of the time of help
 
-    sys.exit(call())
-
-
-class _Pipe(io.FileIO):
-    """A file whose reader may leave, as `head` does: what nobody reads is dropped."""
-
-    def write(self, data: Any, /) -> int:
-        """All of `data`, whether or not somebody reads it."""
-        try:
-            return super().write(data)
-        except BrokenPipeError:
-            return memoryview(data).nbytes
-
-
-def _to_the_end(stream: TextIO) -> TextIO:
-    """`stream`, or what writes to the same file and goes on where its reader has left.
-
-    A run whose output goes through `head` is recorded as any other.
-    """
-    if not isinstance(stream, io.TextIOWrapper) or stream.isatty():
-        return stream
-    raw = io.BufferedWriter(_Pipe(stream.fileno(), "w", closefd=False))
-    through = stream.write_through
-    return io.TextIOWrapper(
-        raw, stream.encoding, stream.errors, None, stream.line_buffering, through
-    )
+    return call()
 
 
 def _check_folder() -> None:

@@ -18,11 +18,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from tandem.beside import ask
 from tandem.config import (
-    MULTIRUN,
     UNREAD,
     Configuration,
     compose,
     configuration,
+    flags_first,
     in_our_words,
     refuse_unread,
     search_path,
@@ -48,8 +48,7 @@ def call() -> int:
     try:
         sys.argv += handed_over()
         given = words(sys.argv[1:])
-        # Hydra's parser takes no flag between two overrides.
-        sys.argv[1:] = sorted(given, key=lambda word: word not in MULTIRUN)
+        sys.argv[1:] = flags_first(given)
         with _adopting():
             status = _run_hydra() if _needs_main(given) else _job(partial(compose, *given))
     except UNREAD as error:

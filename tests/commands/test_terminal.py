@@ -1,6 +1,7 @@
 """Names that act on a terminal: they are spelled out, wherever they are printed."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -54,3 +55,49 @@ def test_a_reader_that_leaves_takes_nothing_with_it(
     os.close(writer)
     assert done.returncode == status
     assert [run.info.status for run in runs("run")] == ["FINISHED"] * kept
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("shell", "status", "says"),
+    [("<&- >&- 2>&-", 0, ""), ("> /dev/full", 4, "standard output: No space left on device -> "),
+     ("> out.txt", 0, "")],
+)  # fmt: skip
+def test_a_run_is_recorded_whatever_its_streams_are(
+    place: Path, shell: str, status: int, says: str
+) -> None:
+    houses().to_csv(place / "houses.csv", index=False)
+    words = shlex.join([sys.executable, "-m", "tandem", "run", *HOUSES, *FEW, "engine=scan"])
+    done = subprocess.run(
+        ["bash", "-c", f"{words} {shell}"], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == status
+    assert says in done.stderr
+    assert "Error" not in done.stderr
+    assert [run.info.status for run in runs("run")] == ["FINISHED"]
+
+
+def test_a_pipe_is_no_table(place: Path) -> None:
+    done = tandem("run", "/dev/stdin", "--target", "price", "engine=scan")
+    assert done.returncode == 3
+    assert "/dev/stdin: " in done.stderr
+    os.mkfifo(place / "houses.csv")
+    done = tandem("run", *HOUSES, "engine=scan")
+    assert done.returncode == 3
+    assert "houses.csv: a table is read more than once -> write it to a file" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_letters_that_an_encoding_lacks_end_nothing(place: Path, encoding: str) -> None:
+    houses().to_csv(place / "houses.csv", index=False)
+    done = tandem("inspect", *HOUSES, PYTHONIOENCODING=encoding)
+    assert done.returncode == 0, done.stderr
+    assert "price" in done.stdout
+
+
+def test_flags_of_hydra_stand_anywhere(place: Path) -> None:
+    houses().to_csv(place / "houses.csv", index=False)
+    done = tandem("run", *HOUSES, "engine=scan", "--cfg", "job")
+    assert done.returncode == 0, done.stderr
+    assert "path: houses.csv" in done.stdout

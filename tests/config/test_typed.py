@@ -18,11 +18,12 @@ def test_a_leading_command_becomes_a_key(command: str) -> None:
 
 def test_a_leading_sweep_is_a_multirun() -> None:
     assert read("sweep", "folds.k=2,3") == ["--multirun", "folds.k=2,3"]
-    assert read("folds.k=2", "sweep") == ["folds.k=2", "sweep"]
 
 
 def test_a_command_elsewhere_is_no_command() -> None:
-    assert read("folds.k=3", "run") == ["folds.k=3", "run"]
+    for command in ("run", "sweep"):
+        with pytest.raises(ConfigurationError, match=f"{command}: a command stands first"):
+            read("folds.k=3", command)
     assert read("--dataset.target", "run") == ["dataset.target=run"]
 
 

@@ -11,16 +11,16 @@ from tandem.config.composed import (
     sweep_keys,
     task,
 )
-from tandem.config.typed import MULTIRUN, UNREAD, in_our_words, quoted, spelled, words
+from tandem.config.typed import UNREAD, flags_first, in_our_words, quoted, spelled, words
 from tandem.config.unread import refuse_unread
 
 __all__ = [
-    "MULTIRUN",
     "UNREAD",
     "Configuration",
     "compose",
     "config_hash",
     "configuration",
+    "flags_first",
     "hide_secrets",
     "in_our_words",
     "quoted",

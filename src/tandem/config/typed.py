@@ -4,8 +4,10 @@ import json
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
+from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path, PurePath
+from types import NoneType
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -23,11 +25,23 @@ _WITH_A_VALUE = (
     *("--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn"),
     *("--config-dir", "-cd", "--experimental-rerun"),
 )
+_MULTIRUN = ("-m", "--multirun")
 _HYDRA_FLAGS = (
-    *("--help", "--hydra-help", "--version", "--resolve", "--run", "--multirun"),
-    *("--shell-completion", "--info", *_WITH_A_VALUE),
+    *("--help", "--hydra-help", "--version", "--resolve", "--run", "-r", *_MULTIRUN),
+    *("--shell-completion", "-sc", "--info", "-i", *_WITH_A_VALUE),
 )
-MULTIRUN = ("-m", "--multirun")
+_TARGET = "--target"
+# What scikit-learn and its users call what is a key here.
+_CALLED = {
+    **dict.fromkeys(("alpha", "alphas", "lambda", "penalty"), "model.reg_param"),
+    **dict.fromkeys(("cv", "n_splits", "n_folds", "folds"), "folds.k"),
+    "l1_ratio": "model.elastic_net_param",
+    "n_jobs": "engine.threads",
+    "random_state": "folds.seed",
+    "sample_weight": "dataset.weight",
+    "test_size": "folds.holdout",
+    "groups": "folds.column",
+}
 _SWEEP = "sweep"  # the command that is Hydra's multirun
 # Their own keys are free: Hydra wants a + there.
 _OPEN = ("cleaning.encodings", "dataset.dates", "spark.conf")
@@ -48,8 +62,20 @@ def words(arguments: Sequence[str]) -> list[str]:
     undone = [*_undone(arguments)]
     _check_paths(undone)
     found = [*map(_readable, undone)]
-    sweep, compare = {*MULTIRUN} & {*found}, f"command={Command.COMPARE}" in found
+    sweep, compare = {*_MULTIRUN} & {*found}, f"command={Command.COMPARE}" in found
     return found if sweep else [_one_value(word, compare=compare) for word in found]
+
+
+def flags_first(given: Sequence[str]) -> list[str]:
+    """`given` as Hydra's parser takes it, which takes no flag among overrides."""
+    flags, others = [], []
+    rest = iter(given)
+    for word in rest:
+        if word.startswith("-"):
+            flags += [word, *islice(rest, int(word in _WITH_A_VALUE))]
+        else:
+            others.append(word)
+    return flags + others
 
 
 def _undone(arguments: Sequence[str]) -> Iterator[str]:
@@ -65,14 +91,35 @@ def _undone(arguments: Sequence[str]) -> Iterator[str]:
             yield from (word, *islice(rest, 1))
         elif _is_path(word):
             yield from ("dataset=files", f"dataset.path={word}")
-        elif word.split("=")[0] == "--target":
+        elif word.split("=")[0] == _TARGET:
             value = word.partition("=")[2] if "=" in word else next(rest, "")
             yield f"dataset.target={value}"
         elif word.startswith("--") and word.split("=")[0] not in _HYDRA_FLAGS:
             key = word.removeprefix("--")
             yield key if "=" in key else f"{key}={next(rest, '')}"
         else:
+            if position:
+                _check_word(word)
             yield word
+
+
+def _check_word(word: str) -> None:
+    """Raise ConfigurationError where a word is neither a key with its value nor a flag."""
+    if word == "-":
+        raise ConfigurationError("-: a table is read more than once -> write it to a file first")
+    flag = word.partition("=")[0]
+    if word.startswith("-") and not {flag, flag[:2]} & {*_HYDRA_FLAGS}:
+        flags = (_TARGET, *_HYDRA_FLAGS)
+        raise ConfigurationError(
+            f"{word}: there is no such flag{nearest(word, flags)} -> {_TARGET} NAME, or key=value; "
+            "tandem --help"
+        )
+    if word in {*Command, _SWEEP}:
+        raise ConfigurationError(f"{word}: a command stands first -> tandem {word} ...")
+    if word.isidentifier():
+        raise ConfigurationError(
+            f"{word}: it is said of no key -> {_TARGET} {word}, or key={word}; tandem --help"
+        )
 
 
 def _split(given: str) -> list[str]:
@@ -126,10 +173,20 @@ def _readable(word: str) -> str:
     if key in _OPEN and value.startswith("{"):
         return f"+{word}"
     read = _parsed(word)
-    if not equals or (read and not (key == _NAME and _is_altered(value, read))):
+    altered = key == _NAME and read and _is_altered(value, read)
+    if not equals or (read and not altered and not (key in _groups() and _is_number(read))):
         return word
     in_quotes = f"{key}={quoted(value)}"
     return in_quotes if _parsed(in_quotes) else word
+
+
+def _groups() -> set[str]:
+    return {group for group, dot, _ in (one.partition(".") for one in keys()) if dot}
+
+
+def _is_number(read: Override) -> bool:
+    """Whether a value is a number, true, false or nothing, which Hydra crashes on in a choice."""
+    return not read.is_sweep_override() and isinstance(read.value(), (int, float, NoneType))
 
 
 def _is_altered(value: str, read: Override) -> bool:
@@ -166,11 +223,12 @@ def in_our_words(error: Exception, arguments: Sequence[str]) -> ConfigurationErr
     if found := re.match(r"Could not override '([^']+)'", text):
         return _unknown_key(found[1], arguments)
     if found := re.search(
-        r"Could not find '([^']+)/([^'/]+)' Available options in .*?: (.*)", text
+        r"Could not find '([^']+)/([^'/]*)' Available options in .*?: (.*)", text
     ):
         group, choice, options = found[1], found[2], found[3].split()
+        meant = f"; did you mean '{key}={choice}'?" if (key := _CALLED.get(group)) else ""
         return ConfigurationError(
-            f"{group}={choice}: there is no such choice{nearest(choice, options)} -> "
+            f"{group}={choice}: there is no such choice{nearest(choice, options) or meant} -> "
             f"{group}= one of {', '.join(options)}"
         )
     if isinstance(error, YAMLError):
@@ -196,6 +254,16 @@ def _unknown_key(key: str, arguments: Sequence[str]) -> ConfigurationError:
             f"{key}: {value}: folds={(*chosen, 'kfold')[0]} does not read it -> another choice of "
             "folds does: tandem --help folds"
         )
-    groups = {one.split(".")[0] for one in keys()}
-    hint = nearest(key, keys()) if name else nearest(key, {*groups, "--target"})
+    hint = nearest(key, keys()) if name else _hint(key)
     return ConfigurationError(f"{key}: there is no such key{hint} -> tandem --help lists every key")
+
+
+def _hint(name: str) -> str:
+    """Which key a name without a group may be meant for."""
+    meant = [one for one in keys() if one.split(".")[-1] == name] or [_CALLED.get(name, "")]
+    if any(meant):
+        return f"; did you mean {' or '.join(map(repr, sorted({*meant})))}?"
+    every = {one.split(".")[-1]: one for one in keys()} | {group: group for group in _groups()}
+    every["target"] = _TARGET
+    near = get_close_matches(name, every, n=1)
+    return f"; did you mean '{every[near[0]]}'?" if near else ""

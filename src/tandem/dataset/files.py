@@ -55,6 +55,10 @@ def find_files(path: str) -> tuple[Path, ...]:
     found = sorted(p.absolute() for p in candidates if not is_hidden(p, place))
     for file in found:
         if not file.is_file():
+            if file.is_fifo() or file.is_char_device():
+                raise DataError(
+                    f"{file}: a table is read more than once -> write it to a file first"
+                )
             raise DataError(f"{file}: there is no such file -> check dataset.path")
     check_kind(path, found)
     if found != [place.absolute()]:
