@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from operator import mul
-from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from tandem.oracle_dates import in_utc, read_off
 from tandem.oracle_folds import splits_of
-from tandem.oracle_line import fit, mean, target_means, total_of, weighed
+from tandem.oracle_line import fit, mean, median, target_means, total_of, weighed
 from tandem.records import Column, Dataset, Kind, Task
 
 Row = dict[str, Any]
@@ -129,8 +128,8 @@ def action_of(column: Column, rows: Sequence[Row], task: Task) -> str:
 
 def cross_validate(task: Task) -> OracleResult:
     """rmse = sqrt(sse / n), r2 = 1 - sse / sst, mae = sum |error| / n, mape = sum |error / y| / n
-    on held-out rows by fold and grid point, each row as often as it counts; median_ae, of |error|,
-    each row once; refits.
+    and median_ae, of |error|, on held-out rows by fold and grid point, each row as often as it
+    counts; refits.
     """
     rows = read_rows(task.dataset)
     actions = plan_of(rows, task)
@@ -167,7 +166,7 @@ def cross_validate(task: Task) -> OracleResult:
             known = zip(errors, in_unit, strict=True)
             shares = (abs(error / y) if y else math.inf for error, y in known)
             mape[fold, index] = weighed(shares, v_test) / n
-            median_ae[fold, index] = median(map(abs, errors))
+            median_ae[fold, index] = median(map(abs, errors), v_test)
 
     x = clean(kept, features, on_all)
     refits = fit(x, numbers(kept, target), task.grid, counts(kept))

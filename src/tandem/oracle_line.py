@@ -73,6 +73,25 @@ def weighed(values: Iterable[float], weights: Iterable[Fraction]) -> float:
     return math.fsum(map(mul, values, map(float, weights)))
 
 
+def median(values: Iterable[float], weights: Iterable[Fraction]) -> float:
+    """The middle one, each as often as it counts; the mean of two where half stand below each."""
+    found = sorted(zip(values, weights, strict=True))
+    left, right = 0, len(found) - 1
+    below, above = found[left][1], found[right][1]
+    while left < right:  # who counts less leaves, and takes what it counts from the other
+        gone = min(below, above)
+        below, above = below - gone, above - gone
+        if not below and not above and right - left == 1:
+            return (found[left][0] + found[right][0]) / 2
+        if not below:
+            left += 1
+            below = found[left][1]
+        if not above:
+            right -= 1
+            above = found[right][1]
+    return found[left][0]
+
+
 def mean(values: Sequence[float], weights: Sequence[Fraction]) -> float:
     """sum / n, within the values' range: rounding does not make the mean of equals another."""
     middle = weighed(values, weights) / float(sum(weights))

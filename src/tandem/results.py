@@ -134,6 +134,8 @@ class Facts:
 # What may be measured beside RMSE and R2, and what people call it. MAPE is a fraction, the others
 # are in units of the target; the median is of the chosen grid point alone.
 OTHERS = {"mae": "MAE", "mape": "MAPE", "median_ae": "median AE"}
+# A median is where half of what counts stands: half to within rounding.
+HALF = (0.5 - 5e-13, 0.5 + 5e-13)
 
 
 @dataclass(frozen=True, slots=True)

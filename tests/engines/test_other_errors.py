@@ -20,7 +20,7 @@ from tandem.comparison.parity import certify
 from tandem.comparison.referee import Referee
 from tandem.comparison.spot import spot_check
 from tandem.dataset import as_pandas, fold_of_rows, sample
-from tandem.errors import ConfigurationError, DataError
+from tandem.errors import DataError
 from tandem.records import Task
 from tandem.reporting import fold_metrics, headline, run_note
 from tandem.results import OTHERS, Result
@@ -212,12 +212,6 @@ def test_a_target_of_0_is_refused_by_its_row(tmp_path: Path) -> None:
     task = task_of(tmp_path / "t.csv", "dataset.weight=w", both=BOTH[:1])
     found = drive("scan", task)
     assert_allclose(found.scores.others["mape"], truth_of(task).mape, rtol=1e-9)
-
-
-def test_there_is_no_median_of_weighted_rows(table: Path) -> None:
-    told = "scores.median_ae: true: there is no median of rows that count as dataset.weight=rooms"
-    with pytest.raises(ConfigurationError, match=told):
-        task_of(table, "dataset.weight=rooms")
 
 
 def test_what_is_reported(table: Path) -> None:

@@ -36,11 +36,6 @@ def checked(values: Mapping[str, Any]) -> Settings:
     found = Settings(**{name: checked_group(name, values) for name in names})
     _one_of("engine.name", [found.engine.name])
     _one_of("compare.engines", found.compare.engines)
-    if found.scores.median_ae and found.dataset.weight:
-        raise ConfigurationError(
-            "scores.median_ae: true: there is no median of rows that count as dataset.weight="
-            f"{found.dataset.weight} says -> scores.mae=true instead, or dataset.weight=null"
-        )
     return found
 
 

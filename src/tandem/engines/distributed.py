@@ -11,7 +11,7 @@ from pyspark.ml import Pipeline, PipelineModel
 from pyspark.ml.base import Estimator, Transformer
 from pyspark.ml.evaluation import RegressionEvaluator
 from pyspark.ml.regression import LinearRegression
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812 - its name in all of Spark's documentation
 
 from tandem.categories import MISSING, feature_counts, spans
@@ -22,7 +22,7 @@ from tandem.fold_keys import FoldKind
 from tandem.folds import FOLD, Assignment
 from tandem.model_keys import GridPoint
 from tandem.records import Advance, Array, Ledger, Mask, Plan, Task
-from tandem.results import ErrorSums, Facts, LinearModel
+from tandem.results import HALF, ErrorSums, Facts, LinearModel
 from tandem.settings import FitOn
 from tandem.spark import (
     by_connect,
@@ -37,6 +37,7 @@ from tandem.spark.frames import fold_of_row, frame_errors, read_frame, unread_by
 from tandem.splits import Splits, check_folds
 
 # Of a part without a row: rows, how often they count, mean, variance, smallest and largest target.
+_SIZE = "absolute error"
 _NO_ROW = (0, 0.0, 0.0, 0.0, inf, -inf)
 
 
@@ -130,8 +131,20 @@ class Engine:
             y, own = F.col(self._plan.target.id), F.col("prediction")
             if self.task.dataset.in_logs:
                 y, own = F.exp(y), F.exp(own)
-            found.append(rows.agg(F.percentile(F.abs(y - own), 0.5)).first()[0])
+            found.append(self._median(rows.withColumn(_SIZE, F.abs(y - own))))
         return np.array(found)
+
+    def _median(self, rows: DataFrame) -> float:
+        """Of sizes, each as often as its row counts."""
+        if not self._plan.weight:
+            return _value(rows.agg(F.percentile(_SIZE, 0.5)))
+        one = rows.groupBy(_SIZE).agg(F.sum(self._plan.weight.id).alias("counts"))
+        together = Window.partitionBy(F.lit(0))
+        share = F.sum("counts").over(together.orderBy(_SIZE)) / F.sum("counts").over(together)
+        placed = one.select(F.col(_SIZE), share.alias("share"))
+        lower = F.min(F.when(F.col("share") >= HALF[0], F.col(_SIZE)))
+        upper = F.coalesce(F.min(F.when(F.col("share") > HALF[1], F.col(_SIZE))), F.max(_SIZE))
+        return _value(placed.agg((lower + upper) / 2.0))
 
     def refit(self, point: GridPoint) -> LinearModel:
         estimator, grid = self._search()
@@ -270,3 +283,9 @@ class _Evaluator(RegressionEvaluator):
             metrics += [*(dataset.agg(F.sum(v * share) / F.sum(v)).first() or ())]
         self._advance(1)
         return metrics
+
+
+def _value(frame: DataFrame) -> float:
+    """The one number of a frame."""
+    ((found,),) = frame.collect()
+    return float(found)

@@ -28,6 +28,7 @@ from tandem.engines.sklearn_fits import (
     Fits,
     mean,
     mean_square,
+    median,
     rooted,
     rows_of,
     total,
@@ -145,7 +146,7 @@ class Engine:
                     shares = size / np.abs(self._in_unit(y_test)) if name == "mape" else size
                     sums[fold, index] = total(shares, of_test)
                 if self.task.scores.median_ae:
-                    self._medians[fold, index] = np.median(size)
+                    self._medians[fold, index] = median(size, of_test)
                 advance(1)
             self._unconverged += fits.unconverged
         known = tuple(designs.values())

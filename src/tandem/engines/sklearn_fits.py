@@ -10,6 +10,7 @@ from sklearn.linear_model import ElasticNet, LinearRegression, Ridge, enet_path
 
 from tandem.model_keys import GridPoint, Solver
 from tandem.records import Array
+from tandem.results import HALF
 from tandem.solver import sklearn_estimator
 
 T = TypeVar("T")
@@ -30,6 +31,18 @@ def mean_square(values: Array, counts: Array | None) -> float:
 def total(values: Array, counts: Array | None) -> float:
     """The sum of `values`, shape (n,), each as often as it counts."""
     return float(np.sum(values) if counts is None else counts @ values)
+
+
+def median(values: Array, counts: Array | None) -> float:
+    """The mean of the smallest of `values` up to which half of the rows stand, and of the smallest
+    up to which more do, each as often as it counts.
+    """
+    if counts is None:
+        return float(np.median(values))
+    order = np.argsort(values)
+    below = np.cumsum(counts[order]) / counts.sum()
+    lower, upper = (int(np.count_nonzero(apart)) for apart in (below < HALF[0], below <= HALF[1]))
+    return float(values[order[[lower, min(upper, len(order) - 1)]]].mean())
 
 
 def rows_of(y: Array, counts: Array | None) -> float:

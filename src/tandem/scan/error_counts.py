@@ -1,4 +1,4 @@
-"""How many rows have an absolute error in each of some bins: one more scan.
+"""How often rows count whose absolute error is in each of some bins: one more scan.
 
 Read as whole numbers, the bits of the floating-point numbers from 0 on are in the order of the
 numbers. A bin is all numbers with the same leading bits.
@@ -10,12 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tandem.moments import Batch, Integers, RowVector, Workplace
+from tandem.moments import Batch, RowVector, Workplace
+from tandem.records import Array
 from tandem.scan.error_sums import Models, used_rows
 
 Bits = NDArray[np.uint64]
-# Of every fold the bins that have rows, ascending, and how many; both of shape (bins,).
-Counted = tuple[tuple[Bits, Integers], ...]
+# Of every fold the bins that have rows, ascending, and how often these count; of shape (bins,).
+Counted = tuple[tuple[Bits, Array], ...]
+_NONE = np.empty(0, np.uint64), np.empty(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +35,18 @@ class Bins:
 def error_counts(
     batch: Batch, vector: RowVector, work: Workplace, models: Models, bins: Bins
 ) -> Counted:
-    """How many used rows of `batch` every fold has in each of its `bins`, by |e| under the first
-    point of its models.
+    """How often the rows of `batch` in each of its `bins` count, of every fold, by |e| under the
+    first point of its models.
     """
-    found: list[list[Bits]] = [[np.empty(0, np.uint64)] for _ in bins.least]
-    used = used_rows(batch) > 0.0
+    found: list[list[tuple[Bits, Array]]] = [[] for _ in bins.least]
+    counts = used_rows(batch)
+    used = counts > 0.0
     for part, number, rows, errors in models.errors(batch, vector, work):
         fold = bins.folds[part][number]
         bits = np.abs(errors[0, used[rows]]).view(np.uint64)
         inside = (bits >= bins.least[fold]) & (bits <= bins.most[fold])
-        found[fold].append(bits[inside] >> bins.shift)
-    return tuple(np.unique(np.concatenate(some), return_counts=True) for some in found)
+        found[fold].append((bits[inside] >> bins.shift, counts[rows][used[rows]][inside]))
+    return tuple(_binned(some, once=batch.weights is None) for some in found)
 
 
 def added(one: Counted, other: Counted) -> Counted:
@@ -51,8 +54,18 @@ def added(one: Counted, other: Counted) -> Counted:
     return tuple(_merged(*pair) for pair in zip(one, other, strict=True))
 
 
-def _merged(one: tuple[Bits, Integers], other: tuple[Bits, Integers]) -> tuple[Bits, Integers]:
-    bits, places = np.unique(np.concatenate([one[0], other[0]]), return_inverse=True)
-    rows = np.zeros(len(bits), dtype=np.int64)
-    np.add.at(rows, places, np.concatenate([one[1], other[1]]))
-    return bits, rows
+def _binned(some: Sequence[tuple[Bits, Array]], *, once: bool) -> tuple[Bits, Array]:
+    bits, counts = map(np.concatenate, zip(_NONE, *some, strict=True))
+    if once:
+        found, rows = np.unique(bits, return_counts=True)
+        return found, rows.astype(np.float64)
+    return _summed(bits, counts)
+
+
+def _merged(one: tuple[Bits, Array], other: tuple[Bits, Array]) -> tuple[Bits, Array]:
+    return _summed(np.concatenate([one[0], other[0]]), np.concatenate([one[1], other[1]]))
+
+
+def _summed(bits: Bits, counts: Array) -> tuple[Bits, Array]:
+    found, places = np.unique(bits, return_inverse=True)
+    return found, np.bincount(places, counts, len(found)).astype(np.float64, copy=False)

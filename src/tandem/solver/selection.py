@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tandem.records import Array
+from tandem.results import HALF
 from tandem.solver.training_sets import Folding
 from tandem.solver.trials import OfParts, held_out_trials
 
 Bits = NDArray[np.uint64]
-# One scan: of every fold the bins that have rows, ascending, and how many. Asked with the models of
-# every part, the folds that they are of, and, as `scan.Bins` has them, least, most and shift.
+# One scan: of every fold the bins that have rows, ascending, and how often these count. Asked with
+# the models of every part, the folds that they are of, and, as `scan.Bins` has them, least, most
+# and shift.
 Count = Callable[
     [OfParts, Sequence[Sequence[int]], Bits, Bits, int], Sequence[tuple[Bits, NDArray[Any]]]
 ]
@@ -29,20 +31,24 @@ _MOST = 2**20
 def medians(folding: Folding, slopes: Array, count: Count) -> Array:
     """The mean of the two middle ones of |e| on what folds are tested on, shape (folds,).
 
-    `slopes`: of the models, shape (folds, 1, p), raw units; of rows that count once each.
+    The smallest up to which half of the rows stand, and the smallest up to which more do, each row
+    as often as it counts. `slopes`: of the models, shape (folds, 1, p), raw units.
     """
     scheme, models = folding.scheme, held_out_trials(folding, slopes).models
     folds = [np.flatnonzero(of_part).tolist() for of_part in scheme.tested.T]
-    inside = np.rint(scheme.rows(folding.rows)[1]).astype(np.int64)
-    ranks = np.array([(inside - 1) // 2, inside // 2])
+    inside = np.array(scheme.rows(folding.rows)[1], np.float64)
+    halves = np.multiply.outer(HALF, inside)
     least, most = np.zeros(len(inside), np.uint64), np.full(len(inside), np.uint64(2**64 - 1))
     digits = max((_MOST // (2 * len(inside))).bit_length() - 1, 1)  # the two may be in two bins
     below, shift = np.zeros_like(inside), 64
     while shift:
-        shift = 0 if inside.sum() <= _MOST else max(shift - digits, 0)
+        few = not folding.weighted and inside.sum() <= _MOST
+        shift = 0 if few else max(shift - digits, 0)
         for fold, (bits, rows) in enumerate(count(models, folds, least, most, shift)):
             ends = below[fold] + np.cumsum(rows)
-            first, last = np.searchsorted(ends, ranks[:, fold], side="right")
+            lower, upper = halves[:, fold]
+            first = min(np.searchsorted(ends, lower, side="left"), len(ends) - 1)
+            last = min(np.searchsorted(ends, upper, side="right"), len(ends) - 1)
             below[fold] = ends[first] - rows[first]
             inside[fold] = ends[last] - below[fold]
             least[fold] = bits[first] << shift
