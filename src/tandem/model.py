@@ -5,7 +5,7 @@ it imports nothing of the package but the records, and what reads dates.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from dataclasses import fields as dataclass_fields
 from pathlib import Path
@@ -26,12 +26,22 @@ FORMATS = (1, 2, 3, 4)  # the second has `encodings`, the third `sources`, the f
 
 def to_json(model: LinearModel) -> str:
     """The model as JSON text; floats keep all their digits. Raises ValueError where one is NaN."""
-    fields = asdict(model)
+    number = 4 if model.log_target else 3 if model.sources else 2 if model.encodings else 1
+    fields: dict[str, Any] = {"format": number}
+    fields |= {field.name: getattr(model, field.name) for field in dataclass_fields(model)}
+    fields["sources"] = {name: asdict(source) for name, source in model.sources.items()}
     for key in ("encodings", "sources", "log_target"):  # as before there were any
         if not fields[key]:
             del fields[key]
-    number = 4 if model.log_target else 3 if model.sources else 2 if model.encodings else 1
-    return json.dumps({"format": number, **fields}, indent=1, allow_nan=False)
+    return _lines(fields, "\n ") + "\n"
+
+
+def _lines(value: Any, line: str) -> str:
+    """`value` as JSON, a line for every key; a list, which may be of a million, is one."""
+    if not isinstance(value, Mapping) or not value:
+        return json.dumps(value, allow_nan=False)
+    each = (f"{line}{json.dumps(key)}: {_lines(one, line + ' ')}" for key, one in value.items())
+    return f"{{{','.join(each)}{line[:-1]}}}"
 
 
 def from_json(text: str) -> LinearModel:
@@ -128,8 +138,10 @@ def indices(texts: Iterable[str | None], levels: Sequence[str | None]) -> Array:
 
     One that is not among `levels` gets the index after the last.
     """
-    index = {level: i for i, level in enumerate(levels)}
-    return np.array([index.get(text, len(levels)) for text in texts], dtype=np.float64)
+    asked = [*texts]
+    wanted = {*asked}  # of levels, which may be a million
+    index = {level: i for i, level in enumerate(levels) if level in wanted}
+    return np.array([index.get(text, len(levels)) for text in asked], dtype=np.float64)
 
 
 def as_text(cell: object) -> str:
