@@ -1,0 +1,28 @@
+"""The study of growth runs, and checks its answers."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+STUDY = Path(__file__).parents[2] / "experiments" / "growth"
+
+
+@pytest.mark.slow
+def test_every_size_is_measured_after_its_answer_is_checked() -> None:
+    command = [sys.executable, str(STUDY / "run.py"), "--small"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
+    assert done.returncode == 0, done.stderr
+    published = (STUDY / "verdict.md").read_text("utf-8")
+    names = [line.split("|")[1] for line in published.splitlines() if line.startswith("| ")]
+    assert len(names) == 11  # ten sizes and the header
+    assert [
+        line.split("|")[1] for line in done.stdout.splitlines() if line.startswith("| ")
+    ] == names
+
+
+def test_the_readme_has_the_verdict() -> None:
+    published = (STUDY / "verdict.md").read_text("utf-8")
+    assert published in (STUDY / "README.md").read_text("utf-8")
+    assert "missed" not in published
