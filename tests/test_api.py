@@ -62,6 +62,45 @@ def test_a_frame_is_as_good_as_a_file_and_nothing_is_tracked_unasked(
         tandem.run({"price": [1]}, target="price")
 
 
+ODD = {
+    "mixed": lambda frame: frame.assign(mixed=[1, "a"] * 45),
+    "cut": lambda frame: frame.assign(cut=pd.cut(frame.area, 5)),
+    "sparse": lambda frame: frame.assign(sparse=pd.arrays.SparseArray([0, 1] * 45)),
+    "imaginary": lambda frame: frame.assign(imaginary=1j * frame.area),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_column_that_is_none_is_named(houses: pd.DataFrame, name: str) -> None:
+    told = rf"data: column '{name}' holds what Parquet cannot \(.*\) -> make it text with"
+    with pytest.raises(DataError, match=told):
+        tandem.run(ODD[name](houses), "price", track=False)
+
+
+def test_what_is_no_frame_or_no_target_is_said(houses: pd.DataFrame) -> None:
+    frames = {
+        "there are two columns 'area' -> rename": pd.concat([houses, houses[["area"]]], axis=1),
+        "the frame holds no row -> ": houses[:0],
+        "data: Series: no path and no frame": houses.price,
+    }
+    for told, frame in frames.items():
+        with pytest.raises(DataError, match=told):
+            tandem.run(frame, "price", track=False)
+    for target, told in (
+        (None, "none is given"),
+        (houses.price, "Series: -> the name of a column"),
+    ):
+        with pytest.raises(ConfigurationError, match=f"target: {told}"):
+            tandem.run(houses, target, track=False)
+
+
+def test_a_result_predicts_as_the_model_of_the_store(houses: pd.DataFrame) -> None:
+    found = tandem.run(houses, "price", engine="scan")
+    rows = houses.drop(columns="price").assign(city="Atlantis")
+    rows.loc[3, "area"] = None
+    assert found.predict(rows).tolist() == tandem.load(found.run_id).predict(rows).tolist()
+
+
 def test_a_frame_with_groups_and_a_hold_out(houses: pd.DataFrame) -> None:
     who = houses.assign(owner=[f"owner {n // 2}" for n in range(len(houses))])
     folds = {"kind": "group", "column": "owner", "holdout": 0.3}

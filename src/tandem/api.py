@@ -8,10 +8,9 @@ mapping, `folds={"k": 5}`, or a choice by name, `engine="scan"`. Errors are thos
 
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -25,8 +24,10 @@ from tandem.commands.run import run as _run
 from tandem.comparison import Comparison
 from tandem.config import Configuration, compose, spelled, words
 from tandem.errors import IncompleteError
-from tandem.frames import kept
+from tandem.frames import typed
 from tandem.inspection import Inspection
+from tandem.model import predict
+from tandem.records import Array
 from tandem.reporting import (
     coefficients,
     correlations,
@@ -57,6 +58,14 @@ class RunResult:
         """Mean over folds of the RMSE at the best grid point."""
         scores = self.answered.result.scores
         return float(scores.rmse_mean[scores.best])
+
+    def predict(self, frame: pd.DataFrame) -> Array:
+        """The target of raw rows by the final model, shape (rows,), in its unit.
+
+        Gaps and new categories are taken as the cleaning takes them. Raises ValueError where a
+        column is absent, or holds text in place of numbers.
+        """
+        return predict(self.answered.result.model, frame)
 
     @property
     def r2(self) -> float:
@@ -212,7 +221,8 @@ def compare(
 
     Raises IncompleteError where one fails or two do not agree, and the errors of `run`.
     """
-    chosen = {"compare": {"engines": [*engines]}} if engines else {}
+    named = [engines] if isinstance(engines, str) else [*engines]
+    chosen = {"compare": {"engines": named}} if named else {}
     config = _configuration(data, target, {"command": "compare", **chosen, **keys})
     return ComparisonResult(*_compare(config, say=False, strict=False))
 
@@ -242,7 +252,7 @@ def sweep(
     Raises IncompleteError where a job failed.
     """
     swept = [f"{key}={','.join(map(spelled, values))}" for key, values in over.items()]
-    given = [*words([*_words(data, target, keys)]), *swept]
+    given = [*words([*typed(data, target, keys)]), *swept]
     command = [sys.executable, "-m", "tandem", "sweep", *given]
     done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)  # noqa: S603
     if done.returncode:
@@ -268,20 +278,4 @@ def load(run_id: str) -> Any:
 
 
 def _configuration(data: Any, target: str | None, keys: Mapping[str, Any]) -> Configuration:
-    return compose(*words([*_words(data, target, keys)]))
-
-
-def _words(data: Any, target: str | None, keys: Mapping[str, Any]) -> Iterator[str]:
-    """The command line that says the same."""
-    if data is not None:
-        path = data if isinstance(data, (str, Path)) else kept(data)
-        yield from ("dataset=files", f"dataset.path={spelled(str(path))}")
-    if target is not None:
-        yield f"dataset.target={spelled(target)}"
-    for key, value in keys.items():
-        if isinstance(value, Mapping):
-            if "kind" in value:  # of folds, each of which has keys of its own
-                yield f"{key}={value['kind']}"
-            yield from (f"{key}.{name}={spelled(inner)}" for name, inner in value.items())
-        else:
-            yield f"{key}={value if isinstance(value, str) else spelled(value)}"
+    return compose(*words([*typed(data, target, keys)]))
