@@ -82,6 +82,7 @@ def test_what_is_no_frame_or_no_target_is_said(houses: pd.DataFrame) -> None:
         "there are two columns 'area' -> rename": pd.concat([houses, houses[["area"]]], axis=1),
         "the frame holds no row -> ": houses[:0],
         "data: Series: no path and no frame": houses.price,
+        "Parquet cannot hold its index -> ": houses.set_index(1j * houses.area),
     }
     for told, frame in frames.items():
         with pytest.raises(DataError, match=told):

@@ -87,8 +87,10 @@ def _of_pandas(frame: pd.DataFrame) -> bytes:
     try:
         return _as_parquet(pa.Table.from_pandas(frame))
     except _NO_PARQUET as error:
-        for name in frame.columns if len(frame.columns) > 1 else ():
-            _of_pandas(frame[[name]])
+        if len(frame.columns) > 1:
+            for name in frame.columns:
+                _of_pandas(frame[[name]].reset_index(drop=True))
+            raise DataError("data: Parquet cannot hold its index -> .reset_index()") from error
         (name,), (kind,) = frame.columns, {*frame.dtypes}
         raise DataError(
             f"data: column '{name}' holds what Parquet cannot ({kind}) -> make it text with "

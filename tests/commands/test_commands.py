@@ -31,6 +31,7 @@ from tests.tasks import houses, synthetic
         (("run", "price"), 2, "price: it is said of no key -> --target price, or key=price"),
         (("engine=scan", "run"), 2, "run: a command stands first -> tandem run ..."),
         (("run", "-t", "y"), 2, "-t: there is no such flag -> --target NAME, or key=value"),
+        (("-t",), 2, "-t: there is no such flag -> --target NAME, or key=value"),
         (("run", "-"), 2, "-: a table is read more than once -> write it to a file first"),
         (
             ("--folds", "5"),

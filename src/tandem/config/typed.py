@@ -98,7 +98,7 @@ def _undone(arguments: Sequence[str]) -> Iterator[str]:
             key = word.removeprefix("--")
             yield key if "=" in key else f"{key}={next(rest, '')}"
         else:
-            if position:
+            if position or word.startswith("-"):
                 _check_word(word)
             yield word
 
