@@ -1,16 +1,21 @@
 """Which Java is taken, and what Spark is configured with."""
 
+import logging
 import shutil
 import sys
 from pathlib import Path
 
 import pytest
+from py4j import protocol as proto
+from py4j.java_gateway import GatewayClient
+from py4j.protocol import Py4JNetworkError
 
 from tandem.errors import MachineError
 from tandem.settings import SparkSettings
 from tandem.spark.conf_keys import conf_keys
 from tandem.spark.facts import partitions
 from tandem.spark.java import java_home
+from tandem.spark.start import _silence
 
 
 def fake_java(folder: Path, version: str) -> Path:
@@ -87,3 +92,28 @@ def test_a_cluster_gives_up_what_stops_and_counts_by_cores() -> None:
     assert conf["spark.speculation"] == "true"
     assert "spark.driver.bindAddress" not in conf
     assert "spark.speculation" not in conf_keys(settings())
+
+
+class Gone:
+    """A connection to a JVM that has ended."""
+
+    def send_command(self, _command: str) -> str:
+        raise Py4JNetworkError("Error while sending or receiving")
+
+    def close(self, _reset: bool = False) -> None:  # noqa: FBT001, FBT002 - the signature is py4j's
+        pass
+
+
+def test_py4j_does_not_say_in_many_lines_that_a_jvm_has_ended(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = GatewayClient()
+    monkeypatch.setattr(client, "_get_connection", Gone)
+    monkeypatch.setattr(logging.getLogger(), "filters", [])  # of tests before this one
+    assert client.send_command("c\n", retry=False) == proto.ERROR
+    assert len(caplog.records) == 1  # as it is without us
+    caplog.clear()
+    _silence()
+    assert client.send_command("c\n", retry=False) == proto.ERROR
+    logging.getLogger().warning("what others say")
+    assert [record.message for record in caplog.records] == ["what others say"]

@@ -99,13 +99,23 @@ def _session(settings: SparkSettings, name: str) -> "SparkSession":
     return session
 
 
+def _silence() -> None:
+    """Let py4j not say, in many lines, that a JVM has ended: we say why."""
+    logging.getLogger("py4j").setLevel(logging.CRITICAL)
+    logging.getLogger().addFilter(_is_not_py4j)  # some of it it logs as nobody
+
+
+def _is_not_py4j(record: logging.LogRecord) -> bool:
+    return "py4j" not in Path(record.pathname).parts
+
+
 def _got(builder: "SparkSession.Builder", settings: SparkSettings) -> "SparkSession":
     """The session, within `settings.wait_s` seconds: Spark would ask a cluster for many minutes."""
     from py4j.protocol import Py4JError  # noqa: PLC0415 - heavy, as all of Spark
     from pyspark import SparkContext  # noqa: PLC0415
     from pyspark.errors import PySparkException  # noqa: PLC0415
 
-    logging.getLogger("py4j").setLevel(logging.CRITICAL)  # of a JVM that is ended it says so, long
+    _silence()
     begin, timer = time.monotonic(), Timer(settings.wait_s, end_family, ["java"])
     if not inside(settings.master):
         timer.start()
