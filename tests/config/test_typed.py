@@ -3,6 +3,7 @@
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from tandem.config.composed import compose
 from tandem.config.typed import words
 from tandem.errors import ConfigurationError
 
@@ -35,10 +36,19 @@ def test_no_words_are_no_words() -> None:
     assert read() == []
 
 
+def test_keys_of_ones_own_need_no_plus() -> None:
+    assert read("cleaning.encodings.city=target") == ["++cleaning.encodings.city=target"]
+    assert read("--spark.conf.spark.ui.port", "1") == ["++spark.conf.spark.ui.port=1"]
+    assert read("dataset.dates.day=%d.%m. (x)") == ["++dataset.dates.day='%d.%m. (x)'"]
+    assert read("+cleaning.encodings.city=target") == ["+cleaning.encodings.city=target"]
+    chosen = compose(*words(["cleaning.encodings.a=target", "cleaning.encodings={b: index}"]))
+    assert {*chosen.settings.cleaning.encodings} == {"a", "b"}
+
+
 @pytest.mark.parametrize("key", ["cleaning.encodings", "spark.conf"])
 def test_keys_of_a_mapping_are_new_without_a_plus(key: str) -> None:
     assert read(f"{key}={{a: b}}", f"+{key}={{a: b}}") == [f"+{key}={{a: b}}"] * 2
-    assert read(f"{key}.a=b") == [f"{key}.a=b"]
+    assert read(f"{key}.a=b") == [f"++{key}.a=b"]
 
 
 def test_overrides_are_untouched() -> None:

@@ -172,6 +172,8 @@ def _readable(word: str) -> str:
     key, equals, value = word.partition("=")
     if key in _OPEN and value.startswith("{"):
         return f"+{word}"
+    if key.startswith(tuple(f"{one}." for one in _OPEN)):
+        return f"++{key}={value if _parsed(word) else quoted(value)}"
     read = _parsed(word)
     altered = key == _NAME and read and _is_altered(value, read)
     if not equals or (read and not altered and not (key in _groups() and _is_number(read))):
