@@ -15,10 +15,13 @@ from tandem.settings import Command
 
 def main() -> None:
     """Answer the command line and exit with the status that the README lists."""
-    streams.prepare()
+    output = streams.prepare()
     status = _answered()
-    if lost := streams.flushed():
-        error = MachineError(f"standard output: {lost} -> what was printed is lost, nothing else")
+    sys.stdout.flush()
+    if lost := output.lost:
+        error = MachineError(
+            f"standard output: {lost.strerror} -> what was printed is lost, nothing else"
+        )
         sys.stderr.write(f"tandem: {error}\n")
         status = status or error.status
     sys.exit(status)

@@ -59,14 +59,6 @@ class RunResult:
         scores = self.answered.result.scores
         return float(scores.rmse_mean[scores.best])
 
-    def predict(self, frame: pd.DataFrame) -> Array:
-        """The target of raw rows by the final model, shape (rows,), in its unit.
-
-        Gaps and new categories are taken as the cleaning takes them. Raises ValueError where a
-        column is absent, or holds text in place of numbers.
-        """
-        return predict(self.answered.result.model, frame)
-
     @property
     def r2(self) -> float:
         """Mean over folds of R2 at the best grid point."""
@@ -127,6 +119,14 @@ class RunResult:
     def run_id(self) -> str | None:
         """Of the MLflow run; None where it was not tracked."""
         return self.answered.run_id
+
+    def predict(self, frame: pd.DataFrame) -> Array:
+        """The target of raw rows by the final model, shape (rows,), in its unit.
+
+        Gaps and new categories are taken as the cleaning takes them. Raises ValueError where a
+        column is absent, or holds text in place of numbers.
+        """
+        return predict(self.answered.result.model, frame)
 
     def __repr__(self) -> str:
         return self.answered.text()

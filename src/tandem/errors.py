@@ -1,6 +1,6 @@
 """What can go wrong, each with the exit status that the command ends with."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
 
@@ -86,6 +86,11 @@ def several(names: Iterable[str], most: int = 20) -> str:
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str:
-    """The hint `; did you mean 'x'?` for the candidate closest to `name`, or an empty string."""
-    matches = get_close_matches(name, list(candidates), n=1, cutoff=0.6)
-    return f"; did you mean '{matches[0]}'?" if matches else ""
+    """The hint `; did you mean 'x'?` for the candidate closest to `name`, or an empty string.
+
+    Of a mapping, x is what the candidate stands for.
+    """
+    for match in get_close_matches(name, list(candidates), n=1, cutoff=0.6):
+        meant = candidates[match] if isinstance(candidates, Mapping) else match
+        return f"; did you mean '{meant}'?"
+    return ""

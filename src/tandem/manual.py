@@ -48,12 +48,12 @@ def manual(group: str = "") -> str:
     """
     folder = configuration_folder()
     groups = sorted(path.name for path in folder.iterdir() if path.is_dir())
-    if group and (group in groups or group not in {*Command}):
-        if group not in groups:
-            raise ConfigurationError(
-                f"--help: {group}: there is no such group{nearest(group, groups)} -> "
-                f"{', '.join(groups)}"
-            )
+    if group and group not in {*groups, *Command}:
+        raise ConfigurationError(
+            f"--help: {group}: there is no such group{nearest(group, groups)} -> "
+            f"{', '.join(groups)}"
+        )
+    if group in groups:
         return "\n".join(_choice(path) for path in sorted((folder / group).glob("*.yaml")))
     defaults = _defaults((folder / "config.yaml").read_text(encoding="utf-8"))
     shown = [_group(folder / name, choice) for name, choice in defaults.items()]

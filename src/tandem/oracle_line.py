@@ -6,6 +6,7 @@ As all of the oracle, it shares no code with the engines.
 import math
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from itertools import accumulate
 from operator import mul
 from typing import NamedTuple
 
@@ -75,21 +76,11 @@ def weighed(values: Iterable[float], weights: Iterable[Fraction]) -> float:
 
 def median(values: Iterable[float], weights: Iterable[Fraction]) -> float:
     """The middle one, each as often as it counts; the mean of two where half stand below each."""
-    found = sorted(zip(values, weights, strict=True))
-    left, right = 0, len(found) - 1
-    below, above = found[left][1], found[right][1]
-    while left < right:  # who counts less leaves, and takes what it counts from the other
-        gone = min(below, above)
-        below, above = below - gone, above - gone
-        if not below and not above and right - left == 1:
-            return (found[left][0] + found[right][0]) / 2
-        if not below:
-            left += 1
-            below = found[left][1]
-        if not above:
-            right -= 1
-            above = found[right][1]
-    return found[left][0]
+    ordered, counts = zip(*sorted(zip(values, weights, strict=True)), strict=True)
+    half, ends = sum(counts) / 2, [*accumulate(counts)]
+    lower = next(value for value, end in zip(ordered, ends, strict=True) if end >= half)
+    upper = next(value for value, end in zip(ordered, ends, strict=True) if end > half)
+    return float((lower + upper) / 2)
 
 
 def mean(values: Sequence[float], weights: Sequence[Fraction]) -> float:

@@ -95,6 +95,10 @@ MASTER = Rule(
     "k8s://https://host:6443",
 )
 
+THREADED = Rule(
+    lambda text: not re.match(r"local\[0\b", text), "needs a thread -> local[*], local[2]"
+)
+
 _DIRECTIVES = "YymdbBHIMSfpzj%"
 
 

@@ -18,6 +18,7 @@ from tandem.rules import (
     HOST_NAME,
     MASTER,
     PORT,
+    THREADED,
     Count,
     Listed,
     at_least,
@@ -201,7 +202,7 @@ class EngineKeys:
 class SparkSettings:
     """How the Spark session is built and how the engine uses it. None: chosen for the machine."""
 
-    master: Annotated[str, MASTER]
+    master: Annotated[str, MASTER, THREADED]
     driver_memory: Annotated[str, not_empty("spark.driver_memory=4g")]
     executor_cores: Count | None
     executor_instances: Count | None

@@ -6,11 +6,13 @@ import sys
 from typing import Any, TextIO
 
 _LAST = 2  # number of the standard streams: input, output, errors
-_ERRORS = "replace"  # a letter that an encoding lacks is no reason to end
 
 
-class _Output(io.FileIO):
-    """A file that goes on where nothing can be written: its reader has left, or a disk is full."""
+class Output(io.FileIO):
+    """A file that goes on where nothing can be written: its reader has left, or a disk is full.
+
+    `lost`: why something was not written, but for readers that leave, as `head` does.
+    """
 
     lost: OSError | None = None
 
@@ -18,15 +20,14 @@ class _Output(io.FileIO):
         """All of `data`, whether or not it can be written."""
         try:
             return super().write(data)
-        except BrokenPipeError:  # as `head` leaves
-            pass
         except OSError as error:
-            self.lost = self.lost or error
-        return memoryview(data).nbytes
+            if not isinstance(error, BrokenPipeError):
+                self.lost = self.lost or error
+            return memoryview(data).nbytes
 
 
-def prepare() -> None:
-    """Have the standard streams take all that is written to them, from now on.
+def prepare() -> Output:
+    """Have the standard streams take all that is written to them, from now on; standard output.
 
     One that is closed becomes one that nobody reads: else the next file that is opened would take
     its place.
@@ -34,22 +35,15 @@ def prepare() -> None:
     while (number := os.open(os.devnull, os.O_RDWR)) <= _LAST:
         pass
     os.close(number)
-    sys.stdout, sys.stderr = _writing(sys.stdout, 1), _writing(sys.stderr, 2)
+    output = Output(1, "w", closefd=False)
+    sys.stdout = _text(output, sys.stdout)
+    sys.stderr = _text(Output(2, "w", closefd=False), sys.stderr)
+    return output
 
 
-def flushed() -> str:
-    """Write what is left of standard output; what went wrong with it, nothing where nothing did."""
-    sys.stdout.flush()
-    raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
-    return str(raw.lost.strerror) if isinstance(raw, _Output) and raw.lost else ""
-
-
-def _writing(stream: TextIO | None, number: int) -> TextIO:
-    if stream is not None and stream.isatty():
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors=_ERRORS)
-        return stream
-    raw = io.BufferedWriter(_Output(number, "w", closefd=False))
-    encoding = stream.encoding if stream else "utf-8"
-    lines = bool(stream and stream.line_buffering)
-    return io.TextIOWrapper(raw, encoding, _ERRORS, line_buffering=lines)
+def _text(raw: Output, stream: TextIO | None) -> TextIO:
+    """As `stream` was; a letter that its encoding lacks is no reason to end."""
+    encoding, lines = (stream.encoding, stream.line_buffering) if stream else ("utf-8", False)
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw), encoding, errors="replace", line_buffering=bool(lines)
+    )

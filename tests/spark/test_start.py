@@ -10,12 +10,11 @@ from py4j import protocol as proto
 from py4j.java_gateway import GatewayClient
 from py4j.protocol import Py4JNetworkError
 
-from tandem.errors import ConfigurationError, MachineError
+from tandem.errors import MachineError
 from tandem.settings import SparkSettings
 from tandem.spark.conf_keys import conf_keys
 from tandem.spark.facts import partitions
 from tandem.spark.java import java_home
-from tandem.spark.masters import check_master
 from tandem.spark.start import _silence
 
 
@@ -118,9 +117,3 @@ def test_py4j_does_not_say_in_many_lines_that_a_jvm_has_ended(
     assert client.send_command("c\n", retry=False) == proto.ERROR
     logging.getLogger().warning("what others say")
     assert [record.message for record in caplog.records] == ["what others say"]
-
-
-@pytest.mark.parametrize("master", ["local[0]", "local[0,3]"])
-def test_a_master_without_a_thread_is_refused(master: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"needs a thread -> local\[\*\], local\[2\]"):
-        check_master(settings(master=master))

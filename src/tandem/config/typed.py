@@ -4,7 +4,6 @@ import json
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path, PurePath
 from types import NoneType
@@ -81,22 +80,20 @@ def flags_first(given: Sequence[str]) -> list[str]:
 def _undone(arguments: Sequence[str]) -> Iterator[str]:
     rest = iter(arguments)
     for position, word in enumerate(rest):
+        flag, equals, given = word.partition("=")
         if position == 0 and word in {*Command}:
             yield f"command={word}"
         elif position == 0 and word == _SWEEP:
             yield "--multirun"
-        elif word.split("=")[0] == "--overrides":
-            yield from _split(word.partition("=")[2] if "=" in word else next(rest, ""))
+        elif flag == "--overrides":
+            yield from _split(given if equals else next(rest, ""))
         elif word in _WITH_A_VALUE:
             yield from (word, *islice(rest, 1))
         elif _is_path(word):
             yield from ("dataset=files", f"dataset.path={word}")
-        elif word.split("=")[0] == _TARGET:
-            value = word.partition("=")[2] if "=" in word else next(rest, "")
-            yield f"dataset.target={value}"
-        elif word.startswith("--") and word.split("=")[0] not in _HYDRA_FLAGS:
-            key = word.removeprefix("--")
-            yield key if "=" in key else f"{key}={next(rest, '')}"
+        elif flag.startswith("--") and flag not in _HYDRA_FLAGS:
+            key = _NAME if flag == _TARGET else flag.removeprefix("--")
+            yield f"{key}={given if equals else next(rest, '')}"
         else:
             if position or word.startswith("-"):
                 _check_word(word)
@@ -173,7 +170,7 @@ def _readable(word: str) -> str:
     if key in _OPEN and value.startswith("{"):
         return f"+{word}"
     if key.startswith(tuple(f"{one}." for one in _OPEN)):
-        return f"++{key}={value if _parsed(word) else quoted(value)}"
+        key, word = f"++{key}", f"++{word}"
     read = _parsed(word)
     altered = key == _NAME and read and _is_altered(value, read)
     if not equals or (read and not altered and not (key in _groups() and _is_number(read))):
@@ -267,5 +264,4 @@ def _hint(name: str) -> str:
         return f"; did you mean {' or '.join(map(repr, sorted({*meant})))}?"
     every = {one.split(".")[-1]: one for one in keys()} | {group: group for group in _groups()}
     every["target"] = _TARGET
-    near = get_close_matches(name, every, n=1)
-    return f"; did you mean '{every[near[0]]}'?" if near else ""
+    return nearest(name, every)

@@ -54,12 +54,11 @@ def find_files(path: str) -> tuple[Path, ...]:
         candidates = [place]
     found = sorted(p.absolute() for p in candidates if not is_hidden(p, place))
     for file in found:
-        if not file.is_file():
-            if file.is_fifo() or file.is_char_device():
-                raise DataError(
-                    f"{file}: a table is read more than once -> write it to a file first"
-                )
-            raise DataError(f"{file}: there is no such file -> check dataset.path")
+        if file.is_file():
+            continue
+        if file.is_fifo() or file.is_char_device():
+            raise DataError(f"{file}: a table is read more than once -> write it to a file first")
+        raise DataError(f"{file}: there is no such file -> check dataset.path")
     check_kind(path, found)
     if found != [place.absolute()]:
         _check_delta(path, found)

@@ -36,8 +36,8 @@ from tandem.spark.cross_validator import SplitValidator, fold_metrics, places
 from tandem.spark.frames import fold_of_row, frame_errors, read_frame, unread_by_spark
 from tandem.splits import Splits, check_folds
 
-# Of a part without a row: rows, how often they count, mean, variance, smallest and largest target.
 _SIZE = "absolute error"
+# Of a part without a row: rows, how often they count, mean, variance, smallest and largest target.
 _NO_ROW = (0, 0.0, 0.0, 0.0, inf, -inf)
 
 

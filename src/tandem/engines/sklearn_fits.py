@@ -40,9 +40,9 @@ def median(values: Array, counts: Array | None) -> float:
     if counts is None:
         return float(np.median(values))
     order = np.argsort(values)
-    below = np.cumsum(counts[order]) / counts.sum()
-    lower, upper = (int(np.count_nonzero(apart)) for apart in (below < HALF[0], below <= HALF[1]))
-    return float(values[order[[lower, min(upper, len(order) - 1)]]].mean())
+    below = np.cumsum(counts[order])[:-1] / counts.sum()
+    middle = [np.count_nonzero(below < HALF[0]), np.count_nonzero(below <= HALF[1])]
+    return float(values[order[middle]].mean())
 
 
 def rows_of(y: Array, counts: Array | None) -> float:

@@ -17,7 +17,6 @@ from tandem.scan.error_sums import Models, used_rows
 Bits = NDArray[np.uint64]
 # Of every fold the bins that have rows, ascending, and how often these count; of shape (bins,).
 Counted = tuple[tuple[Bits, Array], ...]
-_NONE = np.empty(0, np.uint64), np.empty(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +37,18 @@ def error_counts(
     """How often the rows of `batch` in each of its `bins` count, of every fold, by |e| under the
     first point of its models.
     """
-    found: list[list[tuple[Bits, Array]]] = [[] for _ in bins.least]
+    found: list[list[Bits]] = [[np.empty(0, np.uint64)] for _ in bins.least]
+    weights: list[list[Array]] = [[] for _ in bins.least]  # where rows have some
     counts = used_rows(batch)
     used = counts > 0.0
     for part, number, rows, errors in models.errors(batch, vector, work):
         fold = bins.folds[part][number]
         bits = np.abs(errors[0, used[rows]]).view(np.uint64)
         inside = (bits >= bins.least[fold]) & (bits <= bins.most[fold])
-        found[fold].append((bits[inside] >> bins.shift, counts[rows][used[rows]][inside]))
-    return tuple(_binned(some, once=batch.weights is None) for some in found)
+        found[fold].append(bits[inside] >> bins.shift)
+        if batch.weights is not None:
+            weights[fold].append(counts[rows][used[rows]][inside])
+    return tuple(map(_binned, found, weights))
 
 
 def added(one: Counted, other: Counted) -> Counted:
@@ -54,12 +56,11 @@ def added(one: Counted, other: Counted) -> Counted:
     return tuple(_merged(*pair) for pair in zip(one, other, strict=True))
 
 
-def _binned(some: Sequence[tuple[Bits, Array]], *, once: bool) -> tuple[Bits, Array]:
-    bits, counts = map(np.concatenate, zip(_NONE, *some, strict=True))
-    if once:
-        found, rows = np.unique(bits, return_counts=True)
-        return found, rows.astype(np.float64)
-    return _summed(bits, counts)
+def _binned(bits: Sequence[Bits], weights: Sequence[Array]) -> tuple[Bits, Array]:
+    if weights:
+        return _summed(np.concatenate(bits), np.concatenate(weights))
+    found, rows = np.unique(np.concatenate(bits), return_counts=True)
+    return found, rows.astype(np.float64)
 
 
 def _merged(one: tuple[Bits, Array], other: tuple[Bits, Array]) -> tuple[Bits, Array]:

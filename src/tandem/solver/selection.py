@@ -47,8 +47,8 @@ def medians(folding: Folding, slopes: Array, count: Count) -> Array:
         for fold, (bits, rows) in enumerate(count(models, folds, least, most, shift)):
             ends = below[fold] + np.cumsum(rows)
             lower, upper = halves[:, fold]
-            first = min(np.searchsorted(ends, lower, side="left"), len(ends) - 1)
-            last = min(np.searchsorted(ends, upper, side="right"), len(ends) - 1)
+            first = np.searchsorted(ends[:-1], lower, side="left")
+            last = np.searchsorted(ends[:-1], upper, side="right")
             below[fold] = ends[first] - rows[first]
             inside[fold] = ends[last] - below[fold]
             least[fold] = bits[first] << shift

@@ -47,8 +47,6 @@ def check_master(settings: SparkSettings) -> None:
             "environment could not hold both -> pip install tandem on the cluster and call "
             "tandem.run(...) in a notebook or job there: it uses the session that is there"
         )
-    if re.match(r"local\[0\b", master):
-        raise ConfigurationError(f"spark.master: {master}: needs a thread -> local[*], local[2]")
     if master.startswith("spark://"):
         _check_reachable(master, master.removeprefix("spark://").split(","))
     if master.startswith("sc://"):
