@@ -18,6 +18,7 @@ from tandem.errors import MachineError
 from tandem.machine import digests
 from tandem.machine.cache import cache_folder, check_disk, write_atomically
 from tandem.machine.publish import MANIFEST, published
+from tandem.machine.scratch import scratch_folder
 
 
 class Usage(NamedTuple):
@@ -257,3 +258,25 @@ def test_what_a_killed_process_has_left_goes_with_the_next_one(own_cache: Path) 
         subprocess.run([sys.executable, "-c", program.format(end)], check=False)
         found = [*own_cache.glob("scratch/*/x")]
         assert len(found) == (end == killed)
+
+
+def test_threads_that_begin_together_have_one_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files of a store are fetched by several threads of a process that has no folder yet."""
+    together, often = Barrier(8), sys.getswitchinterval()
+
+    def meet(_: int) -> tuple[Path, bool]:
+        together.wait()
+        found = scratch_folder()
+        return found, found.is_dir()
+
+    sys.setswitchinterval(1e-6)
+    try:
+        for turn in range(20):  # without a lock two thirds of them fail
+            monkeypatch.setenv("TANDEM_CACHE", str(tmp_path / str(turn)))
+            with ThreadPoolExecutor(8) as pool:
+                ((_, there),) = {*pool.map(meet, range(8))}
+            assert there
+    finally:
+        sys.setswitchinterval(often)

@@ -6,12 +6,14 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from secrets import token_hex
 from shutil import rmtree
+from threading import Lock
 
 from tandem.machine.cache import cache_folder
 from tandem.machine.locks import forget_locks, held
 
 _made: dict[tuple[int, str], Path] = {}  # by process and cache
 _claims = ExitStack()
+_making = Lock()  # files are fetched by several threads
 
 
 def scratch_folder() -> Path:
@@ -21,12 +23,13 @@ def scratch_folder() -> Path:
     cannot be written.
     """
     mine = os.getpid(), str(cache_folder())
-    if mine not in _made:
-        _remove_orphans()
-        name = token_hex(8)
-        _claims.enter_context(held("scratch", name, "life"))
-        _made[mine] = _all() / name
-        atexit.register(clear_scratch)
+    with _making:
+        if mine not in _made:
+            _remove_orphans()
+            name = token_hex(8)
+            _claims.enter_context(held("scratch", name, "life"))
+            _made[mine] = _all() / name
+            atexit.register(clear_scratch)
     _made[mine].mkdir(parents=True, exist_ok=True)
     return _made[mine]
 
