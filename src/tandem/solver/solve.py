@@ -31,6 +31,7 @@ from tandem.solver.double_double import DoubleDouble, stacked
 from tandem.solver.objective import Penalty
 from tandem.solver.optimality import violations
 from tandem.solver.positive import MANY
+from tandem.solver.spectrum import TRIDIAGONAL
 from tandem.solver.standard import ROUNDED, Rank
 from tandem.solver.system import System
 
@@ -75,11 +76,11 @@ def solve(
         return Solution(none, np.zeros(len(grid)), np.zeros(len(grid)), 0, 1.0)
     system = System.of(gram, rank)
     lassos = [one for one in grid if one.l1 > 0.0]
-    found = _paths(gram.hi, xy.hi, yy, lassos, system.null)
+    found = _paths(gram.hi, xy.hi, yy, lassos, system.null) if lassos else {}
     ridges = system.ridges(xy, [p.l2 for p in grid if p.l1 == 0.0])
     points = [next(ridges) if p.l1 == 0.0 else system.settled(xy, p, found[p]) for p in grid]
     weights = stacked(points)
-    away = [system.vectors[:, :0] if p.l1 else system.away(p.l2) for p in grid]
+    away = [np.empty((len(xy.hi), 0)) if p.l1 else system.away(p.l2) for p in grid]
     kkt = violations(gram.hi, xy.hi, grid, weights.hi, away)
     moves = np.zeros(len(grid))  # by sums that are exact
     if rank.least is None:
@@ -89,6 +90,8 @@ def solve(
 
 def make_ready(grid: Sequence[GridPoint], features: int) -> None:
     """Import what the points of `grid` take, before anything is timed."""
+    if features >= TRIDIAGONAL:
+        import scipy.linalg  # noqa: F401, PLC0415 - slow
     if features > MANY and any(p.reg_param * p.elastic_net_param > 0.0 for p in grid):
         import sklearn.linear_model  # noqa: F401, PLC0415 - slow
 

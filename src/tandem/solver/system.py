@@ -12,6 +12,7 @@ from tandem.solver.double_double import DoubleDouble, product
 from tandem.solver.factor import Factor
 from tandem.solver.objective import Penalty
 from tandem.solver.positive import APART, clear, largest_of, within
+from tandem.solver.spectrum import Spectrum
 from tandem.solver.splits import FEW
 from tandem.solver.standard import Rank
 
@@ -22,11 +23,10 @@ _REFINEMENTS = 8
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """G by eigenvalues, shape (p,), and eigenvectors, (p, p); where need be by its factors too."""
+    """G, shape (p, p), by its eigenvalues; where need be by its factors too."""
 
     gram: DoubleDouble
-    values: Array
-    vectors: Array
+    spectrum: Spectrum
     zero: float  # eigenvalues up to it count as 0
     factor: Factor | None
     rank: Rank
@@ -34,16 +34,22 @@ class System:
     @classmethod
     def of(cls, gram: DoubleDouble, rank: Rank) -> "System":
         """G, shape (p, p), of which `rank` is known."""
-        values, vectors = np.linalg.eigh(gram.hi)
+        spectrum = Spectrum.of(gram.hi, whole=rank.least is not None)
+        values = spectrum.values
         zero = RANK_CUTOFF * len(values) * float(np.max(values, initial=0.0))
         if rank.least is None:
-            return cls(gram, values, vectors, zero, None, rank)
+            return cls(gram, spectrum, zero, None, rank)
         # Where there are fewer rows than features, the others are 0 whatever their digits say.
         small = int(np.count_nonzero(values * APART <= values[-1]))
         enough = len(values) - small >= min(len(values), rank.most)
-        sure = enough or largest_of(gram, values, vectors, small) <= rank.least
+        sure = enough or largest_of(gram, values, spectrum.vectors, small) <= rank.least
         factor = None if sure else Factor.of(gram, rank.least)
-        return cls(gram, values, vectors, zero, factor, rank)
+        return cls(gram, spectrum, zero, factor, rank)
+
+    @property
+    def values(self) -> Array:
+        """The eigenvalues of G, ascending, shape (p,)."""
+        return self.spectrum.values
 
     def kept(self, l2: float = 0.0) -> Mask:
         """Which eigenvalues of G + l2 are not taken as 0."""
@@ -56,21 +62,23 @@ class System:
 
     def away(self, l2: float = 0.0) -> Array:
         """The eigenvectors of G + l2 whose eigenvalues are taken as 0, shape (p, dimensions)."""
-        return self.vectors[:, : np.count_nonzero(~self.kept(l2))]
+        return self.spectrum.lowest(int(np.count_nonzero(~self.kept(l2))))
 
     def facts(self) -> tuple[int, float, Groups]:
         """Rank, condition number, and the features that (nearly) follow from one another."""
         if self.factor:
             rank, condition = self.factor.rank, float(np.sqrt(self.factor.condition()))
-            vectors = self.vectors if self.factor.full else self.factor.null_space()
         else:
-            rank, vectors = int(np.count_nonzero(self.kept())), self.vectors
+            rank = int(np.count_nonzero(self.kept()))
             condition = float(np.sqrt(self.condition()))
         missing = len(self.values) - rank
         if missing > len(self.rank.sets):
+            lost = None if self.factor is None or self.factor.full else self.factor
+            vectors = lost.null_space() if lost else self.spectrum.lowest(missing)
             return rank, condition, groups(vectors, missing)
         nearly = condition > NEARLY
-        return rank, condition, groups(self.vectors[:, missing:], 0) if nearly else ()
+        lowest = self.spectrum.lowest(missing + 1)[:, missing:] if nearly else None
+        return rank, condition, () if lowest is None else groups(lowest, 0)
 
     def condition(self, l2: float = 0.0) -> float:
         """Largest over smallest eigenvalue of G + l2 that is not taken as 0."""
@@ -120,23 +128,18 @@ class System:
         """Whether one refinement is not enough."""
         return self.condition(l2) > _ILL_CONDITIONED
 
-    def _inverse(self, l2: float) -> Array:
-        kept, inverse = self.kept(l2), np.zeros_like(self.values)
-        inverse[kept] = 1.0 / (self.values[kept] + l2)
-        return inverse
-
     def _together(self, xy: Array, strengths: Sequence[float]) -> Iterator[DoubleDouble]:
         """As `ridges`, with residuals in float64."""
-        at, going = self.vectors, np.arange(len(strengths))
+        going = np.arange(len(strengths))
         l2 = np.array(strengths)[:, None]
         hard = np.array([self.hard(one) for one in strengths], dtype=bool)
-        inverse = np.array([self._inverse(one) for one in strengths]).reshape(-1, len(xy))
-        found = DoubleDouble.of((inverse * (xy @ at)) @ at.T)
+        solve = self.spectrum.solver(strengths, self.zero)
+        found = DoubleDouble.of(solve(xy[None, :], going))
         before = np.full(len(strengths), np.inf)
         for _ in range(_REFINEMENTS):
             now = found[going]
             left = xy - now.hi @ self.gram.hi - l2[going] * now.hi
-            step = (inverse[going] * (left @ at)) @ at.T
+            step = solve(left, going)
             now = now + step
             found.hi[going], found.lo[going] = now.hi, now.lo
             size = np.abs(step).max(axis=1)
@@ -151,12 +154,12 @@ class System:
         """As `ridges`, with residuals in double-double, or by factors."""
         if self.factor and self.values[0] + l2 <= self.values[-1] / APART:
             return self._factor(l2).solve(xy)
-        inverse = self._inverse(l2)
-        weights = DoubleDouble.of(self.vectors @ (inverse * (self.vectors.T @ xy.hi)))
+        solve, one = self.spectrum.solver([l2], self.zero), np.zeros(1, dtype=np.int64)
+        weights = DoubleDouble.of(solve(xy.hi[None, :], one)[0])
         for _ in range(_REFINEMENTS if self.hard(l2) else 1):
             products = self.gram * weights[None, :]
             left = (xy - products.sum(axis=1) - weights * l2).rounded()
-            step = self.vectors @ (inverse * (self.vectors.T @ left))
+            step = solve(left[None, :], one)[0]
             weights = weights + step
             if np.max(np.abs(step), initial=0.0) <= 1e-16 * np.max(np.abs(weights.hi), initial=0.0):
                 break
