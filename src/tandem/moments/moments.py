@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tandem.categories import taken
 from tandem.records import Array
 
 Integers = NDArray[np.int64]
@@ -178,7 +179,7 @@ def ordered(moments: Moments, orders: Sequence[Integers]) -> Moments:
         place[order] = np.arange(len(order))
         keys = level_keys(place[category.level], category.fold)
         sort = np.argsort(keys)
-        levels = tuple(category.levels[i] for i in order.tolist())
+        levels = taken(category.levels, order)
         categories.append(Category(levels, keys[sort], category.sums[sort]))
         places.append(place)
     pairs = []

@@ -64,7 +64,8 @@ class Indicators:
             # Of the hold-out too: a level that stands in it alone is a feature that is always 0.
             # Dropped rows are among the keys, with no row.
             category = ranked.categories[c]
-            seen = len(np.unique(category.level[category.sums[:, 0] > 0.0]))
+            rows = np.bincount(category.level[category.sums[:, 0] > 0.0])
+            seen = int(np.count_nonzero(rows))
             count = features_of(seen, protocol.max_levels)
             # A level that the training set has not: a feature that is 0 in all of it, or the last.
             places = np.minimum(indices[c].ranks, count - 1)
