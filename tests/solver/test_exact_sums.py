@@ -170,36 +170,50 @@ def test_a_dirty_table_summed_exactly(
 
 
 def test_slices_add_up_to_the_numbers() -> None:
-    """By fold, in rational arithmetic: decades of magnitudes, gaps, drops, centres of folds."""
+    """By fold, in rational arithmetic: decades of magnitudes, gaps, drops, centres of folds.
+
+    Beside them whole numbers, which are not cut, nor are those with gaps.
+    """
     rng = np.random.default_rng(0)
     rows, k = 500, 3
     x = rng.normal(size=rows) * 10.0 ** rng.integers(-8, 8, rows)
     y = rng.normal(size=rows)
+    whole_numbers = rng.integers(-900, 900, (2, rows))
     missing = np.flatnonzero(rng.random(rows) < 0.1)
     dropped = np.flatnonzero(rng.random(rows) < 0.1)
     x[missing] = np.nan
     folds = rng.integers(0, k, rows).astype(np.uint16)
     none = np.empty(0, dtype=np.int64)
-    batch = Batch((Cells(x, missing), Cells(y, none)), (), folds, dropped)
-    for centres in (None, rng.normal(size=(k, 2))):
-        vector = RowVector(np.array([0.5, 0.25]), (0,), (0,), centres=centres)
+    one, other = whole_numbers
+    cells = (Cells(one, missing), Cells(x, missing), Cells(other, none), Cells(y, none))
+    batch = Batch(cells, (), folds, dropped)
+    centre = rng.normal(size=(k, 4))
+    centre[:, [0, 2]] = rng.integers(-9, 9, (k, 2))
+    for centres in (None, centre):
+        vector = RowVector(np.array([3.0, 0.5, 1.0, 0.25]), (0, 1), (0, 1, 2), centres=centres)
         place = Workplace(vector.width, 64)
         plain = moments_of(batch, vector, k, place)
         slices = Slices.of(vector, plain.gram, rows)
         whole = moments_of(slices.cut(batch), slices.whole, k, Workplace(slices.whole.width, 64))
         assert recentred(whole, slices.whole)[1].exact
+        assert slices.whole.numeric == 2 + 2 * slices.count - 1
         found = joined(joined(DoubleDouble.of(whole.gram), slices).transposed(), slices)
         assert_allclose(found.rounded(), plain.gram, rtol=1e-12, atol=1e-12 * plain.gram.max())
         used = np.setdiff1d(np.arange(rows), [*dropped, *missing])
         for fold in range(k):
             about = vector.shift if centres is None else centres[fold]
             here = [i for i in used if folds[i] == fold]
-            u = [Fraction(x[i] - about[0]) for i in here]
+            u = [Fraction(x[i] - about[1]) for i in here]
             expected = sum(value * value for value in u)
             gram = found[fold]
-            off = abs(Fraction(float(gram.hi[1, 1])) + Fraction(float(gram.lo[1, 1])) - expected)
+            off = abs(Fraction(float(gram.hi[2, 2])) + Fraction(float(gram.lo[2, 2])) - expected)
             largest = max(abs(value) for value in u)
             assert off <= 2 * len(u) * largest**2 * Fraction(1, 2**53)
+            v = [Fraction(int(one[i] - about[0])) for i in here]
+            beside = sum(a * b for a, b in zip(u, v, strict=True))
+            off = abs(Fraction(float(gram.hi[1, 2])) + Fraction(float(gram.lo[1, 2])) - beside)
+            assert off <= 2 * len(u) * largest * 909 * Fraction(1, 2**53)
+            assert gram.hi[1, 1] == sum(value * value for value in v)
 
 
 def test_factors_in_double_double() -> None:

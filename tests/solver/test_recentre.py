@@ -14,9 +14,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from tandem.fold_keys import Folds
 from tandem.moments.moments import Moments
+from tandem.moments.slices import EXACT
 from tandem.oracle_folds import folds_of
 from tandem.scan.arrow import numbers
-from tandem.solver.recentre import EXACT, recentred
+from tandem.solver.recentre import recentred
 from tests.engines.test_scan import check, identical
 from tests.moments.test_moments import Table, same
 from tests.tasks import drive, make_task, truth_of

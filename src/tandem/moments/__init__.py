@@ -17,7 +17,7 @@ from tandem.moments.moments import (
     sum_of_others,
 )
 from tandem.moments.row_vector import Residual, RowVector
-from tandem.moments.slices import Slices
+from tandem.moments.slices import Slices, exact_columns
 from tandem.moments.tiling import Workplace, moments_of, tiles
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "Workplace",
     "allowed",
     "by_fold",
+    "exact_columns",
     "fit_indices",
     "folded",
     "index_sums",

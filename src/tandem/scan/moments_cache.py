@@ -197,8 +197,8 @@ def _how(work: GroupMoments) -> str:
     used = (rows.columns, (plan.target, *plan.numeric), plan.categorical, plan.required)
     vector = _spelled(asdict(work.vector))
     cut = None
-    if rows.slices:
-        cut = [_spelled(asdict(rows.slices.vector)), rows.slices.exponents.tolist()]
+    if slices := rows.slices:
+        cut = [_spelled(asdict(slices.vector)), slices.exponents.tolist(), slices.exact.tolist()]
     with_nan = [column.name for column in rows.columns if column.id in (rows.with_nan or ())]
     known = rows.with_nan is not None  # else the moments prove that no column holds NaN
     sums = (sorted(work.allowance.counted), work.allowance.limit)

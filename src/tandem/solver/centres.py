@@ -9,10 +9,9 @@ brought to a common centre, set by set, in double-double.
 
 import numpy as np
 
-from tandem.moments import Integers, Moments, RowVector
+from tandem.moments import Integers, Moments, RowVector, exact_columns
 from tandem.records import Array, Mask
 from tandem.solver.double_double import DoubleDouble
-from tandem.solver.recentre import exact_columns
 from tandem.solver.splits import CONSTANT
 
 # Sum of squares about the centres over that about the mean: 1 + the squared distance in deviations.

@@ -14,11 +14,11 @@ def joined(sums: DoubleDouble, slices: Slices | None) -> DoubleDouble:
     """Sums of [1, w, o], shape (..., k, d, width), as those of [1, u, o], w being `slices` of u."""
     if slices is None:
         return sums
-    whole = slices.whole
-    at = whole.value.reshape(-1, slices.count)
-    total = sums[..., at[:, -1]].scaled(slices.unit(slices.count - 1)[:, None])
-    for number in reversed(range(slices.count - 1)):
-        total = total + sums[..., at[:, number]].scaled(slices.unit(number)[:, None])
+    whole, shape = slices.whole, (*sums.hi.shape[:-1], len(slices.exact))
+    total = DoubleDouble.of(np.zeros(shape))
+    for columns, places, unit in slices.parts():
+        more = total[..., columns] + sums[..., places].scaled(unit[:, None])
+        total.hi[..., columns], total.lo[..., columns] = more.hi, more.lo
     indicators = slice(1 + whole.numeric, whole.width - 1)
     return concatenated(sums[..., :1], total[..., :-1], sums[..., indicators], total[..., -1:])
 

@@ -147,10 +147,10 @@ def _of_target(
     if slices is None:
         sums = DoubleDouble.of(spread(vector.width - 1))
     else:
-        columns, sums = slices.whole.value[-slices.count :], DoubleDouble.of(np.zeros(shape))
-        for number in reversed(range(slices.count)):
-            part = DoubleDouble.of(spread(columns[number]))
-            sums = sums + part.scaled(slices.unit(number)[:, -1:])
+        sums = DoubleDouble.of(np.zeros(shape))
+        for columns, places, unit in slices.parts():
+            if columns[-1] == len(slices.exact) - 1:  # of the target
+                sums = sums + DoubleDouble.of(spread(places[-1])).scaled(unit[:, -1:])
     return spread(0), sums / float(vector.per_unit[-1])
 
 

@@ -11,11 +11,9 @@ from dataclasses import replace
 import numpy as np
 
 from tandem.categories import frequency_order
-from tandem.moments import Category, Integers, Moments, RowVector, ordered
-from tandem.records import Array, Mask
+from tandem.moments import Category, Integers, Moments, RowVector, exact_columns, ordered
+from tandem.records import Array
 from tandem.solver.double_double import DoubleDouble
-
-EXACT = 2.0**53  # above it float64 rounds whole numbers
 
 
 def canonical(moments: Moments) -> Moments:
@@ -56,23 +54,6 @@ def recentred(moments: Moments, vector: RowVector) -> tuple[Moments, RowVector]:
         categories.append(Category(category.levels, category.keys, sums))
     shifted = replace(vector, shift=vector.shift + move)
     return replace(moments, gram=gram, categories=tuple(categories)), shifted
-
-
-def exact_columns(gram: Array, vector: RowVector) -> Mask:
-    """Whether a column's shift and sums are whole and its sum of squares is below EXACT.
-
-    `gram`: shape (k, d, d), of `vector`; the answer has shape (columns,). The sum of
-    squares bounds every other sum that the column is in, and all on the way there.
-    """
-    value = vector.value
-    if vector.rounded:
-        return np.zeros(len(value), dtype=bool)
-    sums, squares = gram[:, 0, value], gram[:, value, value]
-    whole = (sums == np.rint(sums)) & (squares == np.rint(squares))
-    shift = np.atleast_2d(vector.shift if vector.centres is None else vector.centres)
-    whole_shift = (shift == np.rint(shift)).all(axis=0)
-    exact: Mask = whole.all(axis=0) & whole_shift & (squares.sum(axis=0) < EXACT)
-    return exact
 
 
 def _mean(gram: Array, value: Integers, there: Integers) -> Array:
