@@ -72,6 +72,9 @@ def test_what_is_of_no_use_is_refused(place: Path) -> None:
     done = tandem("inspect", "folds.k=5")
     assert done.returncode == 2
     assert "folds.k: 5: tandem inspect has no use for it -> tandem run" in done.stderr
+    done = tandem("send", "houses.csv")
+    assert done.returncode == 2
+    assert "dataset.path: houses.csv: tandem send has no use for it -> tandem run" in done.stderr
     (place / "inspect-houses.html").mkdir()
     houses().to_csv("houses.csv", index=False)
     done = tandem("inspect", "houses.csv")

@@ -173,6 +173,7 @@ def test_two_sweeps_at_once_have_nothing_in_common_but_the_store(place: Path) ->
         said = [sweep.communicate(timeout=120)[1] for sweep in (first, second)]
     assert [first.returncode, second.returncode] == [6, 6]
     assert all("] tandem: folds.k: 1: must be at least 2" in text for text in said)
+    assert all("sweep: a single job, as no key has several values" in text for text in said)
     assert len([*(place / "multirun").glob("*/results.csv")]) == 2
     assert [run.info.status for run in runs("sweep")] == ["FAILED"] * 2
 

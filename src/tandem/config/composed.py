@@ -31,6 +31,7 @@ from tandem.settings import Command, Encoding, Settings, SweepKeys
 VOLATILE = ("cache", "tracking", "compare", "sweep", "server", "command", "debug")
 
 _TARGET = "dataset.target"
+_WITHOUT_TARGET = (Command.INSPECT, Command.SEND, Command.SERVER)  # commands that need none
 # A value for one key, which no file depends on.
 _PLAIN = re.compile(r"\w+(\.\w+)+=")
 
@@ -110,8 +111,8 @@ def settings(config: DictConfig) -> Settings:
     _choose(config)
     values = _plain_values(config)
     missing = OmegaConf.missing_keys(config)
-    if values.get("command") == Command.INSPECT and _TARGET in missing:
-        missing.remove(_TARGET)  # one looks at a table before one knows
+    if values.get("command") in _WITHOUT_TARGET and _TARGET in missing:
+        missing.remove(_TARGET)
         values["dataset"]["target"] = None
     for key in sorted(missing):
         step = f"add {key}=..."

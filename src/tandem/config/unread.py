@@ -26,7 +26,8 @@ def refuse_unread(config: Configuration) -> None:
     """
     if config.settings.tracking.parent_run_id is not None:
         return
-    for word in config.words:
+    # A path stands for two words, of which it is the telling one.
+    for word in sorted(config.words, key=lambda word: word == "dataset=files"):
         key, _, value = word.lstrip("+~").partition("=")
         if why := _unread(key, config):
             raise ConfigurationError(f"{key}: {value}: {why}, or leave it out")

@@ -39,6 +39,11 @@ class ProcessLauncher(Launcher):
         folder = Path(self._config.hydra.sweep.dir)
         _redact(self._config, folder / "multirun.yaml")
         keys = sweep_keys(self._config)
+        if len(job_overrides) == 1:
+            Display("sweep").warn(
+                "a single job, as no key has several values -> folds.k=3,5 is two; in"
+                " brackets, model.reg_param=[0.1,1], they are the grid of one job"
+            )
         with Display("sweep").stage("preparing the data"):
             # Heavy imports: after the configuration is known to be good.
             from tandem.sweeps.jobs import make_jobs  # noqa: PLC0415
