@@ -77,7 +77,7 @@ def compose(*overrides: str) -> Configuration:
         try:
             composed = deepcopy(_composed(_written(), *overrides))
         except UNREAD as error:
-            raise in_our_words(error, overrides) from error
+            raise in_our_words(error, overrides) from None
     return configuration(composed, overrides)
 
 
