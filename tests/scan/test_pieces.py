@@ -26,6 +26,13 @@ def reader_cells(request: pytest.FixtureRequest) -> int:
     return cells
 
 
+@pytest.fixture(params=[0, GROUP], ids=["piece by piece", "at once"])
+def page_rows(request: pytest.FixtureRequest) -> int:
+    """Row groups as if they were large, or not."""
+    rows: int = request.param
+    return rows
+
+
 def files(folder: Path) -> tuple[list[pa.Table], list[Stretch]]:
     """Tables, and the stretches of the files that hold them."""
     rng, tables, stretches = np.random.default_rng(0), [], []
@@ -38,8 +45,9 @@ def files(folder: Path) -> tuple[list[pa.Table], list[Stretch]]:
     return tables, stretches
 
 
-def pieces_of(stretches: Sequence[Stretch], *reader_cells: int) -> Pieces:
-    return Pieces(lambda file: pq.ParquetFile(file.path), stretches, COLUMNS, PIECE, *reader_cells)
+def pieces_of(stretches: Sequence[Stretch], *limits: int) -> Pieces:
+    how = (limits,) if limits else ()
+    return Pieces(lambda file: pq.ParquetFile(file.path), stretches, COLUMNS, PIECE, *how)
 
 
 def called(decode: Callable[[], Piece]) -> Piece | Exception:
@@ -50,9 +58,11 @@ def called(decode: Callable[[], Piece]) -> Piece | Exception:
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_every_cell_is_decoded_once(tmp_path: Path, threads: int, reader_cells: int) -> None:
+def test_every_cell_is_decoded_once(
+    tmp_path: Path, threads: int, reader_cells: int, page_rows: int
+) -> None:
     tables, stretches = files(tmp_path)
-    decoding = pieces_of(stretches, reader_cells)
+    decoding = pieces_of(stretches, reader_cells, page_rows)
     with ThreadPoolExecutor(threads) as pool:
         found = [*pool.map(called, decoding)]
     assert decoding.counts == (4, 4, 2) * FILES
@@ -64,7 +74,7 @@ def test_every_cell_is_decoded_once(tmp_path: Path, threads: int, reader_cells: 
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_a_row_group_that_cannot_be_read_is_named_once(
-    tmp_path: Path, threads: int, reader_cells: int
+    tmp_path: Path, threads: int, reader_cells: int, page_rows: int
 ) -> None:
     """The pieces before it are whole; those after it are not waited for."""
     _, stretches = files(tmp_path)
@@ -75,7 +85,7 @@ def test_a_row_group_that_cannot_be_read_is_named_once(
     content[begin : begin + chunk.total_compressed_size] = b"\xff" * chunk.total_compressed_size
     second.write_bytes(content)
     with ThreadPoolExecutor(threads) as pool:
-        found = [*pool.map(called, pieces_of(stretches, reader_cells))]
+        found = [*pool.map(called, pieces_of(stretches, reader_cells, page_rows))]
     whole = 10 + 4
     assert all(isinstance(piece, Piece) for piece in found[:whole])
     assert isinstance(found[whole], DataError)
@@ -111,12 +121,15 @@ def test_of_row_groups_that_are_decoded_together_the_bad_one_is_named(tmp_path: 
     assert str(found).startswith(f"{path}: row group 2 cannot be read (10 rows read where 20")
 
 
-def test_rows_that_are_not_there_are_missed(tmp_path: Path) -> None:
+def test_rows_that_are_not_there_are_missed(
+    tmp_path: Path, reader_cells: int, page_rows: int
+) -> None:
     _, stretches = files(tmp_path)
     pq.write_table(pq.read_table(tmp_path / "0.parquet").slice(0, 320), tmp_path / "0.parquet")
-    *_, last = (called(decode) for decode in [*pieces_of(stretches)][:4])
-    assert isinstance(last, DataError)
-    assert "20 rows read where 50 were expected" in str(last)
+    decoding = [*pieces_of(stretches, reader_cells, page_rows)]
+    error = next(one for one in map(called, decoding) if isinstance(one, DataError))
+    missed = "320 rows read where 350" if page_rows else "20 rows read where 50"
+    assert f"{missed} were expected" in str(error)
 
 
 def test_who_waits_for_an_earlier_piece_need_not_when_all_are_stopped(tmp_path: Path) -> None:
@@ -142,7 +155,7 @@ def test_small_files_are_opened_less_often(tmp_path: Path, cells: int, opened: i
         counted.append(file.path)
         return pq.ParquetFile(file.path)
 
-    for decode in Pieces(opening, stretches, COLUMNS, PIECE, cells):
+    for decode in Pieces(opening, stretches, COLUMNS, PIECE, (cells, GROUP)):
         decode()
     assert len(counted) == opened * FILES
 

@@ -31,6 +31,10 @@ _JOINED = 65_536
 # readers.
 _READERS, _READER_CELLS, _BEGUN = 8, 2**18, 16
 
+# Rows up to which a column is about a page: a reader that decodes it piece by piece holds it
+# packed, unpacked and its dictionary, more than all of it decoded at once, some columns together.
+_PAGE, _BESIDE = 131_072, 16
+
 _STOPPED = -1
 
 
@@ -83,7 +87,8 @@ class Pieces:
     A piece is decoded where it is called, by the thread that works on it; each must be, unless all
     are stopped.
 
-    `counts`: how many there are of every stretch. `reader_cells`: cells of a file for each reader.
+    `counts`: how many there are of every stretch. `limits`: cells of a file for each reader, and
+    rows of a row group above which only a piece of it is decoded at a time.
     """
 
     def __init__(
@@ -92,16 +97,16 @@ class Pieces:
         stretches: Sequence[Stretch],
         columns: Sequence[Column],
         rows: int,
-        reader_cells: int = _READER_CELLS,
+        limits: tuple[int, int] = (_READER_CELLS, _PAGE),
     ) -> None:
         self._columns = columns
-        names = [*dict.fromkeys(column.stored for column in columns)]
+        (reader_cells, page), names = limits, [*dict.fromkeys(column.stored for column in columns)]
         ids = [[*_ids(stretch, rows)] for stretch in stretches]
         self.counts = tuple(map(len, ids))
         self._left = enumerate(first for some in ids for first in some)
         each = -(-len(names) // _readers(stretches, len(names), reader_cells))
         self._decoders = [
-            _Decoder(_batches(opened, stretches, names[begin : begin + each], rows))
+            _Decoder(_batches(opened, stretches, names[begin : begin + each], rows, page))
             for begin in range(0, len(names), each)
         ]
 
@@ -181,16 +186,17 @@ def _batches(
     stretches: Sequence[Stretch],
     names: Sequence[str],
     most: int,
+    page: int,
 ) -> Iterator[pa.RecordBatch]:
     """Some columns of every piece."""
     for file, members in groupby(stretches, attrgetter("file")):
         reader = None
         for run in chain.from_iterable(_runs(stretch, most) for stretch in members):
-            (index, rows), *others = run.items()
+            index, rows = next(iter(run)), sum(run.values())
             with reading(file.path, index):
                 reader = reader or opened(file)
-                if others:
-                    yield from _joined(reader, file, run, names)
+                if len(run) > 1 or rows <= page:
+                    yield from _sliced(_at_once(reader, file, run, names), most)
                     continue
                 batches = reader.iter_batches(most, [index], names, use_threads=False)
                 for begin in range(0, rows, most):
@@ -210,15 +216,23 @@ def _runs(stretch: Stretch, most: int) -> Iterator[dict[int, int]]:
     yield run
 
 
-def _joined(
+def _sliced(table: pa.Table, most: int) -> Iterator[pa.RecordBatch]:
+    for begin in range(0, table.num_rows, most):
+        yield table.slice(begin, most).to_batches()[0]
+
+
+def _at_once(
     reader: pq.ParquetFile, file: File, run: Mapping[int, int], names: Sequence[str]
-) -> list[pa.RecordBatch]:
-    """Some columns of several row groups as one batch; none where they have no rows."""
-    tables = []
-    for index, rows in run.items():
-        with reading(file.path, index):
-            group = reader.read_row_group(index, names, use_threads=False)
-            tables.append(whole(rows, group))
-    table = pa.concat_tables(tables).unify_dictionaries()
-    found: list[pa.RecordBatch] = table.combine_chunks().to_batches()
-    return found
+) -> pa.Table:
+    """Some columns of one or several row groups, each in one piece."""
+    columns = dict[str, pa.ChunkedArray]()
+    for begin in range(0, len(names), _BESIDE):
+        tables = []
+        for index, rows in run.items():
+            with reading(file.path, index):
+                some = names[begin : begin + _BESIDE]
+                group = reader.read_row_group(index, some, use_threads=False)
+                tables.append(whole(rows, group))
+        table = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+        columns |= zip(table.column_names, table.columns, strict=True)
+    return pa.table(columns)
