@@ -21,14 +21,13 @@ from tandem.records import Array, Task
 from tandem.registry import solved
 from tandem.results import OTHERS, LinearModel
 from tandem.scores import winner
-from tandem.solver import Penalty, RowErrors, Standard, errors, penalty
+from tandem.solver import LOST, Penalty, RowErrors, Standard, errors, penalty
 
 # Of the numbers that cancel in a prediction: what float64 loses on the way to a sum of errors.
 _CANCELLED = 1e-13
 # What a library's closed form loses that sums numbers as they are, far from 0; in an RMSE it is
 # squared. Seen on flights: 1.4e-9, Spark ML.
 _AS_THEY_ARE = 1e-6
-_GAP = 1e-8  # of a duality gap, what rounding may change at most
 _EPSILON = float(np.finfo(np.float64).eps)
 
 
@@ -71,14 +70,20 @@ class Referee:
         exact = np.zeros_like(found)
         yield largest("minimum", found, exact, np.full_like(found, ROUNDING), self._grid)
 
-    def own_errors(self, slopes: Array) -> Array:
-        """RMSE on held-out rows of every model, (folds, points), by `slopes` of shape (folds,
-        points, features), with the constants that training rows give them.
+    def own_errors(self, slopes: Array, *, last: bool = False) -> Array:
+        """RMSE on held-out rows of every model, shape (folds, points), by `slopes`, shape (folds,
+        points, p), and their constants; by the rows where next to nothing is left of a sum.
+        `last`: of models of all rows, on the hold-out.
         """
         if self._in_logs:
             return self._in_unit(slopes)[0]
-        pairs = zip(self._held_out, slopes, strict=True)
-        return np.array([np.sqrt(errors(test, b)[0] / test.rows) for test, b in pairs])
+        tests = [self._whole.test] if last else self._held_out
+        found = [errors(test, b) for test, b in zip(tests, slopes, strict=True) if test]
+        sse, shares = (np.array(part) for part in zip(*found, strict=True))
+        if np.any(lost := shares < LOST):
+            sse = np.where(lost, [one.squared for one in self._by_row(slopes, last=last)], sse)
+        rmse: Array = np.sqrt(sse / np.array([[test.rows] for test in tests if test]))
+        return rmse
 
     def _in_unit(self, slopes: Array, *, last: bool = False) -> tuple[Array, Array]:
         """RMSE as `own_errors`, of models of logarithms, by the rows; root mean squares of the
@@ -128,8 +133,7 @@ class Referee:
         rmse = answer.metrics["rmse"]
         if self._in_logs:  # a logarithm that is off takes its share of the prediction
             cancels = (np.array(moved) + 1.0) * (rmse + self._in_unit(slopes)[1])
-        found: Array = ROUNDING * rmse + _CANCELLED * cancels
-        return found
+        return np.asarray(ROUNDING * rmse + _CANCELLED * cancels)
 
     def faults(self, answer: Answer) -> Iterator[Difference]:
         """Every figure of `answer` against what it follows from."""
@@ -200,21 +204,21 @@ class Referee:
     def _told_gaps(self, answer: Answer, slopes: Array, gaps: Array) -> Difference:
         own, rounding = gaps.copy(), np.zeros_like(gaps)
         for fold, standard in enumerate(self._standards):
-            pulls = float(np.max(np.abs(standard.xy.hi), initial=0.0))
+            pulls, gram = np.abs(standard.xy.hi), np.abs(standard.xx.hi)
             for index, point in enumerate(answer.grid):
                 if not np.isnan(own[fold, index]):
                     weights = slopes[fold, index, standard.varies] * standard.scale
                     asked = penalty(point, standard.target_deviation)
                     own[fold, index] = duality_gap(standard, weights, asked)
-                    # The dual point is scaled by l1 over what is left of far larger pulls.
-                    rounding[fold, index] = _EPSILON * pulls / asked.l1
-        allowed = np.clip(rounding, ROUNDING, _GAP) + ROUNDING * gaps
+                    # The dual point is scaled by l1 over what is left of far larger numbers.
+                    cancels = np.max(pulls + gram @ np.abs(weights), initial=0.0)
+                    rounding[fold, index] = _EPSILON * cancels / asked.l1
+        allowed = np.maximum(rounding, ROUNDING) + ROUNDING * gaps
         return largest("duality gap that it tells", gaps, own, allowed, answer.grid)
 
     def _model(self, answer: Answer) -> Iterator[Difference]:
         model, ours, split = answer.model, self._models[answer.best], self._whole
-        standard = self._on_all
-        deviation = standard.target_deviation
+        standard, deviation = self._on_all, self._on_all.target_deviation
         where = "the model of all rows"
         same = model.levels == ours.levels and model.means.keys() == ours.means.keys()
         same = same and model.encodings.keys() == ours.encodings.keys()
@@ -228,12 +232,12 @@ class Referee:
         allowed = ROUNDING * deviation + _CANCELLED * cancels
         yield single("intercept", where, model.intercept, constant, allowed)
         far = distance(standard, slopes[None, :], best[None, :])[0]
-        if test := split.test:
+        if split.test:
             if self._in_logs:
                 rmse, size = self._in_unit(slopes[None, None, :], last=True)
                 own, allowed = float(rmse[0, 0]), allowed * float(rmse[0, 0] + size[0, 0])
             else:
-                own = float(np.sqrt(errors(test, slopes[None, :])[0][0] / test.rows))
+                own = float(self.own_errors(slopes[None, None, :], last=True)[0, 0])
             told = np.nan if answer.held_out is None else answer.held_out
             yield single("RMSE on the hold-out", where, told, own, ROUNDING * own + allowed)
         room = self.promised(answer)

@@ -10,7 +10,7 @@ from tandem.solver.cross_validation import (
     refit,
 )
 from tandem.solver.encodings import Protocol
-from tandem.solver.fits import errors
+from tandem.solver.fits import LOST, errors
 from tandem.solver.indicators import frequent_levels
 from tandem.solver.objective import Penalty, penalty, sklearn_estimator
 from tandem.solver.recentre import canonical, recentred
@@ -22,6 +22,7 @@ from tandem.solver.training_sets import Folding
 from tandem.solver.trials import OfParts, RowErrors, held_out_errors
 
 __all__ = [
+    "LOST",
     "NEARLY",
     "DigitsLostError",
     "Folding",
