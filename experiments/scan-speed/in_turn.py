@@ -1,19 +1,22 @@
 """One process: programs on the same table, turn by turn. Prints a JSON line for every turn.
 
-python in_turn.py PROGRAMS THREADS REPEATS override ...      decode,scan,scan_large 1,2 11
-python in_turn.py memory THREADS 1 override ...              peak above the imports, one scan
+python in_turn.py PROGRAMS THREADS REPEATS override ...   decode,pieces,scan 1,2 11
+python in_turn.py PROGRAMS THREADS 0 override ...         the first turn of the process, and no more
+python in_turn.py memory THREADS 1 override ...           peak above the imports, one scan
 """
 
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -24,9 +27,9 @@ from tandem.engines.creation import create
 from tandem.machine.timing import Stopwatch
 from tandem.model_keys import GridPoint
 from tandem.progress import Display
-from tandem.records import Kind, Task, unseen
-from tandem.scan.pieces import Stretch
-from tandem.scan.row_groups import Reader
+from tandem.records import Array, Kind, Task, unseen
+from tandem.scan import Piece, Pieces, Reader, Stretch, in_order
+from tandem.scan.pieces import stretches_of
 
 LARGE = tuple(
     GridPoint(10.0 ** (-4 + 5 * i / 19), ratio)
@@ -36,34 +39,90 @@ LARGE = tuple(
 
 
 def decode(task: Task) -> None:
-    """Every column of the task from every row group, one thread each, and nothing else."""
-    footers = {file.path: pq.read_metadata(file.path) for file in task.dataset.files}
+    """R: every column of the task from every row group, one thread each, and nothing else."""
     names = [column.name for column in task.dataset.columns]
-    text = [c.name for c in task.dataset.features if c.kind is Kind.CATEGORICAL]
+    footers = {file.path: pq.read_metadata(file.path) for file in task.dataset.files}
 
     def read(stretch: Stretch) -> int:
         path, rows = stretch.file.path, 0
+        file = pq.ParquetFile(
+            path, metadata=footers[path], memory_map=True, read_dictionary=texts(task)
+        )
         for index in range(stretch.first, stretch.first + len(stretch.sizes)):
-            file = pq.ParquetFile(path, metadata=footers[path], read_dictionary=text)
             rows += file.read_row_group(index, names, use_threads=False).num_rows
         return rows
 
     with ThreadPoolExecutor(task.threads) as pool:
-        found = sum(pool.map(read, Reader(task.dataset).footers().stretches))
-    if found != task.dataset.rows:
+        _check(task, sum(pool.map(read, stretches(task, footers))))
+
+
+def texts(task: Task) -> tuple[str, ...]:
+    """The columns that are read as codes of a dictionary."""
+    return tuple(c.name for c in task.dataset.features if c.kind is Kind.CATEGORICAL)
+
+
+def stretches(task: Task, footers: Mapping[str, pq.FileMetaData]) -> list[Stretch]:
+    """The neighbouring row groups that scan works on as one."""
+    groups = {path: range(footer.num_row_groups) for path, footer in footers.items()}
+    sizes = {p: [footers[p].row_group(at).num_rows for at in groups[p]] for p in footers}
+    return [one for file in task.dataset.files for one in stretches_of(file, sizes[file.path])]
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """The work of a scan without any: every piece is decoded and thrown away."""
+
+    reader: Reader
+    task: Task
+
+    def pieces(self, stretches: Sequence[Stretch]) -> Pieces:
+        """What a scan reads."""
+        return self.reader.pieces(stretches, self.task.dataset.columns)
+
+    def worker(self) -> Callable[[Callable[[], Piece]], int]:
+        """The rows of a piece."""
+        return lambda decoded: decoded().rows
+
+    def total(self, parts: Iterable[int]) -> int:
+        """The rows of a stretch."""
+        return sum(parts)
+
+
+def pieces(task: Task) -> None:
+    """B: the pieces that scan decodes, by its own reader and threads, and nothing else."""
+    footers = {file.path: pq.read_metadata(file.path) for file in task.dataset.files}
+    work = Decoding(Reader(task.dataset, texts(task)), task)
+    _check(task, sum(in_order(work, stretches(task, footers), task.threads or 1)))
+
+
+def _check(task: Task, rows: int) -> None:
+    if rows != task.dataset.rows:
         sys.exit(f"{task.dataset.files[0].path}: not every row was decoded")
 
 
-def scan(task: Task) -> None:
-    """The whole cross-validation and the refit."""
-    execute(task, "scan", Stopwatch(), Display("scan"))
+def scan(task: Task) -> Array:
+    """The whole cross-validation and the refit; RMSE[fold, grid point]."""
+    sums = execute(task, "scan", Stopwatch(), Display("scan")).sums
+    found: Array = np.sqrt(sums.sse / np.array(sums.n_test)[:, None])
+    return found
 
 
-def timed(work: Callable[[], object]) -> dict[str, float]:
-    """CPU and wall seconds of `work()`."""
+def rivals() -> dict[str, Callable[[Task], Array]]:
+    """What others write, by name; imported for those turns alone, as scan needs none of it."""
+    from rivals import PENALTIES, RIVALS
+
+    def answer(work: Callable[[Path], Array], task: Task) -> Array:
+        assert tuple(point.reg_param for point in task.grid) == PENALTIES
+        return work(Path(task.dataset.files[0].path))
+
+    return {name: partial(answer, work) for name, work in RIVALS.items()}
+
+
+def timed(work: Callable[[], Any]) -> tuple[dict[str, float], Any]:
+    """CPU and wall seconds of `work()`, and what it returns."""
     cpu, wall = time.process_time(), time.perf_counter()
-    work()
-    return {"cpu_s": time.process_time() - cpu, "wall_s": time.perf_counter() - wall}
+    found = work()
+    return {"cpu_s": time.process_time() - cpu, "wall_s": time.perf_counter() - wall}, found
 
 
 def _resident_mb(name: str) -> float:
@@ -73,7 +132,7 @@ def _resident_mb(name: str) -> float:
 
 
 def main() -> None:
-    """Every program once untimed, then in turn."""
+    """Every program once untimed, where the answers of rivals are checked, then in turn."""
     names, counts, repeats, *overrides = sys.argv[1:]
     threads = [int(count) for count in counts.split(",")]
     chosen = compose("engine=scan", "cache.moments=false", *overrides).settings
@@ -85,21 +144,27 @@ def main() -> None:
     pa.set_cpu_count(threads[0])
     if names == "memory":
         before = _resident_mb("VmRSS")
-        found = timed(partial(scan, small))
+        found, _ = timed(partial(scan, small))
         _tell("scan", threads[0], 1, {**found, "mb": _resident_mb("VmHWM") - before})
         return
     large = replace(small, grid=LARGE, folds=replace(small.folds, k=10))
-    programs = {
+    programs: dict[str, tuple[Callable[[Task], Any], Task]] = {
         "decode": (decode, small),
+        "pieces": (pieces, small),
         "scan": (scan, small),
         "scan_large": (scan, large),
     }
+    others = {} if {*names.split(",")} <= {*programs} else rivals()
+    programs |= {name: (work, small) for name, work in others.items()}
     for turn in range(int(repeats) + 1):
         for count, name in product(threads, names.split(",")):
             work, what = programs[name]
-            found = timed(partial(work, replace(what, threads=count)))
-            if turn:
+            found, answer = timed(partial(work, replace(what, threads=count)))
+            if turn or repeats == "0":
                 _tell(name, count, turn, found)
+            elif name in others:
+                apart = np.abs(answer / scan(small) - 1).max()
+                _tell(name, count, turn, {"difference": float(apart)})
 
 
 def _tell(program: str, threads: int, turn: int, found: dict[str, float]) -> None:

@@ -2,47 +2,34 @@
 
 python experiments/scan-speed/run.py [--data FOLDER] [--repeats N] [--small] [--only PART ...]
 
-FOLDER (default: a temporary one) gets up to 8 GB of tables, which are left there if it is named.
+FOLDER (default: a temporary one) gets up to 12 GB of tables, which are left there if it is named,
+and the programs that scan is measured against, of rivals.txt, where they are not installed.
 """
 
 import argparse
 import csv
 import json
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 
-import tables
 import verdict
 from in_turn import LARGE
+from tables import Table, flights, folded, grouped, numbers, numeric, stored
 
 from tandem.commands.study import output, recorded
 
 HERE = Path(__file__).parent
+DECODINGS = "decode,pieces,scan"
+INSTALLED = ("polars", "duckdb", "cvmatrix")  # these come from rivals.txt
 AGREE = 1e-8  # scikit-learn stops at its tolerance, scan at rounding
+RIVALS_AGREE = 1e-6  # sums in float64, of numbers that are not centred
 EXACT = ("model.tol=1e-12", "model.max_iter=100000", "model.precompute=true")
-FLIGHTS = (
-    "dataset.target=dep_delay",
-    "dataset.exclude=[dep_time,arr_time,arr_delay,air_time,time_hour]",
-)
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table to measure on, as overrides of the configuration."""
-
-    name: str
-    path: Path
-    overrides: tuple[str, ...]
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """The overrides that make it the dataset."""
-        index = "cleaning.encoding=index"  # sums alone: what is solved is small
-        return ("dataset=files", f"dataset.path='{self.path}'", index, *self.overrides)
 
 
 @dataclass(frozen=True)
@@ -60,24 +47,21 @@ class Row:
     difference: float | None = None
 
 
-def numeric(folder: Path, rows: int, features: int) -> Table:
-    """The table of `rows` x `features` numbers."""
-    path = tables.numeric(folder, rows, features)
-    return Table(f"{features} features", path, ("dataset.target=y",))
-
-
 def in_turn(
-    section: str, table: Table, programs: str, repeats: int, threads: str, *overrides: str
+    section: str,
+    table: Table,
+    programs: str,
+    repeats: int,
+    threads: str,
+    *overrides: str,
+    **environment: str,
 ) -> Iterator[Row]:
     """The rows of one process of in_turn.py."""
     words = [programs, threads, str(repeats), *table.words, *overrides]
     command = [sys.executable, str(HERE / "in_turn.py"), *words]
     case = " ".join((table.name, *overrides))
-    for line in output(command, PYTHONPATH=str(HERE)).splitlines():
-        found = json.loads(line)
-        row = Row(section, case, **found)
-        print(row, flush=True)
-        yield row
+    for line in output(command, **environment).splitlines():
+        yield Row(section, case, **json.loads(line))
 
 
 def engine_run(section: str, table: Table, engine: str, *overrides: str) -> Row:
@@ -86,9 +70,7 @@ def engine_run(section: str, table: Table, engine: str, *overrides: str) -> Row:
     values = recorded(words).values()
     seconds = sum(values[f"time/{stage}_s"] for stage in ("load", "clean", "train", "refit"))
     case = " ".join((table.name, *overrides))
-    row = Row(section, case, os.cpu_count() or 1, engine, 1, wall_s=seconds)
-    print(row, flush=True)
-    return row
+    return Row(section, case, os.cpu_count() or 1, engine, 1, wall_s=seconds)
 
 
 def check(table: Table) -> float:
@@ -101,7 +83,6 @@ def check(table: Table) -> float:
     )
     words = [*table.words, *EXACT]
     found = float(output([sys.executable, "-c", code, *words]))
-    print(f"{table.name}: scan and scikit-learn differ by {found:.1e}", flush=True)
     if not found <= AGREE:
         sys.exit(f"{table.name}: the answers differ by {found}: no result")
     return found
@@ -109,44 +90,72 @@ def check(table: Table) -> float:
 
 def answers(folder: Path, share: float, _: int) -> Iterator[Row]:
     """A timing without a checked answer is no result."""
-    for table in (*numbers(folder, share), flights(share)):
+    own = (*numbers(folder, share), *stored(folder, share), *grouped(folder, share))
+    for table in (*own, flights(2e6 * share)):
         yield Row("answers", table.name, 1, "scan", 1, difference=check(table))
 
 
-def numbers(folder: Path, share: float) -> list[Table]:
-    """About 60 million cells each."""
-    return [
-        numeric(folder, int(rows * share), features)
-        for rows, features in ((2e6, 30), (6e5, 100), (2e5, 300))
-    ]
-
-
-def flights(share: float) -> Table:
-    """2 million flights with their categories."""
-    return Table("flights", tables.flights(int(2e6 * share)), FLIGHTS)
-
-
 def ratio(folder: Path, share: float, repeats: int) -> Iterator[Row]:
-    """The whole cross-validation against decoding; on two threads too."""
+    """The whole cross-validation against decoding; of three tables on two threads too."""
     thirty, *wide = numbers(folder, share)
-    for table in (thirty, flights(share)):
-        yield from in_turn("ratio", table, "decode,scan", repeats, "1,2")
-    for table in wide:
-        yield from in_turn("ratio", table, "decode,scan", repeats, "1")
-    yield from in_turn("ratio", thirty, "decode,scan", repeats, "1", "folds.block=256")
+    decimals, *others = stored(folder, share)
+    for table in (thirty, decimals, flights(2e6 * share)):
+        yield from in_turn("ratio", table, DECODINGS, repeats, "1,2")
+    for table in (*wide, *others, *grouped(folder, share)):
+        yield from in_turn("ratio", table, DECODINGS, repeats, "1")
+
+
+def fresh(folder: Path, share: float, repeats: int) -> Iterator[Row]:
+    """The first scan of a process against the first decoding of another."""
+    decimals = stored(folder, share)[0]
+    asked = [(table, "1") for table in (*numbers(folder, share), decimals, flights(2e6 * share))]
+    for table, threads in (*asked, (decimals, "2")):
+        for turn in range(1, repeats + 1):
+            for program in DECODINGS.split(","):
+                for row in in_turn("fresh", table, program, 0, threads):
+                    yield replace(row, turn=turn)
+
+
+def rivals(folder: Path, share: float, repeats: int) -> Iterator[Row]:
+    """What others write against scan: ridge, three folds, two penalties, no missing cell."""
+    found, names = installed(folder, share), ["scan", "thirty_lines", "tuned_lines", "numpy"]
+    names += [*found, "scikit_learn"]
+    paths = os.pathsep.join([*filter(None, [os.getenv("PYTHONPATH")]), str(folder / "rivals")])
+    for table in folded(folder, share):
+        for row in in_turn("rivals", table, ",".join(names), repeats, "1", PYTHONPATH=paths):
+            if row.difference is None:
+                yield row
+            elif row.difference <= RIVALS_AGREE:
+                yield replace(row, section="rivals_answers")
+            else:
+                sys.exit(f"{table.name}: {row.program} differs by {row.difference}: no result")
+
+
+def installed(folder: Path, share: float) -> list[str]:
+    """The programs of rivals.txt that are there, or can be brought into `folder`."""
+    target = folder / "rivals"
+    missing = [name for name in INSTALLED if find_spec(name) is None]
+    if missing and share == 1.0 and not target.exists():
+        install = [sys.executable, "-m", "uv", "pip", "install", "--no-deps", "-r"]
+        # Beside our own numpy, pyarrow and scikit-learn, so that all run in one process.
+        command = [*install, str(HERE / "rivals.txt"), "--target", str(target)]
+        subprocess.run(command, check=False)
+    left_out = [name for name in missing if not (target / name).exists()]
+    for name in left_out:
+        print(f"{name}: not installed: left out -> pip install -r rivals.txt", flush=True)
+    return [name for name in INSTALLED if name not in left_out]
 
 
 def grid(folder: Path, share: float, repeats: int) -> Iterator[Row]:
     """k=10 with 100 grid points against k=3 with 6."""
-    for table in (numbers(folder, share)[0], flights(share)):
+    for table in (numbers(folder, share)[0], flights(2e6 * share)):
         yield from in_turn("grid", table, "scan,scan_large", repeats, "1")
 
 
 def engines(folder: Path, share: float, _: int) -> Iterator[Row]:
     """The two pipelines that people write against scan, on all flights, both at their defaults."""
     thirty = numbers(folder, share)[0]
-    rows = None if share == 1.0 else int(336_776 * share)
-    real = Table("real flights", tables.flights(rows), FLIGHTS)
+    real = flights(None if share == 1.0 else 336_776 * share, "real flights")
     for name in ("scan", "sequential", "scan", "distributed", "scan"):
         yield engine_run("engines", real, name)
     yield engine_run("engines", real, "sequential", "model.precompute=true")
@@ -178,24 +187,21 @@ def _some(points: int) -> tuple[str, str]:
 def memory(folder: Path, share: float, _: int) -> Iterator[Row]:
     """Peak memory above the imports."""
     for rows in (2e6, 5e6, 2e7):
-        table = numeric(folder, int(rows * share), 30)
+        table = replace(numeric(folder, rows * share, 30), name=f"{rows * share:.0f} rows")
         for threads in "12":
-            case = Table(f"{rows * share:.0f} rows", table.path, table.overrides)
-            yield from in_turn("memory", case, "memory", 1, threads)
+            yield from in_turn("memory", table, "memory", 1, threads)
     for threads in "12":
-        yield from in_turn("memory", flights(share), "memory", 1, threads)
+        yield from in_turn("memory", flights(2e6 * share), "memory", 1, threads)
 
 
 def spark(folder: Path, share: float, _: int) -> Iterator[Row]:
     """distributed_scan against scan at 10 million rows."""
-    big = [numeric(folder, int(1e7 * share), 30)]
-    big.append(Table("flights", tables.flights(int(1e7 * share)), FLIGHTS))
-    for table in big:
+    for table in (numeric(folder, 1e7 * share, 30), flights(1e7 * share)):
         for name in ("scan", "distributed_scan", "scan", "distributed_scan", "scan"):
             yield engine_run("spark", table, name, "spark.master='local[2]'")
 
 
-PARTS = (answers, ratio, grid, engines, memory, spark)
+PARTS = (answers, ratio, fresh, grid, rivals, engines, memory, spark)
 
 
 def kept(results: Path, parts: Sequence[str]) -> list[dict[str, str]]:
@@ -210,12 +216,14 @@ def main() -> None:
     """Measure, write, judge."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="keep the tables here")
+    parser.add_argument("--out", type=Path, help="write here, not beside this file")
     parser.add_argument("--repeats", type=int, default=11)
     parser.add_argument("--small", action="store_true", help="1 %% of the rows, to see it work")
     names = [part.__name__ for part in PARTS]
     parser.add_argument("--only", nargs="+", choices=names, default=names, help="keep the others")
     options = parser.parse_args()
-    out = HERE / "results.csv" if not options.small else Path(tempfile.mkdtemp()) / "results.csv"
+    here = Path(tempfile.mkdtemp()) if options.small else HERE
+    out = (options.out or here) / "results.csv"
     before = kept(out, options.only)
     with tempfile.TemporaryDirectory() as temporary, out.open("w", encoding="utf-8") as file:
         os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{temporary}/mlflow.db"  # to throw away
@@ -227,6 +235,7 @@ def main() -> None:
         for part in PARTS:
             if part.__name__ in options.only:
                 for row in part(folder, 0.01 if options.small else 1.0, options.repeats):
+                    print(row, flush=True)
                     writer.writerow(vars(row))
                     file.flush()
     print(verdict.write(out))
