@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 
 import verdict
@@ -73,26 +74,26 @@ def engine_run(section: str, table: Table, engine: str, *overrides: str) -> Row:
     return Row(section, case, os.cpu_count() or 1, engine, 1, wall_s=seconds)
 
 
-def check(table: Table) -> float:
-    """Largest relative difference of the MSE between scan and scikit-learn; ends above AGREE."""
-    code = (
-        "import sys; from tandem.commands.run import answer; from tandem.config import compose\n"
-        "settings = compose('cache.moments=false', *sys.argv[1:]).settings\n"
-        "a, b = (answer(settings, name).sums.sse for name in ('scan', 'sequential'))\n"
-        "print(float(abs(a / b - 1).max()))"
-    )
-    words = [*table.words, *EXACT]
-    found = float(output([sys.executable, "-c", code, *words]))
-    if not found <= AGREE:
-        sys.exit(f"{table.name}: the answers differ by {found}: no result")
-    return found
-
-
 def answers(folder: Path, share: float, _: int) -> Iterator[Row]:
-    """A timing without a checked answer is no result."""
+    """A timing without a checked answer is no result: MSEs of scan and scikit-learn, relative."""
+    code = (
+        "import json, sys\n"
+        "from tandem.commands.run import answer\n"
+        "from tandem.config import compose\n"
+        "for words in json.loads(sys.argv[1]):\n"
+        "    settings = compose('cache.moments=false', *words).settings\n"
+        "    a, b = (answer(settings, name).sums.sse for name in ('scan', 'sequential'))\n"
+        "    print(float(abs(a / b - 1).max()))"
+    )
     own = (*numbers(folder, share), *stored(folder, share), *grouped(folder, share))
-    for table in (*own, flights(2e6 * share)):
-        yield Row("answers", table.name, 1, "scan", 1, difference=check(table))
+    asked = (*own, flights(2e6 * share))
+    words = json.dumps([[*table.words, *EXACT] for table in asked])
+    for table, found in zip(
+        asked, output([sys.executable, "-c", code, words]).split(), strict=True
+    ):
+        if not float(found) <= AGREE:
+            sys.exit(f"{table.name}: the answers differ by {found}: no result")
+        yield Row("answers", table.name, 1, "scan", 1, difference=float(found))
 
 
 def ratio(folder: Path, share: float, repeats: int) -> Iterator[Row]:
@@ -109,11 +110,10 @@ def fresh(folder: Path, share: float, repeats: int) -> Iterator[Row]:
     """The first scan of a process against the first decoding of another."""
     decimals = stored(folder, share)[0]
     asked = [(table, "1") for table in (*numbers(folder, share), decimals, flights(2e6 * share))]
-    for table, threads in (*asked, (decimals, "2")):
-        for turn in range(1, repeats + 1):
-            for program in DECODINGS.split(","):
-                for row in in_turn("fresh", table, program, 0, threads):
-                    yield replace(row, turn=turn)
+    for (table, threads), turn in product([*asked, (decimals, "2")], range(1, repeats + 1)):
+        for program in ("decode", "scan"):
+            for row in in_turn("fresh", table, program, 0, threads):
+                yield replace(row, turn=turn)
 
 
 def rivals(folder: Path, share: float, repeats: int) -> Iterator[Row]:
@@ -152,16 +152,16 @@ def grid(folder: Path, share: float, repeats: int) -> Iterator[Row]:
         yield from in_turn("grid", table, "scan,scan_large", repeats, "1")
 
 
-def engines(folder: Path, share: float, _: int) -> Iterator[Row]:
+def engines(folder: Path, share: float, repeats: int) -> Iterator[Row]:
     """The two pipelines that people write against scan, on all flights, both at their defaults."""
     thirty = numbers(folder, share)[0]
     real = flights(None if share == 1.0 else 336_776 * share, "real flights")
     for name in ("scan", "sequential", "scan", "distributed", "scan"):
         yield engine_run("engines", real, name)
     yield engine_run("engines", real, "sequential", "model.precompute=true")
-    for name in ("scan", "sequential", "scan"):
+    for name in ("scan", "sequential", "scan")[: repeats + 1]:
         yield engine_run("engines", thirty, name)
-    for _turn in range(3):
+    for _turn in range(min(repeats, 3)):
         yield engine_run("engines_large", real, "scan", "folds.k=10", *_all_points())
     for points in (1, 4):
         yield engine_run("engines_large", real, "sequential", "folds.k=10", *_some(points))
@@ -194,10 +194,10 @@ def memory(folder: Path, share: float, _: int) -> Iterator[Row]:
         yield from in_turn("memory", flights(2e6 * share), "memory", 1, threads)
 
 
-def spark(folder: Path, share: float, _: int) -> Iterator[Row]:
+def spark(folder: Path, share: float, repeats: int) -> Iterator[Row]:
     """distributed_scan against scan at 10 million rows."""
     for table in (numeric(folder, 1e7 * share, 30), flights(1e7 * share)):
-        for name in ("scan", "distributed_scan", "scan", "distributed_scan", "scan"):
+        for name in ("scan", "distributed_scan", "scan", "distributed_scan", "scan")[: repeats + 1]:
             yield engine_run("spark", table, name, "spark.master='local[2]'")
 
 
@@ -218,7 +218,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="keep the tables here")
     parser.add_argument("--out", type=Path, help="write here, not beside this file")
     parser.add_argument("--repeats", type=int, default=11)
-    parser.add_argument("--small", action="store_true", help="1 %% of the rows, to see it work")
+    parser.add_argument(
+        "--small", action="store_true", help="1 %% of the rows, 1 turn, to see it work"
+    )
     names = [part.__name__ for part in PARTS]
     parser.add_argument("--only", nargs="+", choices=names, default=names, help="keep the others")
     options = parser.parse_args()
@@ -234,7 +236,7 @@ def main() -> None:
         writer.writerows(before)
         for part in PARTS:
             if part.__name__ in options.only:
-                for row in part(folder, 0.01 if options.small else 1.0, options.repeats):
+                for row in part(folder, *((0.01, 1) if options.small else (1.0, options.repeats))):
                     print(row, flush=True)
                     writer.writerow(vars(row))
                     file.flush()

@@ -41,7 +41,7 @@ class Line(NamedTuple):
 
 
 def ratios(rows: pd.DataFrame, over: str, under: str, figure: str = "cpu_s") -> list[float]:
-    """Figure of program `over` / figure of program `under`, turn by turn; [] without one of them."""
+    """Figure of program `over` / that of program `under`, turn by turn; [] without one of them."""
     if not {over, under} <= {*rows.program}:
         return []
     table = rows.pivot_table(index="turn", columns="program", values=figure)
