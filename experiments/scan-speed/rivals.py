@@ -1,4 +1,4 @@
-"""What people write instead of scan: ridge regression, k folds, every penalty, on numbers alone.
+"""What people write instead of scan: ridge regression, k folds, every penalty, on numbers.
 
 Each takes the path of a Parquet file of features, `y` and the `fold` of every row, and works on one
 thread, the quickest way of its library that was found; its answer: RMSE[fold, penalty]. The model
@@ -6,13 +6,15 @@ of all rows follows from the same sums.
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, PredefinedSplit
 from sklearn.pipeline import make_pipeline
@@ -23,33 +25,55 @@ FOLDS, PENALTIES = 3, (0.1, 0.01)
 
 
 def thirty_lines(path: Path) -> Array:
-    """Batches as they come, a product for every fold: what a practitioner writes first."""
+    """Batches as they come, a product for every fold: what a practitioner writes first.
+
+    Gaps are filled with 0 and have a column of their own, so that means follow from the sums.
+    """
     file = pq.ParquetFile(path, memory_map=True)
-    names = [name for name in file.schema_arrow.names if name != "fold"]
-    grams = np.zeros((FOLDS, len(names) + 1, len(names) + 1))
+    names, gaps = columns(file)
+    grams = np.zeros((FOLDS, 1 + len(names) + len(gaps), 1 + len(names) + len(gaps)))
     for batch in file.iter_batches(use_threads=False):
         fold = batch["fold"].to_numpy()
-        rows = np.column_stack([np.ones(len(fold)), *(batch[name].to_numpy() for name in names)])
+        filled = [cells(batch[name]) for name in names]
+        missing = [batch[names[j]].is_null().to_numpy(zero_copy_only=False) for j in gaps]
+        rows = np.column_stack([np.ones(len(fold)), *filled, *missing])
         for f in range(FOLDS):
             part = rows[fold == f]
             grams[f] += part.T @ part
-    return from_grams(grams)
+    return from_grams(grams, gaps)
 
 
 def tuned_lines(path: Path) -> Array:
     """The same after an afternoon: columns stay columns, and rows are brought into fold order."""
     file = pq.ParquetFile(path, memory_map=True)
-    names = [name for name in file.schema_arrow.names if name != "fold"]
-    grams = np.zeros((FOLDS, len(names) + 1, len(names) + 1))
+    names, gaps = columns(file)
+    width = 1 + len(names) + len(gaps)
+    grams = np.zeros((FOLDS, width, width))
     for batch in file.iter_batches(16_384, use_threads=False):
-        columns, fold = [batch[name].to_numpy() for name in names], batch["fold"].to_numpy()
+        fold = batch["fold"].to_numpy()
+        rows = [cells(batch[name]) for name in names]
+        rows += [cells(batch[names[j]].is_null().cast("float64")) for j in gaps]
         for f in range(FOLDS):
             here = np.flatnonzero(fold == f)
-            part = np.ones((len(names) + 1, len(here)))
-            for column, values in zip(part[1:], columns, strict=True):
-                np.take(values, here, out=column)
+            part = np.ones((width, len(here)))
+            for row, values in zip(part[1:], rows, strict=True):
+                np.take(values, here, out=row)
             grams[f] += part @ part.T
-    return from_grams(grams)
+    return from_grams(grams, gaps)
+
+
+def columns(file: pq.ParquetFile) -> tuple[list[str], list[int]]:
+    """The features, then y; and the places of those that have gaps."""
+    names = [name for name in file.schema_arrow.names if name != "fold"]
+    groups = [file.metadata.row_group(at) for at in range(file.num_row_groups)]
+    nulls = [sum(g.column(j).statistics.null_count for g in groups) for j in range(len(names))]
+    return names, [j for j, count in enumerate(nulls) if count]
+
+
+def cells(column: pa.Array) -> Array:
+    """The cells, (n,), 0 for a gap."""
+    found: Array = (column.fill_null(0.0) if column.null_count else column).to_numpy()
+    return found
 
 
 def numpy(path: Path) -> Array:
@@ -122,9 +146,10 @@ class Penalised(Ridge):
 
 
 def scikit_learn(path: Path) -> Array:
-    """GridSearchCV over a pipeline that standardises."""
+    """GridSearchCV over a pipeline that imputes, where there are gaps, and standardises."""
     x, y, fold = matrix(path)
-    model = make_pipeline(StandardScaler(), Penalised())
+    fill = [SimpleImputer()] if np.isnan(x).any() else []
+    model = make_pipeline(*fill, StandardScaler(), Penalised())
     search = GridSearchCV(
         model,
         {"penalised__reg_param": PENALTIES},
@@ -141,25 +166,30 @@ def matrix(path: Path) -> tuple[Array, Array, NDArray[np.int64]]:
     return table.to_numpy(), y.to_numpy(), fold.to_numpy()
 
 
-def from_grams(found: Iterable[Array]) -> Array:
-    """RMSE[fold, penalty] from the Gram matrix of every fold, of 1, the features, and y.
+def from_grams(found: Iterable[Array], gaps: Sequence[int] = ()) -> Array:
+    """RMSE[fold, penalty] from the Gram matrix of every fold: of 1, the features, y, and the gaps.
 
     (R + reg_param / s_y) u = r, u the standardised slopes, R and r the correlations of the training
-    set: 1/(2n) |y - b0 - X b|^2 + reg_param / (2 s_y) sum_j (s_j b_j)^2 is least.
+    set: 1/(2n) |y - b0 - X b|^2 + reg_param / (2 s_y) sum_j (s_j b_j)^2 is least. `gaps`: which
+    features have a column that says where they are filled with 0: it counts as their mean.
     """
     grams = np.array(found)
-    whole, errors = grams.sum(axis=0), np.empty((len(grams), len(PENALTIES)))
+    width = grams.shape[1] - len(gaps)
+    errors = np.empty((len(grams), len(PENALTIES)))
     for f, held_out in enumerate(grams):
-        n, *sums = (whole - held_out)[0]
-        mean = np.array(sums) / n
-        moments = (whole - held_out)[1:, 1:] / n - np.outer(mean, mean)
+        train, fill = grams.sum(axis=0) - held_out, np.eye(grams.shape[1])[:, :width]
+        for at, j in enumerate(gaps, width):
+            fill[at, 1 + j] = train[0, 1 + j] / (train[0, 0] - train[0, at])
+        train, test = (fill.T @ gram @ fill for gram in (train, held_out))
+        mean = train[0, 1:] / train[0, 0]
+        moments = train[1:, 1:] / train[0, 0] - np.outer(mean, mean)
         spread = np.sqrt(np.diag(moments))
         scaled = moments / np.outer(spread, spread)
         for g, penalty in enumerate(PENALTIES):
             ridge = scaled[:-1, :-1] + penalty / spread[-1] * np.eye(len(mean) - 1)
             slopes = np.linalg.solve(ridge, scaled[:-1, -1]) * spread[-1] / spread[:-1]
             error = np.array([slopes @ mean[:-1] - mean[-1], *-slopes, 1.0])  # y - b0 - x'b
-            errors[f, g] = np.sqrt(error @ held_out @ error / held_out[0, 0])
+            errors[f, g] = np.sqrt(error @ test @ error / test[0, 0])
     return errors
 
 

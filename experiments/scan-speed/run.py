@@ -21,7 +21,7 @@ from pathlib import Path
 
 import verdict
 from in_turn import LARGE
-from tables import Table, flights, folded, grouped, numbers, numeric, stored
+from tables import IMPUTED_SHARE, Table, flights, folded, grouped, numbers, numeric, stored
 
 from tandem.commands.study import output, recorded
 
@@ -117,12 +117,14 @@ def fresh(folder: Path, share: float, repeats: int) -> Iterator[Row]:
 
 
 def rivals(folder: Path, share: float, repeats: int) -> Iterator[Row]:
-    """What others write against scan: ridge, three folds, two penalties, no missing cell."""
-    found, names = installed(folder, share), ["scan", "thirty_lines", "tuned_lines", "numpy"]
-    names += [*found, "scikit_learn"]
+    """What others write against scan: ridge, three folds, two penalties; few of it fills gaps."""
+    whole = "numpy", *installed(folder, share)
+    names = ("scan", "thirty_lines", "tuned_lines", "scikit_learn")
     paths = os.pathsep.join([*filter(None, [os.getenv("PYTHONPATH")]), str(folder / "rivals")])
-    for table in folded(folder, share):
-        for row in in_turn("rivals", table, ",".join(names), repeats, "1", PYTHONPATH=paths):
+    asked = [(table, names) for table in folded(folder, share, IMPUTED_SHARE)]
+    asked += [(table, (*names, *whole)) for table in folded(folder, share, 0.0)]
+    for table, programs in asked:
+        for row in in_turn("rivals", table, ",".join(programs), repeats, "1", PYTHONPATH=paths):
             if row.difference is None:
                 yield row
             elif row.difference <= RIVALS_AGREE:

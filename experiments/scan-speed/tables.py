@@ -76,12 +76,13 @@ def grouped(folder: Path, share: float) -> list[Table]:
     return [Table(f"row groups of {rows}", path, TARGET) for rows, path in paths.items()]
 
 
-def folded(folder: Path, share: float) -> list[Table]:
-    """Doubles without a missing cell, and the fold of every row beside them; ridge alone."""
+def folded(folder: Path, share: float, imputed: float) -> list[Table]:
+    """Doubles, the fold of every row beside them, and ridge alone; `imputed`: columns with gaps."""
     ridge = ("dataset.exclude=[fold]", "model.elastic_net_param=[0]")
+    sizes, complete = ((2e6, 30), (6e5, 100)), "" if imputed else ", complete"
     return [
-        Table(f"{p} features", _folded(folder, int(rows * share), p), (*TARGET, *ridge))
-        for rows, p in ((2e6, 30), (6e5, 100))
+        Table(f"{p} features{complete}", path, (*TARGET, *ridge))
+        for p, path in ((p, _folded(folder, int(rows * share), p, imputed)) for rows, p in sizes)
     ]
 
 
@@ -108,14 +109,14 @@ def _numeric(
     return path
 
 
-def _folded(folder: Path, rows: int, features: int) -> Path:
-    """The same doubles without a missing cell, and with `fold`: where scan's default has it."""
-    path = folder / f"folded-{rows}-{features}.parquet"
+def _folded(folder: Path, rows: int, features: int, imputed: float) -> Path:
+    """The same doubles, and `fold`: where scan's default has every row."""
+    path = folder / f"folded-{rows}-{features}-{imputed}.parquet"
     fold = pa.array(Assignment(Folds(k=3), rows).of(0, rows)).cast(pa.int8())
 
     def pieces() -> Iterator[pa.Table]:
         done = 0
-        for piece in _pieces(rows, features, STORED["doubles"], 0.0):
+        for piece in _pieces(rows, features, STORED["doubles"], imputed):
             yield piece.append_column("fold", fold.slice(done, piece.num_rows))
             done += piece.num_rows
 
