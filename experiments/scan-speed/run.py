@@ -88,9 +88,8 @@ def answers(folder: Path, share: float, _: int) -> Iterator[Row]:
     own = (*numbers(folder, share), *stored(folder, share), *grouped(folder, share))
     asked = (*own, flights(2e6 * share))
     words = json.dumps([[*table.words, *EXACT] for table in asked])
-    for table, found in zip(
-        asked, output([sys.executable, "-c", code, words]).split(), strict=True
-    ):
+    apart = output([sys.executable, "-c", code, words]).split()
+    for table, found in zip(asked, apart, strict=True):
         if not float(found) <= AGREE:
             sys.exit(f"{table.name}: the answers differ by {found}: no result")
         yield Row("answers", table.name, 1, "scan", 1, difference=float(found))
@@ -117,7 +116,7 @@ def fresh(folder: Path, share: float, repeats: int) -> Iterator[Row]:
 
 
 def rivals(folder: Path, share: float, repeats: int) -> Iterator[Row]:
-    """What others write against scan: ridge, three folds, two penalties; few of it fills gaps."""
+    """What others write against scan: ridge, 3 folds, 2 penalties; some of it fills gaps."""
     whole = "numpy", *installed(folder, share)
     names = ("scan", "thirty_lines", "tuned_lines", "scikit_learn")
     paths = os.pathsep.join([*filter(None, [os.getenv("PYTHONPATH")]), str(folder / "rivals")])
