@@ -199,7 +199,8 @@ def spark(folder: Path, share: float, repeats: int) -> Iterator[Row]:
     """distributed_scan against scan at 10 million rows."""
     for table in (numeric(folder, 1e7 * share, 30), flights(1e7 * share)):
         for name in ("scan", "distributed_scan", "scan", "distributed_scan", "scan")[: repeats + 1]:
-            yield engine_run("spark", table, name, "spark.master='local[2]'")
+            cores = "engine.threads=2" if name == "scan" else "spark.master='local[2]'"
+            yield engine_run("spark", table, name, cores)
 
 
 PARTS = (answers, ratio, fresh, grid, rivals, engines, memory, spark)
