@@ -12,7 +12,7 @@ STUDY = Path(__file__).parents[2] / "experiments" / "scan-speed"
 @pytest.mark.slow
 def test_what_is_measured_is_judged(tmp_path: Path) -> None:
     own = ["--small", "--data", str(tmp_path), "--out", str(tmp_path)]
-    command = [sys.executable, str(STUDY / "run.py"), *own, "--only", "ratio", "rivals"]
+    command = [sys.executable, str(STUDY / "run.py"), *own, "--only", "rivals"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, done.stderr
     lines = (tmp_path / "verdict.md").read_text("utf-8").splitlines()[2:]
@@ -20,10 +20,6 @@ def test_what_is_measured_is_judged(tmp_path: Path) -> None:
     said = "\n".join(lines)
     assert "scan and its rivals apart" in said
     assert lines[0].endswith("| <= 1e-06 | met |")
-    for case in ("30 features", "30 decimals", "30 float32", "30 integers", "flights"):
-        assert f"{case}: CPU against decoding, warm R" in said
-        assert f"{case}: CPU against decoding, warm B" in said
-    assert "row groups of 100: CPU of scan" in said
     assert "100 features, complete: thirty_lines / scan, CPU" in said
     assert (tmp_path / "ratios.png").exists()
 

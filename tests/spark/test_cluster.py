@@ -71,7 +71,7 @@ def test_executors_without_libraries_are_sent_them(cluster: LocalCluster, tmp_pa
 @pytest.mark.parametrize(
     ("word", "said"),
     [
-        ("spark.executor_memory=90g spark.wait_s=20", "no executor came within 20 s"),
+        ("spark.executor_memory=90g spark.wait_s=8", "no executor came within 8 s"),
         ("spark.python=/nowhere/python", 'Cannot run program "/nowhere/python"'),
         ("spark.master=spark://127.0.0.1:1", "spark://127.0.0.1:1: Connection refused"),
         ("spark=yarn", "yarn: neither HADOOP_CONF_DIR nor YARN_CONF_DIR is set"),
