@@ -7,13 +7,25 @@ float64, categorical ones as text.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import narwhals as nw
+import numpy as np
 
 from tandem.errors import ConfigurationError, DataError, nearest
-from tandem.records import Action, Column, Dataset, Decision, Kind, Ledger, Plan, Profile
+from tandem.records import (
+    Action,
+    Array,
+    Column,
+    Dataset,
+    Decision,
+    Kind,
+    Ledger,
+    Mask,
+    Plan,
+    Profile,
+)
 from tandem.settings import Cleaning, Encoding, MissingCategory
 
 # Where a missing category is one of its own, and where its row is dropped.
@@ -60,6 +72,27 @@ def measure(frame: nw.LazyFrame[Any], dataset: Dataset) -> Profile:
             "a file changed during the run -> run again"
         )
     return Profile(dataset.rows, {column.id: values[column.id] for column in dataset.columns})
+
+
+def check_means(
+    columns: Sequence[Column], there: Sequence[Array], rows: Sequence[int], training: Mask
+) -> None:
+    """Raise DataError where the mean of one of `columns` would be of no row.
+
+    `there`: for every column its rows with a value, by part, shape (parts,); `rows`: all, shape
+    (parts,); `training`: shape (training sets, parts).
+    """
+    for column, own in zip(columns, there, strict=True):
+        if len(without := np.flatnonzero(training @ np.asarray(own) == 0)):
+            raise no_mean(column, int(training[without[0]] @ np.asarray(rows)))
+
+
+def no_mean(column: Column, rows: int) -> DataError:
+    """What is said of a column without a value in so many rows of a training set."""
+    return DataError(
+        f"column '{column.name}': none of {rows} training rows has a value to impute the mean of "
+        f"-> dataset.exclude=[{column.name}], or fewer folds"
+    )
 
 
 def refuse_infinite(column: Column, cells: int) -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
+from tandem.errors import DataError
 from tandem.oracle import OracleResult
 from tandem.records import Task
 from tandem.results import Result
@@ -256,3 +257,16 @@ def test_constant_target(engine: str, tmp_path: Path) -> None:
     assert result.scores.rmse.max() < 1e-12
     assert max(abs(x) for x in result.model.coefficients.values()) < 1e-12
     assert result.model.intercept == pytest.approx(7.0)
+
+
+def test_a_column_without_a_value_in_a_training_set(engine: str, tmp_path: Path) -> None:
+    """There is no mean of nothing: it is told by name, but where means are of all rows."""
+    x = np.arange(40.0)
+    gaps = np.where(np.arange(40) < 20, x % 7, np.nan)
+    columns = {"x": x % 11, "gaps": gaps, "fold": np.arange(40) // 20, "y": x}
+    pd.DataFrame(columns).to_parquet(tmp_path / "t.parquet")
+    words = (f"dataset.path={tmp_path}", "dataset=files", "dataset.target=y", *SOLVED)
+    words += ("folds=column", "folds.column=fold", "dataset.exclude=[fold]")
+    with pytest.raises(DataError, match="'gaps': none of 20 training rows has a value to impute"):
+        drive(engine, make_task(*words))
+    assert drive(engine, make_task(*words, "cleaning.fit_on=all")).ledger.rows_used == 40

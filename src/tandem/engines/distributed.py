@@ -15,13 +15,13 @@ from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812 - its name in all of Spark's documentation
 
 from tandem.categories import MISSING, feature_counts, spans
-from tandem.cleaning import measure, take_ledger, valid_row
+from tandem.cleaning import check_means, measure, take_ledger, valid_row
 from tandem.engines.base import Decide, Progress
 from tandem.engines.spark_design import FEATURES, portable_model, slopes_of, stages_of
 from tandem.fold_keys import FoldKind
 from tandem.folds import FOLD, Assignment
 from tandem.model_keys import GridPoint
-from tandem.records import Advance, Array, Ledger, Mask, Plan, Task
+from tandem.records import Advance, Array, Column, Ledger, Mask, Plan, Task
 from tandem.results import HALF, ErrorSums, Facts, LinearModel
 from tandem.settings import FitOn
 from tandem.spark import (
@@ -39,6 +39,7 @@ from tandem.splits import Splits, check_folds
 _SIZE = "absolute error"
 # Of a part without a row: rows, how often they count, mean, variance, smallest and largest target.
 _NO_ROW = (0, 0.0, 0.0, 0.0, inf, -inf)
+_Variation = Callable[[Mask], float]
 
 
 class Engine:
@@ -52,6 +53,7 @@ class Engine:
         self._frame: Any = None
         self._plan: Plan
         self._features: tuple[int, ...]  # of every column
+        self._imputed: tuple[Column, ...]  # that get the mean of training rows
         self._models: Sequence[Sequence[Any]]  # fitted, of every fold and grid point
         self._final: Any  # the fitted model of all rows
         self._cleaning: PipelineModel | None = None  # fitted, where it is fitted on all rows
@@ -84,9 +86,9 @@ class Engine:
         used = rows.select(*(c.id for c in (plan.target, *plan.used)), *kept)
         cleaned = used.na.fill(MISSING, [c.id for c in plan.categorical]).cache()
         cleaned.count()
-        self._features = self._counted(cleaned, plan)
+        self._features, self._imputed = self._counted(cleaned, plan), plan.imputed
         if self.task.cleaning.fit_on is FitOn.ALL:
-            stages = self._stages(plan)
+            stages, self._imputed = self._stages(plan), ()
             self._cleaning = Pipeline(stages=stages).fit(self._trained_on_all(cleaned))
             prepared = self._cleaning.transform(cleaned)
             prepared = prepared.select(FEATURES, plan.target.id, *kept).cache()
@@ -98,8 +100,9 @@ class Engine:
         return plan, ledger
 
     def cross_validate(self) -> ErrorSums:
-        rows, counts, sst = self._part_sums()
+        rows, counts, sst, there = self._part_sums()
         check_folds(rows, self.task.folds)
+        check_means(self._imputed, there, rows, self._splits.training)
         n_train, n_test = self._splits.rows(counts)
         estimator, grid = self._search()
         advance = self._progress(self._splits.count * len(grid), "fits")
@@ -158,7 +161,7 @@ class Engine:
         part = self._splits.holdout
         if part is None:
             return None
-        _, rows, sst = self._part_sums()
+        _, rows, sst, _ = self._part_sums()
         found = self._final.transform(self._frame.filter(F.col(FOLD) == part))
         rmse = _Evaluator(self.task, self._plan, lambda _: None).evaluate(found)[0]
         sse = np.array([[rmse**2 * rows[part]]])
@@ -195,8 +198,10 @@ class Engine:
         levels = {c.name: found[c.id] for c in plan.one_hot}
         return feature_counts(plan, levels, self.task.cleaning.max_levels)
 
-    def _part_sums(self) -> tuple[list[int], list[float], Callable[[Mask], float]]:
-        """Rows and how often they count, of every part; and sst as in ErrorSums, of some parts."""
+    def _part_sums(self) -> tuple[list[int], list[float], _Variation, list[Array]]:
+        """Of every part its rows, how often they count, and where imputed columns have a value; and
+        sst as in ErrorSums, of some parts.
+        """
         y, frame = F.col(self._plan.target.id), self._frame
         y = F.exp(y) if self.task.dataset.in_logs else y
         counts, mean, variance = F.count(y), F.avg(y), F.var_pop(y)
@@ -206,10 +211,13 @@ class Engine:
             frame = frame.join(F.broadcast(means), FOLD)
             about = F.sum(v * (y - F.col("mean")) ** 2) / F.sum(v)
             counts, mean, variance = F.sum(v), F.first("mean"), about
-        told = (F.count(y), counts, mean, variance, F.min(y), F.max(y))
+        known = {c: F.col(c.id).isNotNull() & ~F.isnan(c.id) for c in self._imputed}
+        there = [F.count(F.when(is_there, 1)) for is_there in known.values()]
+        told = (F.count(y), counts, mean, variance, F.min(y), F.max(y), *there)
         of = {int(fold): sums for fold, *sums in frame.groupBy(FOLD).agg(*told).collect()}
-        found = [of.get(part, _NO_ROW) for part in range(self._splits.parts)]
-        rows, counted, means, variances, least, most = zip(*found, strict=True)
+        nothing = (*_NO_ROW, *([0] * len(there)))
+        found = [of.get(part, nothing) for part in range(self._splits.parts)]
+        rows, counted, means, variances, least, most, *filled = zip(*found, strict=True)
 
         def sst(parts: Mask) -> float:
             at = [*np.flatnonzero(parts)]
@@ -219,7 +227,7 @@ class Engine:
             middle = n @ about / n.sum()
             return float(n @ (spread + (about - middle) ** 2))
 
-        return [*rows], [*counted], sst
+        return [*rows], [*counted], sst, [np.array(one) for one in filled]
 
     def _trained_on_all(self, frame: DataFrame) -> DataFrame:
         """The rows of the model of all rows: without the hold-out."""

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import OneHotEncoder, TargetEncoder
 
 from tandem.categories import frequency_order
+from tandem.cleaning import no_mean
 from tandem.engines.sklearn_fits import mean
-from tandem.errors import DataError
 from tandem.model import as_text
 from tandem.records import Array, Kind, Plan
 
@@ -43,10 +43,7 @@ def fit_cleaning(frame: pd.DataFrame, plan: Plan, smoothing: float) -> Fitted:
     means = {c.id: mean_there(frame[c.id], weights) for c in plan.numeric}
     for column in plan.numeric:
         if np.isnan(means[column.id]):
-            raise DataError(
-                f"column '{column.name}': none of {len(frame)} training rows has a value to impute "
-                "the mean of -> exclude the column, or choose fewer folds"
-            )
+            raise no_mean(column, len(frame))
     middle, encoder = mean_there(frame[plan.target.id], weights), None
     if encoded := [column.id for column in plan.target_encoded]:
         encoder = TargetEncoder(smooth=smoothing, target_type="continuous")

@@ -1,11 +1,9 @@
 """One pass over the Parquet row groups: per-fold moments, from which every fit follows.
 
-Where the time is: `load` reads footers only; `prepare` scans, because only the rows tell whether
-a number is NaN, with the plan that the footers' missing counts lead to, and once more where NaN
-changes the plan; both leave out the files whose sums the cache holds; `cross_validate` and
-`refit` solve, without rows, unless absolute errors are asked for, or a squared error is so small
-against the target that the moments have lost its digits: then the errors of all models take one
-more scan together.
+`load` reads footers only; `prepare` scans, with the plan that their missing counts lead to, and
+once more where NaN, which only rows tell, changes it; files whose sums the cache holds are left
+out. `cross_validate` and `refit` solve, without rows, unless absolute errors are asked for, or a
+squared one is so small that moments lack its digits: errors of all models take one more scan then.
 """
 
 import os
@@ -128,6 +126,8 @@ class Engine:
     def cross_validate(self) -> ErrorSums:
         assert self._scanned is not None
         check_folds(self._scanned.moments.rows.tolist(), self.task.folds)
+        on_all = self.task.cleaning.fit_on is FitOn.ALL
+        self._scanned.check_means(self._splits.fitted(on_all=on_all))
         self._fold(self._scanned)
         self._measured = self._solved(self._cross_validated)
         return self._measured

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from tandem.cleaning import check_ledger, refuse_infinite
+from tandem.cleaning import check_ledger, check_means, refuse_infinite
 from tandem.fold_keys import Folds
 from tandem.folds import Assignment
 from tandem.moments import (
@@ -71,6 +71,13 @@ class Scanned:
         """level -> its position, of every category."""
         categories = self.moments.categories
         return tuple({level: i for i, level in enumerate(c.levels)} for c in categories)
+
+    def check_means(self, training: Mask) -> None:
+        """Raise DataError where a mean is of no row; `training`: shape (training sets, parts)."""
+        places, rows = self.vector.indicator, self.moments.rows.tolist()
+        columns = [self.plan.numeric[feature] for feature in places]
+        there = [self.moments.gram[:, 0, place] for place in places.values()]
+        check_means(columns, there, rows, training)
 
 
 class Scanner:

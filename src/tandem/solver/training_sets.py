@@ -125,7 +125,8 @@ class Folding:
         borders = self._borders(fit)
         whole = self._bordered(gram, train, borders, shift)
         fitted = whole if fit == fold else self._bordered(fit_gram, everything, borders, shift)
-        means = self._means(whole)
+        with np.errstate(invalid="ignore"):  # of no row, where those of all rows count
+            means = self._means(whole)
         if self._on_all is not None:
             imputed = list(self.vector.imputed)
             on_all = self._means(fitted)
