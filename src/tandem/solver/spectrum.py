@@ -13,6 +13,7 @@ import numpy as np
 
 from tandem.moments import Integers
 from tandem.records import Array
+from tandem.solver.lapack import BLOCK, call
 
 TRIDIAGONAL = 400  # features from which T is worth an import
 _Solve = Callable[[Array, Integers], Array]
@@ -24,25 +25,24 @@ class _Three:
 
     diagonal: Array
     beside: Array
-    reflections: Array
+    below: Array
     scales: Array
 
     @classmethod
     def of(cls, gram: Array) -> "_Three":
-        from scipy.linalg.lapack import dsytrd, dsytrd_lwork  # noqa: PLC0415 - slow
-
-        room = int(dsytrd_lwork(len(gram), lower=1)[0])
-        below, diagonal, beside, scales, _ = dsytrd(gram, lower=1, lwork=room)
-        return cls(diagonal, beside, np.asfortranarray(below[1:, :-1]), scales)
+        size, below = len(gram), np.array(gram, order="F")
+        diagonal, beside, scales = np.empty(size), np.empty(size - 1), np.empty(size - 1)
+        room = np.empty(BLOCK * size)
+        call("dsytrd", b"L", size, below, size, diagonal, beside, scales, room, len(room))
+        return cls(diagonal, beside, below, scales)
 
     def values(self) -> Array:
-        from scipy.linalg.lapack import dsterf  # noqa: PLC0415
-
-        found: Array = dsterf(self.diagonal, self.beside)[0]
+        found = self.diagonal.copy()
+        call("dsterf", len(found), found, self.beside.copy())
         return found
 
     def lowest(self, count: int) -> Array:
-        from scipy.linalg import eigh_tridiagonal  # noqa: PLC0415
+        from scipy.linalg import eigh_tridiagonal  # noqa: PLC0415 - slow
 
         span = (0, count - 1)
         _, vectors = eigh_tridiagonal(self.diagonal, self.beside, select="i", select_range=span)
@@ -50,28 +50,26 @@ class _Three:
 
     def solver(self, strengths: Sequence[float]) -> _Solve | None:
         """(T + l2)^-1 by its factors, turned; None: rounding has made one not positive."""
-        from scipy.linalg.lapack import dpttrf, dpttrs  # noqa: PLC0415
-
-        factors = [dpttrf(self.diagonal + l2, self.beside) for l2 in strengths]
-        if any(info for *_, info in factors):
+        factors = [(self.diagonal + l2, self.beside.copy()) for l2 in strengths]
+        size = len(self.diagonal)
+        if any(call("dpttrf", size, *factor) for factor in factors):
             return None
 
         def solve(right: Array, which: Integers) -> Array:
-            turned = np.repeat(self._turned(right.T, b"T"), len(which) // len(right), axis=1)
-            for column, at in enumerate(which):
-                diagonal, beside, _ = factors[at]
-                turned[:, column] = dpttrs(diagonal, beside, turned[:, column])[0]
-            return self._turned(turned, b"N").T
+            turned = np.repeat(self._turned(right.T, b"T").T, len(which) // len(right), axis=0)
+            for row, at in zip(turned, which, strict=True):
+                call("dpttrs", size, 1, *factors[at], row, size)
+            return self._turned(turned.T, b"N").T
 
         return solve
 
     def _turned(self, columns: Array, way: bytes) -> Array:
-        """Q or, `way` b"T", Q' times `columns`, shape (p, m); the first row stays as it is."""
-        from scipy.linalg.lapack import dormqr  # noqa: PLC0415
-
+        """Q or, `way` b"T", Q' times `columns`, shape (p, m)."""
         found = np.array(columns, order="F")
-        room = 64 * (found.shape[1] + 65)  # blocks of 64 reflections, as LAPACK has them
-        found[1:] = dormqr(b"L", way, self.reflections, self.scales, found[1:], room)[0]
+        size, count = found.shape
+        room = np.empty(BLOCK * (count + BLOCK + 1))
+        sides = b"L", b"L", way, size, count
+        call("dormtr", *sides, self.below, size, self.scales, found, size, room, len(room))
         return found
 
 
