@@ -33,7 +33,7 @@ class DoubleDouble:
     def of(cls, values: Any) -> Self:
         """Plain float64 numbers."""
         hi = np.asarray(values, dtype=np.float64)
-        return cls(hi, np.zeros_like(hi))
+        return cls(hi, np.zeros(hi.shape))  # of a large one nothing is touched yet
 
     def __add__(self, other: "DoubleDouble | Array | float") -> "DoubleDouble":
         return _by_rows(_sum, self, _lifted(other))

@@ -173,10 +173,11 @@ def with_pairs(gram: DoubleDouble, ours: Integers, sums: Array, means: Array) ->
     """`gram` of the features `ours` beside all, and in float64 the 0/1 features beside each other.
 
     `gram`: shape (ours, d); `sums`: over the rows of [1, h][1, h]', shape (1 + d, 1 + d), from
-    which sum (h - mean)(h - mean)' follows; `means`: shape (d,); the answer has shape (d, d).
+    which sum (h - mean)(h - mean)' follows, in its place; `means`: shape (d,); the answer has shape
+    (d, d).
     """
     rows, total = sums[0, 0], sums[0, 1:]
-    found, left = DoubleDouble.of(sums[1:, 1:].copy()), total - rows * means
+    found, left = DoubleDouble.of(sums[1:, 1:]), total - rows * means
     for some in strips(len(means)):
         found.hi[some] -= np.outer(means[some], total)
         found.hi[some] -= np.outer(left[some], means)
