@@ -113,6 +113,25 @@ def test_small_row_groups_are_decoded_together(tmp_path: Path) -> None:
     assert found.cast(table.schema) == table
 
 
+def test_long_texts_are_decoded_piece_by_piece(tmp_path: Path) -> None:
+    rows, path = 350, tmp_path / "t.parquet"
+    table = pa.table({"t": [f"{row:0100000}" for row in range(rows)]})
+    pq.write_table(table, path, use_dictionary=False, compression="none", write_batch_size=8)
+    (stretch,) = stretches_of(File(str(path), rows, 0), [rows])
+    columns = [Column("t", "t", Kind.CATEGORICAL)]
+
+    def opened(file: File) -> pq.ParquetFile:
+        return pq.ParquetFile(file.path, pre_buffer=False, buffer_size=65_536)
+
+    del table
+    before = pa.total_allocated_bytes()
+    decoding = Pieces(opened, [stretch], columns, PIECE)
+    pieces = [next(decoding)()]
+    assert pa.total_allocated_bytes() - before < rows * 100_000 / 2
+    pieces += [decode() for decode in decoding]
+    assert [piece.rows for piece in pieces] == [100, 100, 100, 50]
+
+
 def test_of_row_groups_that_are_decoded_together_the_bad_one_is_named(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     pq.write_table(pa.table({name: np.arange(50.0) for name in NAMES}), path, row_group_size=20)

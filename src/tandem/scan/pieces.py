@@ -33,7 +33,8 @@ _READERS, _READER_CELLS, _BEGUN = 8, 2**18, 16
 
 # Rows up to which a column is about a page: a reader that decodes it piece by piece holds it
 # packed, unpacked and its dictionary, more than all of it decoded at once, some columns together.
-_PAGE, _BESIDE = 131_072, 16
+# Not where cells are long texts, of more bytes than the last number on average.
+_PAGE, _BESIDE, _SHORT = 131_072, 16, 16
 
 _STOPPED = -1
 
@@ -195,7 +196,7 @@ def _batches(
             index, rows = next(iter(run)), sum(run.values())
             with reading(file.path, index):
                 reader = reader or opened(file)
-                if len(run) > 1 or rows <= page:
+                if len(run) > 1 or (rows <= page and _short(reader.metadata.row_group(index))):
                     yield from _sliced(_at_once(reader, file, run, names), most)
                     continue
                 batches = reader.iter_batches(most, [index], names, use_threads=False)
@@ -216,9 +217,16 @@ def _runs(stretch: Stretch, most: int) -> Iterator[dict[int, int]]:
     yield run
 
 
+def _short(group: pq.RowGroupMetaData) -> bool:
+    """Whether its cells are, on average."""
+    found: bool = group.total_byte_size <= _SHORT * group.num_rows * group.num_columns
+    return found
+
+
 def _sliced(table: pa.Table, most: int) -> Iterator[pa.RecordBatch]:
     for begin in range(0, table.num_rows, most):
-        yield table.slice(begin, most).to_batches()[0]
+        (batch,) = table.slice(begin, most).combine_chunks().to_batches()
+        yield batch
 
 
 def _at_once(
