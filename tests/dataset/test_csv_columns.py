@@ -81,6 +81,13 @@ def test_all_marks_of_a_column_are_told_at_once(tmp_path: Path) -> None:
         opened(path)
 
 
+def test_a_mark_that_cannot_be_typed_is_none(tmp_path: Path) -> None:
+    """As the end of a file of CP/M, which some tables still have in their last cell."""
+    path = write(tmp_path, lambda row: number(row) + "\x1a" * (row == 59))
+    with pytest.raises(DataError, match=r"not a number, where others are -> correct it, or data"):
+        opened(path)
+
+
 @pytest.mark.parametrize(
     ("cell", "form", "example"),
     [

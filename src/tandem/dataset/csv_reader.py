@@ -265,11 +265,13 @@ def misfit(column: str, marks: Sequence[str], spelling: Spelling, what: str = "n
     The keys that it names hold what they held before, so that they can be typed as they are.
     """
     short = marks and all(len(mark) <= _SHOWN for mark in marks)
-    spellings = (
+    step = (
         override("missing", [*spelling.missing, *marks]) if short else "add it to dataset.missing"
     )
+    # What cannot be typed is nobody's mark.
+    missing = f"or {step} if it means missing, " if "".join(marks).isprintable() else ""
     return (
-        f"not a {what}, where others are -> correct it, or {spellings} if it means missing, or "
+        f"not a {what}, where others are -> correct it, {missing}or "
         f"{override('text', [*spelling.text, column])} if the column is text, or "
         "dataset.on_bad_row=quarantine to leave such rows out"
     )
