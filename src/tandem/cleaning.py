@@ -7,16 +7,16 @@ float64, categorical ones as text.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import narwhals as nw
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tandem.errors import ConfigurationError, DataError, nearest
 from tandem.records import (
     Action,
-    Array,
     Column,
     Dataset,
     Decision,
@@ -74,15 +74,13 @@ def measure(frame: nw.LazyFrame[Any], dataset: Dataset) -> Profile:
     return Profile(dataset.rows, {column.id: values[column.id] for column in dataset.columns})
 
 
-def check_means(
-    columns: Sequence[Column], there: Sequence[Array], rows: Sequence[int], training: Mask
-) -> None:
-    """Raise DataError where the mean of one of `columns` would be of no row.
+def check_means(there: Mapping[Column, ArrayLike], rows: ArrayLike, training: Mask) -> None:
+    """Raise DataError where the mean of a column would be of no row.
 
-    `there`: for every column its rows with a value, by part, shape (parts,); `rows`: all, shape
-    (parts,); `training`: shape (training sets, parts).
+    `there`: rows with a value of every column whose means are taken, by part, shape (parts,);
+    `rows`: all, shape (parts,); `training`: shape (training sets, parts).
     """
-    for column, own in zip(columns, there, strict=True):
+    for column, own in there.items():
         if len(without := np.flatnonzero(training @ np.asarray(own) == 0)):
             raise no_mean(column, int(training[without[0]] @ np.asarray(rows)))
 

@@ -21,7 +21,7 @@ from tandem.records import Array, Task
 from tandem.registry import solved
 from tandem.results import OTHERS, LinearModel
 from tandem.scores import winner
-from tandem.solver import LOST, Penalty, RowErrors, Standard, errors, penalty
+from tandem.solver import LOST, Normal, Penalty, RowErrors, Standard, errors, penalty
 
 # Of the numbers that cancel in a prediction: what float64 loses on the way to a sum of errors.
 _CANCELLED = 1e-13
@@ -71,27 +71,27 @@ class Referee:
         yield largest("minimum", found, exact, np.full_like(found, ROUNDING), self._grid)
 
     def own_errors(self, slopes: Array, *, last: bool = False) -> Array:
-        """RMSE on held-out rows of every model, shape (folds, points), by `slopes`, shape (folds,
-        points, p), and their constants; by the rows where next to nothing is left of a sum.
-        `last`: of models of all rows, on the hold-out.
+        """RMSE of models on what they hold out, shape (folds, points), by `slopes`, shape (folds,
+        points, p); by the rows where a sum has next to nothing left. `last`: models of all rows.
         """
         if self._in_logs:
-            return self._in_unit(slopes)[0]
-        tests = [self._whole.test] if last else self._held_out
-        found = [errors(test, b) for test, b in zip(tests, slopes, strict=True) if test]
+            return self._in_unit(slopes, last=last)[0]
+        tests = self._tests(last=last)
+        found = [errors(test, b) for test, b in zip(tests, slopes, strict=True)]
         sse, shares = (np.array(part) for part in zip(*found, strict=True))
         if np.any(lost := shares < LOST):
             sse = np.where(lost, [one.squared for one in self._by_row(slopes, last=last)], sse)
-        rmse: Array = np.sqrt(sse / np.array([[test.rows] for test in tests if test]))
-        return rmse
+        return np.asarray(np.sqrt(sse / np.array([[test.rows] for test in tests])))
+
+    def _tests(self, *, last: bool) -> list[Normal]:
+        return [test for test in ([self._whole.test] if last else self._held_out) if test]
 
     def _in_unit(self, slopes: Array, *, last: bool = False) -> tuple[Array, Array]:
         """RMSE as `own_errors`, of models of logarithms, by the rows; root mean squares of the
         target, shape (folds, 1). `last`: of models of all rows, on the hold-out.
         """
-        tests = [self._whole.test] if last else self._held_out
         found = self._by_row(slopes, last=last)
-        rows = [test.rows for test in tests if test]
+        rows = [test.rows for test in self._tests(last=last)]
         rmse = np.array([np.sqrt(e.squared / n) for e, n in zip(found, rows, strict=True)])
         size = np.array([[np.sqrt(e.squares / n)] for e, n in zip(found, rows, strict=True)])
         return rmse, size

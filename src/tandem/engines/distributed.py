@@ -18,6 +18,7 @@ from tandem.categories import MISSING, feature_counts, spans
 from tandem.cleaning import check_means, measure, take_ledger, valid_row
 from tandem.engines.base import Decide, Progress
 from tandem.engines.spark_design import FEATURES, portable_model, slopes_of, stages_of
+from tandem.engines.spark_weighted import is_there
 from tandem.fold_keys import FoldKind
 from tandem.folds import FOLD, Assignment
 from tandem.model_keys import GridPoint
@@ -53,7 +54,6 @@ class Engine:
         self._frame: Any = None
         self._plan: Plan
         self._features: tuple[int, ...]  # of every column
-        self._imputed: tuple[Column, ...]  # that get the mean of training rows
         self._models: Sequence[Sequence[Any]]  # fitted, of every fold and grid point
         self._final: Any  # the fitted model of all rows
         self._cleaning: PipelineModel | None = None  # fitted, where it is fitted on all rows
@@ -86,9 +86,9 @@ class Engine:
         used = rows.select(*(c.id for c in (plan.target, *plan.used)), *kept)
         cleaned = used.na.fill(MISSING, [c.id for c in plan.categorical]).cache()
         cleaned.count()
-        self._features, self._imputed = self._counted(cleaned, plan), plan.imputed
+        self._features = self._counted(cleaned, plan)
         if self.task.cleaning.fit_on is FitOn.ALL:
-            stages, self._imputed = self._stages(plan), ()
+            stages = self._stages(plan)
             self._cleaning = Pipeline(stages=stages).fit(self._trained_on_all(cleaned))
             prepared = self._cleaning.transform(cleaned)
             prepared = prepared.select(FEATURES, plan.target.id, *kept).cache()
@@ -102,7 +102,7 @@ class Engine:
     def cross_validate(self) -> ErrorSums:
         rows, counts, sst, there = self._part_sums()
         check_folds(rows, self.task.folds)
-        check_means(self._imputed, there, rows, self._splits.training)
+        check_means(there, rows, self._splits.training)
         n_train, n_test = self._splits.rows(counts)
         estimator, grid = self._search()
         advance = self._progress(self._splits.count * len(grid), "fits")
@@ -198,9 +198,9 @@ class Engine:
         levels = {c.name: found[c.id] for c in plan.one_hot}
         return feature_counts(plan, levels, self.task.cleaning.max_levels)
 
-    def _part_sums(self) -> tuple[list[int], list[float], _Variation, list[Array]]:
-        """Of every part its rows, how often they count, and where imputed columns have a value; and
-        sst as in ErrorSums, of some parts.
+    def _part_sums(self) -> tuple[list[int], list[float], _Variation, dict[Column, Any]]:
+        """Of every part its rows and how often they count; sst as in ErrorSums, of some parts; and
+        rows with a value by part, of the columns that get the mean of training rows.
         """
         y, frame = F.col(self._plan.target.id), self._frame
         y = F.exp(y) if self.task.dataset.in_logs else y
@@ -211,8 +211,8 @@ class Engine:
             frame = frame.join(F.broadcast(means), FOLD)
             about = F.sum(v * (y - F.col("mean")) ** 2) / F.sum(v)
             counts, mean, variance = F.sum(v), F.first("mean"), about
-        known = {c: F.col(c.id).isNotNull() & ~F.isnan(c.id) for c in self._imputed}
-        there = [F.count(F.when(is_there, 1)) for is_there in known.values()]
+        imputed = self._plan.imputed if self._cleaning is None else ()
+        there = [F.count(F.when(is_there(column.id), 1)) for column in imputed]
         told = (F.count(y), counts, mean, variance, F.min(y), F.max(y), *there)
         of = {int(fold): sums for fold, *sums in frame.groupBy(FOLD).agg(*told).collect()}
         nothing = (*_NO_ROW, *([0] * len(there)))
@@ -227,7 +227,7 @@ class Engine:
             middle = n @ about / n.sum()
             return float(n @ (spread + (about - middle) ** 2))
 
-        return [*rows], [*counted], sst, [np.array(one) for one in filled]
+        return [*rows], [*counted], sst, dict(zip(imputed, filled, strict=True))
 
     def _trained_on_all(self, frame: DataFrame) -> DataFrame:
         """The rows of the model of all rows: without the hold-out."""

@@ -26,7 +26,7 @@ class WeightedMeans(Transformer):
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
         filled = {
-            output: F.when(_there(name), F.col(name)).otherwise(F.lit(self.means[name]))
+            output: F.when(is_there(name), F.col(name)).otherwise(F.lit(self.means[name]))
             for name, output in self._outputs.items()
         }
         return dataset.withColumns(filled)
@@ -42,7 +42,7 @@ class WeightedImputer(Estimator[WeightedMeans]):
     def _fit(self, dataset: DataFrame) -> WeightedMeans:
         v = F.col(self._weight)
         means = [
-            (F.sum(F.when(_there(x), F.col(x) * v)) / F.sum(F.when(_there(x), v))).alias(x)
+            (F.sum(F.when(is_there(x), F.col(x) * v)) / F.sum(F.when(is_there(x), v))).alias(x)
             for x in self._outputs
         ]
         row: Any = dataset.agg(*means).first()
@@ -113,5 +113,6 @@ class WeightedTargetEncoder(Estimator[WeightedTargets]):
         return WeightedTargets(values, mean, self._outputs)
 
 
-def _there(name: str) -> Column:
+def is_there(name: str) -> Column:
+    """Whether a number is neither missing nor NaN."""
     return F.col(name).isNotNull() & ~F.isnan(name)

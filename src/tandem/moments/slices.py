@@ -72,26 +72,28 @@ class Slices:
 
         Those of a column stand beside each other, the largest first; the first has the indicator.
         """
-        counts = self._counts
-        first = np.cumsum(counts) - counts
-        imputed = tuple(first[[*self.vector.imputed]].tolist())
-        return RowVector(np.zeros(counts.sum()), imputed, (), exact=True)
+        imputed = tuple(self._first[[*self.vector.imputed]].tolist())
+        return RowVector(np.zeros(self._counts.sum()), imputed, (), exact=True)
 
     def parts(self) -> Iterator[tuple[Integers, Integers, Array]]:
         """Columns, where in `whole` a slice of each stands, and its 2**e_s; the smallest first.
 
         Shapes (any,), (any,) and (k, any).
         """
-        counts, value = self._counts, self.whole.value
-        first = np.cumsum(counts) - counts
+        value = self.whole.value
         for number in reversed(range(self.count)):
-            columns = np.flatnonzero(counts > number)
-            yield columns, value[first[columns] + number], self._unit(number)[:, columns]
+            columns = np.flatnonzero(self._counts > number)
+            yield columns, value[self._first[columns] + number], self._unit(number)[:, columns]
 
     @property
     def _counts(self) -> Integers:
         """Slices of every column, shape (columns,)."""
         return np.where(self.exact, 1, self.count)
+
+    @property
+    def _first(self) -> Integers:
+        """Which of all slices the first of every column is, shape (columns,)."""
+        return np.cumsum(self._counts) - self._counts
 
     def _unit(self, number: int) -> Array:
         """2**e_s of slice `number`, shape (k, columns)."""

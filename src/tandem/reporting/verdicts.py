@@ -71,7 +71,7 @@ def _agreement(found: Comparison) -> str:
     worst = max((pair.worst for pair in certificate.pairs), key=lambda d: d.share)
     if worst.share == 0:
         return "Every engine gives the same answer, bit for bit."
-    rmse, pair = max(
+    rmse, allowed = max(
         (d.relative, pair.tolerance)
         for pair in certificate.pairs
         for d in pair.largest
@@ -80,7 +80,7 @@ def _agreement(found: Comparison) -> str:
     if rmse > _APART:
         return (
             f"The engines agree as far as their solvers go: RMSE differs by up to {rmse:.0%} "
-            f"(allowed: {pair}) -> model.tol=1e-9 model.max_iter=100000 brings them nearer."
+            f"(allowed: {allowed}) -> model.tol=1e-9 model.max_iter=100000 brings them nearer."
         )
     percent = f"{100 * rmse:.1g}" if rmse >= 1e-6 else f"{100 * rmse:.0e}"
     return f"Every engine gives the same answer: RMSE agrees to {percent} %."

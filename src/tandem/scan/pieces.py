@@ -101,7 +101,8 @@ class Pieces:
         limits: tuple[int, int] = (_READER_CELLS, _PAGE),
     ) -> None:
         self._columns = columns
-        (reader_cells, page), names = limits, [*dict.fromkeys(column.stored for column in columns)]
+        reader_cells, page = limits
+        names = [*dict.fromkeys(column.stored for column in columns)]
         ids = [[*_ids(stretch, rows)] for stretch in stretches]
         self.counts = tuple(map(len, ids))
         self._left = enumerate(first for some in ids for first in some)

@@ -74,10 +74,9 @@ class Scanned:
 
     def check_means(self, training: Mask) -> None:
         """Raise DataError where a mean is of no row; `training`: shape (training sets, parts)."""
-        places, rows = self.vector.indicator, self.moments.rows.tolist()
-        columns = [self.plan.numeric[feature] for feature in places]
-        there = [self.moments.gram[:, 0, place] for place in places.values()]
-        check_means(columns, there, rows, training)
+        places, rows = self.vector.indicator.items(), self.moments.gram[:, 0]
+        there = {self.plan.numeric[feature]: rows[:, place] for feature, place in places}
+        check_means(there, self.moments.rows, training)
 
 
 class Scanner:

@@ -80,7 +80,7 @@ def solve(
     ridges = system.ridges(xy, [p.l2 for p in grid if p.l1 == 0.0])
     points = [next(ridges) if p.l1 == 0.0 else system.settled(xy, p, found[p]) for p in grid]
     weights = stacked(points)
-    away = [np.empty((len(xy.hi), 0)) if p.l1 else system.away(p.l2) for p in grid]
+    away = [system.spectrum.lowest(0) if p.l1 else system.away(p.l2) for p in grid]
     kkt = violations(gram.hi, xy.hi, grid, weights.hi, away)
     moves = np.zeros(len(grid))  # by sums that are exact
     if rank.least is None:

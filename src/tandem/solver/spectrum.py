@@ -98,9 +98,9 @@ class Spectrum:
 
     def lowest(self, count: int) -> Array:
         """The eigenvectors of the `count` smallest eigenvalues, shape (p, count)."""
-        if self._three is None or not count:
-            return np.empty((len(self.gram), 0)) if not count else self.vectors[:, :count]
-        return self._three.lowest(count)
+        if not count:
+            return np.empty((len(self.gram), 0))
+        return self._three.lowest(count) if self._three else self.vectors[:, :count]
 
     def solver(self, strengths: Sequence[float], zero: float) -> _Solve:
         """`solve(right, which)`: (G + l2)^+ right, shape (m, p), with l2 the `strengths[which]`.

@@ -76,9 +76,9 @@ class System:
             lost = None if self.factor is None or self.factor.full else self.factor
             vectors = lost.null_space() if lost else self.spectrum.lowest(missing)
             return rank, condition, groups(vectors, missing)
-        nearly = condition > NEARLY
-        lowest = self.spectrum.lowest(missing + 1)[:, missing:] if nearly else None
-        return rank, condition, () if lowest is None else groups(lowest, 0)
+        if condition <= NEARLY:
+            return rank, condition, ()
+        return rank, condition, groups(self.spectrum.lowest(missing + 1)[:, missing:], 0)
 
     def condition(self, l2: float = 0.0) -> float:
         """Largest over smallest eigenvalue of G + l2 that is not taken as 0."""

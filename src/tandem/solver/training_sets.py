@@ -125,13 +125,12 @@ class Folding:
         borders = self._borders(fit)
         whole = self._bordered(gram, train, borders, shift)
         fitted = whole if fit == fold else self._bordered(fit_gram, everything, borders, shift)
-        with np.errstate(invalid="ignore"):  # of no row, where those of all rows count
-            means = self._means(whole)
-        if self._on_all is not None:
-            imputed = list(self.vector.imputed)
-            on_all = self._means(fitted)
-            places = np.flatnonzero(np.isin(self._places, imputed))
-            means.hi[places], means.lo[places] = on_all.hi[places], on_all.lo[places]
+        sums = DoubleDouble(whole.hi[0].copy(), whole.lo[0].copy())
+        if self._on_all is not None:  # what is imputed has the means of all rows
+            ours = np.flatnonzero(np.isin(self._places, list(self.vector.imputed)))
+            at = np.append(self._value[ours], self._there[ours])
+            sums.hi[at], sums.lo[at] = fitted.hi[0, at], fitted.lo[0, at]
+        means = sums[self._value] / sums[self._there]
         rest = self._sums(whole, means) / whole.hi[0, 0]
         orders = tuple(indices.order(fit) for indices in self._indices)
         offsets = np.zeros(len(orders))
@@ -224,9 +223,6 @@ class Folding:
         vector = self.vector
         sums, rows = matrix[0, vector.value[:-1]], matrix[0, vector.there[:-1]]
         return (sums / rows + shift[:-1]) / vector.per_unit[:-1]
-
-    def _means(self, matrix: DoubleDouble) -> DoubleDouble:
-        return matrix[0, self._value] / matrix[0, self._there]
 
     def _sums(self, matrix: DoubleDouble, means: DoubleDouble) -> DoubleDouble:
         """Sums of the cleaned values less `means`."""
