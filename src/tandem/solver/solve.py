@@ -10,15 +10,14 @@ For features standardised over n rows, G = Z'Z/n and c = Z'y/n:
   further apart than float64 can tell, by its factors in double-double (factor.py), unless the
   small ones are 0 by more digits (positive.py).
 - l1 > 0: an active set is solved exactly, so that no tolerance shows. It starts from the answer at
-  the next larger penalty; of many features, from that of scikit-learn's coordinate descent on the
-  Gram matrix. With l2 = 0 and collinear columns the minimiser of smallest
+  the next larger penalty; of many features, from where scikit-learn's coordinate descent on the
+  Gram matrix comes from there. With l2 = 0 and collinear columns the minimiser of smallest
   norm is taken where it keeps the signs; predictions are unique either way.
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from threading import Lock
 
 import numpy as np
@@ -103,21 +102,19 @@ def _paths(
     found: dict[Penalty, Array] = {}
     ratios: dict[float, set[Penalty]] = {}
     for penalty in grid:
-        ratios.setdefault(penalty.l1 / (penalty.l1 + penalty.l2), set()).add(penalty)
-    for ratio, penalties in ratios.items():
-        strongest_first = sorted(penalties, key=lambda p: -(p.l1 + p.l2))
-        starts = _descend(gram, xy, yy, ratio, strongest_first) if len(xy) > MANY else ()
+        ratio = round(penalty.l1 / (penalty.l1 + penalty.l2), 12)  # its last digits are rounding
+        ratios.setdefault(ratio, set()).add(penalty)
+    nearer = _descent(gram, xy, yy) if len(xy) > MANY else lambda _, start: start
+    for penalties in ratios.values():
         weights = np.zeros_like(xy)
-        for penalty, start in zip_longest(strongest_first, starts):
-            begin = weights if start is None else start
-            weights = found[penalty] = ActiveSet(gram, xy, penalty, null).run(begin)
+        for penalty in sorted(penalties, key=lambda p: -(p.l1 + p.l2)):
+            start = nearer(penalty, weights)
+            weights = found[penalty] = ActiveSet(gram, xy, penalty, null).run(start)
     return found
 
 
-def _descend(
-    gram: Array, xy: Array, yy: float, ratio: float, penalties: Sequence[Penalty]
-) -> Array:
-    """Coordinate descent's answer at every penalty, shape (penalties, p), by warm starts."""
+def _descent(gram: Array, xy: Array, yy: float) -> Callable[[Penalty, Array], Array]:
+    """What brings weights nearer to the minimiser of a penalty, by coordinate descent."""
     from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415 - few features need none
     from sklearn.linear_model import enet_path  # noqa: PLC0415
 
@@ -125,19 +122,25 @@ def _descend(
     rows, features = len(xy) + 1, len(xy)
     y = np.zeros(rows)
     y[0] = np.sqrt(yy * rows)
-    with _filtering, warnings.catch_warnings():
-        # Where it stops short, the active set goes on.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        _, path, _ = enet_path(
-            np.broadcast_to(0.0, (rows, features)),
-            y,
-            l1_ratio=ratio,
-            alphas=[p.l1 + p.l2 for p in penalties],
-            precompute=np.ascontiguousarray(gram * rows),
-            Xy=xy * rows,
-            tol=1e-5,
-            max_iter=200,
-            check_input=False,
-        )
-    found: Array = path.T
-    return found
+    known = {"precompute": np.ascontiguousarray(gram * rows), "Xy": xy * rows}
+
+    def nearer(penalty: Penalty, start: Array) -> Array:
+        alpha = penalty.l1 + penalty.l2
+        with _filtering, warnings.catch_warnings():
+            # Where it stops short, the active set goes on.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            _, path, _ = enet_path(
+                np.broadcast_to(0.0, (rows, features)),
+                y,
+                l1_ratio=penalty.l1 / alpha,
+                alphas=[alpha],
+                coef_init=start,
+                tol=1e-5,
+                max_iter=200,
+                check_input=False,
+                **known,
+            )
+        found: Array = path[:, 0]
+        return found
+
+    return nearer
