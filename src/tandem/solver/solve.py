@@ -134,7 +134,7 @@ def _descent(gram: Array, xy: Array, yy: float) -> Callable[[Penalty, Array], Ar
                 y,
                 l1_ratio=penalty.l1 / alpha,
                 alphas=[alpha],
-                coef_init=start,
+                coef_init=start.copy(),  # it is written to
                 tol=1e-5,
                 max_iter=200,
                 check_input=False,
