@@ -17,10 +17,11 @@ from tandem.moments.moments import (
     sum_of_others,
 )
 from tandem.moments.row_vector import Residual, RowVector
-from tandem.moments.slices import Slices, exact_columns
+from tandem.moments.slices import EXACT, Slices, exact_columns
 from tandem.moments.tiling import Workplace, moments_of, tiles
 
 __all__ = [
+    "EXACT",
     "FIRST_ROWS",
     "MAXIMUM_FOLDS",
     "TILE",

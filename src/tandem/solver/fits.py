@@ -13,6 +13,7 @@ from tandem.records import Array
 from tandem.results import Design
 from tandem.solver.double_double import DoubleDouble
 from tandem.solver.objective import penalty
+from tandem.solver.relations import freed
 from tandem.solver.solve import Solution, solve
 from tandem.solver.splits import Normal, Split
 from tandem.solver.standard import Standard
@@ -38,6 +39,8 @@ def fit(train: Normal, grid: Sequence[GridPoint]) -> Fitted:
     """The minimiser of the objective (objective.py) at every grid point, on one training set."""
     standard = Standard.of(train)
     points = [penalty(point, standard.target_deviation) for point in grid]
+    weakest = min((point.l2 for point in points), default=0.0)
+    standard = freed(standard, train.whole, train.rows, weakest)
     solution = solve(standard.xx, standard.xy, standard.yy, points, standard.rank)
     groups = tuple(tuple(standard.varies[[*group]].tolist()) for group in solution.groups)
     groups = tuple(group for group in groups if not _of_one(group, train.sets))

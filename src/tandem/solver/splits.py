@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tandem.moments import Integers
-from tandem.records import Array
+from tandem.records import Array, Mask
 from tandem.solver.double_double import DoubleDouble
 
 # A column is constant where its range is 0. About centres that are near, its sums are then exactly
@@ -25,14 +25,15 @@ class Normal:
     `rows`: how many, each as often as it counts.
     `gram`: shape (p + 1, p + 1), centred at the means of the training set, in raw units; `squares`:
     shape (p + 1,), of every z, about what its rows were summed about, which is what rounding is a
-    share of; `exact`: they were summed without rounding; `sets`: features of which one is 1 in
-    every row, the others 0.
+    share of; `exact`: they were summed without rounding; `whole`: shape (p,), features whose sums
+    with each other were; `sets`: features of which one is 1 in every row, the others 0.
     """
 
     rows: float
     gram: DoubleDouble
     squares: Array
     exact: bool
+    whole: Mask
     sets: tuple[slice, ...] = ()
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from tandem.moments import Integers
 from tandem.records import Array
 from tandem.solver.double_double import DoubleDouble, strips
+from tandem.solver.positive import within
 from tandem.solver.splits import CONSTANT, FEW, Normal
 
 _EPSILON = float(np.finfo(np.float64).eps)
@@ -16,21 +17,32 @@ _EPSILON = float(np.finfo(np.float64).eps)
 class Rank:
     """What is known of the rank of G.
 
-    `sets`: positions of features of which one is 1 in every row: each makes an eigenvalue 0. Where
-    G was summed exactly, `least`: the share of its largest pivot up to which one is rounding of the
-    numbers alone, and `most`: its rank at most, by its rows.
+    `sets`: positions of features of which one is 1 in every row: each makes an eigenvalue 0;
+    `null`: shape (q, any), orthonormal, directions along which G and c are free of rounding, and 0
+    (relations.py). Where G was summed exactly, `least`: the share of its largest pivot up to which
+    one is rounding of the numbers alone, and `most`: its rank at most, by its rows.
     """
 
     sets: tuple[Integers, ...] = ()
     least: float | None = None
     most: int = 0
+    null: Array | None = None
 
     def within(self, on: Integers) -> int:
         """How many of `sets` are in the features `on` as a whole."""
         return sum(bool(np.isin(one, on).all()) for one in self.sets)
 
+    def free(self, on: Integers) -> int:
+        """Dimensions of `null` that are 0 but for the features `on`."""
+        return 0 if self.null is None else within(self.null, on).shape[1]
+
 
 ROUNDED = Rank()
+
+
+def least_pivot(rows: float, features: int) -> float:
+    """Share of the largest pivot up to which one is 0, as least squares on the rows has it."""
+    return (max(rows, features) * _EPSILON) ** 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +84,7 @@ class Standard:
                 xx.hi[some] /= rows
         xy = gram[varies, -1] / scale / rows * signal
         yy = float(variance[-1]) * signal
-        # As least squares on the rows counts a singular value as 0.
-        least = (max(train.rows, len(varies)) * _EPSILON) ** 2
+        least = least_pivot(train.rows, len(varies))
         sets = [np.flatnonzero((varies >= s.start) & (varies < s.stop)) for s in train.sets]
         sets = [one for one in sets if len(one)]
         most = min(int(rows) - 1, len(varies) - len(sets))

@@ -102,12 +102,16 @@ class System:
 
     def rounding(self, penalty: Penalty, weights: Array) -> float:
         """Of one; without a bound where an eigenvalue was taken as 0."""
-        values, known = self.values + penalty.l2, len(self.rank.sets)
+        values, on = self.values + penalty.l2, np.arange(len(self.values))
         if penalty.l1 > 0.0 and values[-1] * EPSILON > SHOWS * values[0]:
             on = np.flatnonzero(weights)
             values = np.asarray(np.linalg.eigvalsh(self.gram.hi[np.ix_(on, on)])) + penalty.l2
-            known = self.rank.within(on)
-        values = values[known if penalty.l2 == 0.0 else 0 :]
+        known = self.rank.free(on)
+        if penalty.l2 == 0.0:
+            known = max(known, self.rank.within(on))
+        elif known and penalty.l1 > 0.0 and penalty.l2 * APART <= values[-1]:
+            return np.inf  # `settled` needs factors there
+        values = values[known:]
         if len(values) == 0:
             return 0.0
         return EPSILON * float(values[-1] / values[0]) if values[0] > self.zero else np.inf
@@ -168,7 +172,7 @@ class System:
     def settled(self, xy: DoubleDouble, penalty: Penalty, weights: Array) -> DoubleDouble:
         """A lasso's or elastic net's `weights`, solved for once more for their signs."""
         on = np.flatnonzero(weights)
-        if self.rank.least is None or len(on) == 0:
+        if (self.rank.least is None and self.rank.null is None) or len(on) == 0:
             return DoubleDouble.of(weights)
         signs = np.sign(weights[on])
         right = xy[on] - signs * penalty.l1

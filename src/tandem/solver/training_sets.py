@@ -36,6 +36,7 @@ from tandem.solver.double_double import DoubleDouble, concatenated
 from tandem.solver.doubled import bordered, joined, training_sums
 from tandem.solver.encodings import Protocol, encoded_sums, target_means
 from tandem.solver.indicators import Borders, Indicators, with_pairs
+from tandem.solver.relations import whole_features
 from tandem.solver.splits import FEW, Normal, Split
 from tandem.splits import Splits
 
@@ -82,6 +83,7 @@ class Folding:
         tables = dict(enumerate(found.ranks for found in self._indices)) | self._indicators.places
         self._tables = [by_target[c].values if c in by_target else tables[c] for c in tables]
         self._slices = slices
+        self._whole = whole_features(moments, vector, self._places, by_target)
         whole = encoded_sums(sums, moments, self._tables, by_target, rounded=protocol.rounded)
         self._by_index, self._corner = joined(whole[..., :width], slices), whole[..., width:]
         self._parts = joined(DoubleDouble.of(moments.gram), slices)
@@ -246,7 +248,8 @@ class Folding:
         numeric = value < self.vector.width
         squares = matrix.hi[value, value]
         squares[numeric] = summed.hi.diagonal()[value[numeric]]
-        return Normal(rows, gram, squares / unit**2, self.vector.exact, tuple(self._sets.values()))
+        sets = tuple(self._sets.values())
+        return Normal(rows, gram, squares / unit**2, self.vector.exact, self._whole, sets)
 
     def _centred(
         self, matrix: DoubleDouble, means: DoubleDouble, rest: DoubleDouble, own: Integers

@@ -1,0 +1,75 @@
+"""Features that follow from others exactly, told by sums that were not rounded.
+
+Sums of whole numbers are exact, also where those of other columns are not: so is a relation among
+them (a time is 100 times its hour and its minute; a city tells its country). Along such a direction
+v, |v| = 1, G v = 0 and c'v = 0, but for the rounding of the other columns' sums. A small penalty
+would show that, and nothing else of it: without it, the answer has the digits of all the others.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from tandem.moments import EXACT, Integers, Moments, RowVector, exact_columns
+from tandem.records import Array, Mask
+from tandem.solver.active_set import EPSILON
+from tandem.solver.double_double import DoubleDouble, product
+from tandem.solver.positive import APART, largest_of
+from tandem.solver.splits import FEW
+from tandem.solver.standard import Standard, least_pivot
+from tandem.solver.system import SHOWS
+
+
+def whole_features(
+    moments: Moments, vector: RowVector, places: Integers, encoded: Mapping[int, object]
+) -> Mask:
+    """Whether no sum of a feature with another such one was rounded, shape (p,).
+
+    `places`: of every feature its column, by position among [numeric features, categories];
+    `encoded`: the categories that are encoded by the target.
+    """
+    exact = exact_columns(moments.gram, vector)[:-1]
+    exact[[*vector.imputed]] = False  # the mean that stands for a missing value is none
+    rows = moments.rows.sum()
+    levels = np.array([len(category.levels) for category in moments.categories], dtype=np.float64)
+    indices = levels**2 * rows < EXACT
+    indices[[*encoded]] = False
+    found: Mask = np.append(exact, indices)[places] & (moments.tally is None)
+    return found
+
+
+def freed(standard: Standard, whole: Mask, rows: float, l2: float) -> Standard:
+    """P G P and P c in place of G and c, P = 1 - N N' with N the directions of no variance.
+
+    They are those among the features `whole`, shape (p,), that twice the digits confirm. `standard`
+    as it is where there are none, where it is exact or too large to have the digits, or where a
+    ridge of `l2` lets nothing show.
+    """
+    gram, on = standard.xx, np.flatnonzero(whole[standard.varies])
+    exact, size = standard.rank.least is not None, len(gram.hi)
+    if exact or len(on) < 2 or size > FEW:
+        return standard
+    if l2 * SHOWS > EPSILON * np.abs(gram.hi).sum(axis=0).max():
+        return standard
+    directions = _without_variance(gram[np.ix_(on, on)], least_pivot(rows, size))
+    null = np.zeros((size, directions.shape[1]))
+    null[on] = directions
+    if not null.size:
+        return standard
+    half = gram - product(product(gram, null), null.T)
+    half = half.transposed()
+    xx = half - product(product(half, null), null.T)
+    across = product(standard.xy[None, :], null)
+    xy = standard.xy - product(across, null.T)[0]
+    return replace(standard, xx=xx, xy=xy, rank=replace(standard.rank, null=null))
+
+
+def _without_variance(gram: DoubleDouble, least: float) -> Array:
+    """An orthonormal basis of {w: G w = 0}, shape (p, dimensions); none where that is in doubt."""
+    values, vectors = np.linalg.eigh(gram.hi)
+    small = int(np.count_nonzero(values * APART <= values[-1]))
+    if small and largest_of(gram, values, vectors, small) > least:
+        small = 0
+    found: Array = vectors[:, :small]
+    return found
