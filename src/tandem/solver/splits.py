@@ -14,7 +14,9 @@ from tandem.solver.double_double import DoubleDouble
 # 0, or whole numbers whose variance is 0 but for double-double's own rounding: below this share of
 # the mean square. The variance of whole numbers that vary is above 1e-17 of it.
 CONSTANT = 1e-28
-# Features up to which sums that were rounded anyway are kept in double-double.
+# Features up to which sums that were rounded anyway are kept in double-double ...
+TWICE_THE_DIGITS = 400
+# ... and up to which lassos are solved in it, whatever their condition.
 FEW = 200
 
 

@@ -101,8 +101,14 @@ class System:
         return np.array([self.rounding(penalty, weights) for penalty, weights in pairs])
 
     def rounding(self, penalty: Penalty, weights: Array) -> float:
-        """Of one; without a bound where an eigenvalue was taken as 0."""
+        """Of one; without a bound where an eigenvalue was taken as 0.
+
+        With P = 1 - N N', N the null space that G is free of rounding in, and least, least_on the
+        smallest eigenvalues of G + l2 beside N and of the features in it, |(G + l2)_on^-1 P| is at
+        most (least least_on)^-1/2: (G + l2)_on >= least P_on.
+        """
         values, on = self.values + penalty.l2, np.arange(len(self.values))
+        least = np.min(values[self.rank.free(on) :], initial=np.inf)
         if penalty.l1 > 0.0 and values[-1] * EPSILON > SHOWS * values[0]:
             on = np.flatnonzero(weights)
             values = np.asarray(np.linalg.eigvalsh(self.gram.hi[np.ix_(on, on)])) + penalty.l2
@@ -114,7 +120,9 @@ class System:
         values = values[known:]
         if len(values) == 0:
             return 0.0
-        return EPSILON * float(values[-1] / values[0]) if values[0] > self.zero else np.inf
+        if values[0] <= self.zero:
+            return np.inf
+        return EPSILON * float(values[-1] / np.sqrt(values[0] * max(values[0], least)))
 
     def ridges(self, xy: DoubleDouble, strengths: Sequence[float]) -> Iterator[DoubleDouble]:
         """w = V (D + l2)^-1 V'c over the eigenvalues that are not 0, refined; or by factors.
