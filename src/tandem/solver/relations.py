@@ -16,7 +16,7 @@ from tandem.records import Array, Mask
 from tandem.solver.active_set import EPSILON
 from tandem.solver.double_double import DoubleDouble, product
 from tandem.solver.positive import APART, largest_of
-from tandem.solver.splits import TWICE_THE_DIGITS
+from tandem.solver.splits import twice_the_digits
 from tandem.solver.standard import Standard, least_pivot
 from tandem.solver.system import SHOWS
 
@@ -48,7 +48,7 @@ def freed(standard: Standard, whole: Mask, rows: float, l2: float) -> Standard:
     """
     gram, on = standard.xx, np.flatnonzero(whole[standard.varies])
     exact, size = standard.rank.least is not None, len(gram.hi)
-    if exact or len(on) < 2 or size > TWICE_THE_DIGITS:
+    if exact or len(on) < 2 or not twice_the_digits(whole):
         return standard
     if l2 * SHOWS > EPSILON * np.abs(gram.hi).sum(axis=0).max():
         return standard

@@ -14,10 +14,14 @@ from tandem.solver.double_double import DoubleDouble
 # 0, or whole numbers whose variance is 0 but for double-double's own rounding: below this share of
 # the mean square. The variance of whole numbers that vary is above 1e-17 of it.
 CONSTANT = 1e-28
-# Features up to which sums that were rounded anyway are kept in double-double ...
-TWICE_THE_DIGITS = 400
-# ... and up to which lassos are solved in it, whatever their condition.
-FEW = 200
+# Features up to which sums that were rounded anyway are kept in double-double; up to the second
+# number where relations among some of them may be told.
+FEW, _RELATED = 200, 400
+
+
+def twice_the_digits(whole: Mask) -> bool:
+    """Whether sums of features, of which those between `whole` are exact, are in double-double."""
+    return len(whole) <= (_RELATED if np.count_nonzero(whole) > 1 else FEW)
 
 
 @dataclass(frozen=True, slots=True)

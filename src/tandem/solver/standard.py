@@ -8,7 +8,7 @@ from tandem.moments import Integers
 from tandem.records import Array
 from tandem.solver.double_double import DoubleDouble, strips
 from tandem.solver.positive import within
-from tandem.solver.splits import CONSTANT, TWICE_THE_DIGITS, Normal
+from tandem.solver.splits import CONSTANT, Normal, twice_the_digits
 
 _EPSILON = float(np.finfo(np.float64).eps)
 
@@ -74,7 +74,7 @@ class Standard:
         scale = deviation[varies]
         signal = 0.0 if constant[-1] else 1.0
         own = np.ix_(varies, varies)
-        if train.exact or len(varies) <= TWICE_THE_DIGITS:
+        if train.exact or twice_the_digits(train.whole):
             per = DoubleDouble.of(1.0) / scale  # a rounded factor would be another matrix
             xx = gram[own] * (per[:, None] * per[None, :] / rows)
         else:

@@ -37,7 +37,7 @@ from tandem.solver.doubled import bordered, joined, training_sums
 from tandem.solver.encodings import Protocol, encoded_sums, target_means
 from tandem.solver.indicators import Borders, Indicators, with_pairs
 from tandem.solver.relations import whole_features
-from tandem.solver.splits import TWICE_THE_DIGITS, Normal, Split
+from tandem.solver.splits import Normal, Split, twice_the_digits
 from tandem.splits import Splits
 
 # Indices of every category -> what those that are only counted sum to, as
@@ -236,7 +236,7 @@ class Folding:
         """Sum of (v - rest)(v - rest)', v = u - means * o; `summed`: sums as they were scanned."""
         value, rows = self._value, float(matrix.hi[0, 0])
         ours = np.arange(len(value))
-        if many := len(value) > TWICE_THE_DIGITS and not self.vector.exact:
+        if many := not (self.vector.exact or twice_the_digits(self._whole)):
             ours = np.flatnonzero(value < self.vector.width + len(self._indices))
         gram = self._centred(matrix, means, rest, ours)
         if many:
