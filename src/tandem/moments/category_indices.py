@@ -80,29 +80,30 @@ def _fit_rounded(category: Category, training: Mask) -> Indices:
 
 
 def index_sums(
-    moments: Moments, indices: Sequence[Indices], left_out: Collection[int] = ()
+    moments: Moments, tables: Sequence[Array | NDArray[np.int32]], left_out: Collection[int] = ()
 ) -> Array:
     """Sums of kappa_c [a, kappa_1, ..., kappa_C] by training set and fold.
 
-    Shape (training sets, folds, C, width + C), kappa_c being the index of category c.
+    Shape (training sets, folds, C, width + C); `tables[c]`: kappa_c, shape (levels, training sets),
+    the indices of category c or what else its levels are.
 
     0 where a category takes part that is only counted, or in `left_out`.
     """
     folds, width = moments.gram.shape[:2]
-    training_sets, categories = len(indices[0].seen) if indices else 0, len(indices)
+    training_sets, categories = tables[0].shape[1] if tables else 0, len(tables)
     sums = np.zeros((training_sets, folds, categories, width + categories))
     for c, category in enumerate(moments.categories):
         if not category.counted and c not in left_out:
             for fold, piece in _pieces(category, folds):
-                kappa = indices[c].ranks[category.level[piece]].T.astype(np.float64)
+                kappa = tables[c][category.level[piece]].T.astype(np.float64)
                 sums[:, fold, c, :width] += kappa @ category.sums[piece]
                 sums[:, fold, c, width + c] += kappa**2 @ category.sums[piece, 0]
     for (left, right), pair in zip(moments.paired, moments.pairs, strict=True):
         if left in left_out or right in left_out:
             continue
         for fold, piece in _pieces(pair, folds):
-            kappa = indices[left].ranks[pair.left[piece]].astype(np.float64)
-            kappa *= indices[right].ranks[pair.right[piece]]
+            kappa = tables[left][pair.left[piece]].astype(np.float64)
+            kappa *= tables[right][pair.right[piece]]
             sums[:, fold, left, width + right] += pair.counts[piece] @ kappa
         sums[:, :, right, width + left] = sums[:, :, left, width + right]
     return sums

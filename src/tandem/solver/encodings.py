@@ -92,15 +92,12 @@ def encoded_sums(
     moments: Moments,
     tables: Sequence[Array | NDArray[np.int32]],
     encoded: Mapping[int, Encoded],
-    *,
-    rounded: bool,
 ) -> DoubleDouble:
-    """`sums` of `moments.index_sums`, with the values of those `encoded` in place of the indices.
+    """`sums` of `moments.index_sums`, where the categories `encoded` take part by more digits.
 
     `tables`: of every category its indices or values, shape (levels, training sets); the result has
-    the shape of `sums`, (training sets, k, C, width + C). `rounded`: in float64.
+    the shape of `sums`, (training sets, k, C, width + C).
     """
-    total_of = _rounded if rounded else _total
     if not encoded:
         return DoubleDouble.of(sums)
     found = DoubleDouble.of(sums.copy())
@@ -112,8 +109,8 @@ def encoded_sums(
             of_level = DoubleDouble.of(category.sums[keys])
             for fit, kappa in enumerate(tables[c].T):
                 values = DoubleDouble.of(kappa[level[keys]])
-                _put(found, (fit, fold, c, slice(width)), total_of(values, of_level))
-                square = total_of(values * values, of_level[:, :1])
+                _put(found, (fit, fold, c, slice(width)), _total(values, of_level))
+                square = _total(values * values, of_level[:, :1])
                 _put(found, (fit, fold, c, width + c), square[0])
     for (left, right), pair in zip(moments.paired, moments.pairs, strict=True):
         if not {left, right} & encoded.keys():
@@ -124,7 +121,7 @@ def encoded_sums(
             rows = DoubleDouble.of(pair.counts[keys, None])
             for fit in range(sums.shape[0]):
                 values = DoubleDouble.of(tables[left][one, fit]) * tables[right][other, fit]
-                total = total_of(values, rows)[0]
+                total = _total(values, rows)[0]
                 _put(found, (fit, fold, left, width + right), total)
                 _put(found, (fit, fold, right, width + left), total)
     return found
@@ -185,10 +182,6 @@ def _total(values: DoubleDouble, rows: DoubleDouble) -> DoubleDouble:
         piece = slice(first, first + _PIECE)
         total = total + (rows[piece] * values[piece][:, None]).sum(axis=0)
     return total
-
-
-def _rounded(values: DoubleDouble, rows: DoubleDouble) -> DoubleDouble:
-    return DoubleDouble.of(values.hi @ rows.hi)
 
 
 def _put(into: DoubleDouble, at: tuple[int | slice, ...], part: DoubleDouble) -> None:

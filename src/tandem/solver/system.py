@@ -189,7 +189,8 @@ class System:
             return DoubleDouble.of(weights)  # several weights are the minimum
         matrix = self.gram[np.ix_(on, on)] + penalty.l2 * np.eye(len(on))
         if own := clear(matrix.hi):
-            if len(self.values) > FEW and own.condition * EPSILON <= SHOWS:
+            rounded = self.rank.least is None or len(self.values) > FEW
+            if rounded and own.condition * EPSILON <= SHOWS:
                 return DoubleDouble.of(weights)
             left = right - product(matrix, weights[on][:, None])[:, 0]
             solved = DoubleDouble.of(weights[on]) + own.solve(left.rounded())

@@ -73,18 +73,19 @@ class Folding:
         self._spans, self._sets, self._places = self._indicators.features(vector)
         self.by_column = tuple(span.stop - span.start for span in self._spans)  # features of each
         self.features = len(self._places)
-        sums = index_sums(moments, self._indices, protocol.one_hot)
+        self._by_target = by_target = target_means(moments, vector, protocol, slices, training)
+        tables = dict(enumerate(found.ranks for found in self._indices)) | self._indicators.places
+        self._tables = [by_target[c].values if c in by_target else tables[c] for c in tables]
+        sums = index_sums(moments, self._tables, protocol.one_hot)
         if moments.counted:
             if second_scan is None:
                 raise ValueError("categories that are only counted take a second scan")
             sums = with_counted(sums, moments.counted, second_scan(self._indices))
         width = moments.gram.shape[-1]
-        self._by_target = by_target = target_means(moments, vector, protocol, slices, training)
-        tables = dict(enumerate(found.ranks for found in self._indices)) | self._indicators.places
-        self._tables = [by_target[c].values if c in by_target else tables[c] for c in tables]
         self._slices = slices
         self._whole = whole_features(moments, vector, self._places, by_target)
-        whole = encoded_sums(sums, moments, self._tables, by_target, rounded=protocol.rounded)
+        by_digits = {} if protocol.rounded else by_target
+        whole = encoded_sums(sums, moments, self._tables, by_digits)
         self._by_index, self._corner = joined(whole[..., :width], slices), whole[..., width:]
         self._parts = joined(DoubleDouble.of(moments.gram), slices)
         if slices:
