@@ -42,7 +42,9 @@ class ActiveSet:
     def run(self, start: Array) -> Array:
         """The minimiser, from a `start` that should be near it."""
         weights, signs, stuck = start.copy(), np.sign(start), False
-        for _ in range(20 * len(start) + 20):
+        been = set[bytes]()
+        while (here := signs.tobytes()) not in been:  # what descends comes back by rounding alone
+            been.add(here)
             stuck = self._solve_active(weights, signs)
             if stuck or not self._enter(weights, signs):
                 break
