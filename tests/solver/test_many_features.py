@@ -50,7 +50,7 @@ def test_a_path_of_a_lasso_without_factors_of_twice_the_digits(
     gram, xy = DoubleDouble.of(z.T @ z / n), DoubleDouble.of(z.T @ y / n)
     monkeypatch.setattr(Factor, "of", None)
     # Z was rounded here, so that what is 0 is 0 to its rounding.
-    found = solve(gram, xy, float(y @ y / n), grid, Rank((), 1e-14, p))
+    found = solve(gram, xy, grid, Rank((), 1e-14, p))
     assert found.rank == 210
     for weights, penalty in zip(found.weights.hi, grid, strict=True):
         assert violation(gram.hi, xy.hi, penalty, weights) <= 1e-13 * np.abs(xy.hi).max()

@@ -10,32 +10,28 @@ For features standardised over n rows, G = Z'Z/n and c = Z'y/n:
   further apart than float64 can tell, by its factors in double-double (factor.py), unless the
   small ones are 0 by more digits (positive.py).
 - l1 > 0: an active set is solved exactly, so that no tolerance shows. It starts from the answer at
-  the next larger penalty; of many features, from where scikit-learn's coordinate descent on the
-  Gram matrix comes from there. With l2 = 0 and collinear columns the minimiser of smallest
+  the next larger penalty; of many features, from where proximal gradients come from
+  there (descent.py). With l2 = 0 and collinear columns the minimiser of smallest
   norm is taken where it keeps the signs; predictions are unique either way.
 """
 
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from threading import Lock
 
 import numpy as np
 
-from tandem.model_keys import GridPoint
 from tandem.records import Array
 from tandem.solver.active_set import ActiveSet
 from tandem.solver.collinear import Groups
+from tandem.solver.descent import descend
 from tandem.solver.double_double import DoubleDouble, stacked
 from tandem.solver.objective import Penalty
 from tandem.solver.optimality import violations
 from tandem.solver.positive import MANY
-from tandem.solver.spectrum import TRIDIAGONAL
 from tandem.solver.standard import ROUNDED, Rank
 from tandem.solver.system import System
 
 KKT_TOLERANCE = 1e-12  # of max |c|
-_filtering = Lock()  # filters of warnings are those of all threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +57,20 @@ class Solution:
 def solve(
     gram: DoubleDouble,
     xy: DoubleDouble,
-    yy: float,
     grid: Sequence[Penalty],
     rank: Rank = ROUNDED,
 ) -> Solution:
     """The minimiser at every point of `grid`.
 
-    `gram`: G, shape (p, p), of columns that vary; `xy`: c, shape (p,); `yy`: y'y/n; `rank`: what
-    is known of that of G.
+    `gram`: G, shape (p, p), of columns that vary; `xy`: c, shape (p,); `rank`: what is known of
+    that of G.
     """
     if len(xy.hi) == 0 or not grid:
         none = DoubleDouble.of(np.zeros((len(grid), len(xy.hi))))
         return Solution(none, np.zeros(len(grid)), np.zeros(len(grid)), 0, 1.0)
     system = System.of(gram, rank)
     lassos = [one for one in grid if one.l1 > 0.0]
-    found = _paths(gram.hi, xy.hi, yy, lassos, system.null) if lassos else {}
+    found = _paths(system, xy.hi, lassos) if lassos else {}
     ridges = system.ridges(xy, [p.l2 for p in grid if p.l1 == 0.0])
     points = [next(ridges) if p.l1 == 0.0 else system.settled(xy, p, found[p]) for p in grid]
     weights = stacked(points)
@@ -87,60 +82,24 @@ def solve(
     return Solution(weights, kkt, moves, *system.facts())
 
 
-def make_ready(grid: Sequence[GridPoint], features: int) -> None:
-    """Import what the points of `grid` take, before anything is timed."""
-    if features >= TRIDIAGONAL:
+def make_ready(features: int) -> None:
+    """Import what so many take, before anything is timed."""
+    if features > MANY:
         import scipy.linalg  # noqa: F401, PLC0415 - slow
-    if features > MANY and any(p.reg_param * p.elastic_net_param > 0.0 for p in grid):
-        import sklearn.linear_model  # noqa: F401, PLC0415 - slow
 
 
-def _paths(
-    gram: Array, xy: Array, yy: float, grid: Sequence[Penalty], null: Array | None
-) -> dict[Penalty, Array]:
+def _paths(system: System, xy: Array, grid: Sequence[Penalty]) -> dict[Penalty, Array]:
     """The minimiser at every point, l1 > 0; along each l1 ratio from the largest penalty on."""
+    gram, largest, null = system.gram.hi, float(system.values[-1]), system.null
     found: dict[Penalty, Array] = {}
     ratios: dict[float, set[Penalty]] = {}
     for penalty in grid:
         ratio = round(penalty.l1 / (penalty.l1 + penalty.l2), 12)  # its last digits are rounding
         ratios.setdefault(ratio, set()).add(penalty)
-    nearer = _descent(gram, xy, yy) if len(xy) > MANY else lambda _, start: start
     for penalties in ratios.values():
         weights = np.zeros_like(xy)
         for penalty in sorted(penalties, key=lambda p: -(p.l1 + p.l2)):
-            start = nearer(penalty, weights)
-            weights = found[penalty] = ActiveSet(gram, xy, penalty, null).run(start)
+            if len(xy) > MANY:
+                weights = descend(gram, xy, penalty, largest, weights)
+            weights = found[penalty] = ActiveSet(gram, xy, penalty, null).run(weights)
     return found
-
-
-def _descent(gram: Array, xy: Array, yy: float) -> Callable[[Penalty, Array], Array]:
-    """What brings weights nearer to the minimiser of a penalty, by coordinate descent."""
-    from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415 - few features need none
-    from sklearn.linear_model import enet_path  # noqa: PLC0415
-
-    # Of rows with this Gram matrix only their number and y'y are read.
-    rows, features = len(xy) + 1, len(xy)
-    y = np.zeros(rows)
-    y[0] = np.sqrt(yy * rows)
-    known = {"precompute": np.ascontiguousarray(gram * rows), "Xy": xy * rows}
-
-    def nearer(penalty: Penalty, start: Array) -> Array:
-        alpha = penalty.l1 + penalty.l2
-        with _filtering, warnings.catch_warnings():
-            # Where it stops short, the active set goes on.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            _, path, _ = enet_path(
-                np.broadcast_to(0.0, (rows, features)),
-                y,
-                l1_ratio=penalty.l1 / alpha,
-                alphas=[alpha],
-                coef_init=start.copy(),  # it is written to
-                tol=1e-5,
-                max_iter=200,
-                check_input=False,
-                **known,
-            )
-        found: Array = path[:, 0]
-        return found
-
-    return nearer
