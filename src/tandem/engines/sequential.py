@@ -279,8 +279,8 @@ def _measured(fit: Fit, x: Array, varies: NDArray[np.bool_], sets: list[slice]) 
     place, x = np.flatnonzero(varies), x[:, varies]
     _, vectors = np.linalg.eigh(x.T @ x)
     missing = features - rank
-    tied = groups(vectors, known + missing) if missing else groups(vectors[:, known:], 0)
-    listed = (tuple(place[[*group]].tolist()) for group in tied)
+    vectors = vectors[:, : known + missing] if missing else vectors[:, known : known + 1]
+    listed = (tuple(place[[*group]].tolist()) for group in groups(vectors @ vectors.T))
     several = (g for g in listed if not any(s.start <= g[0] and g[-1] < s.stop for s in sets))
     return Design(features, rank, condition, tuple(several))
 

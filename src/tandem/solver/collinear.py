@@ -10,17 +10,15 @@ _PART = 1e-3  # of a relation: two features with a smaller product of weights do
 Groups = tuple[tuple[int, ...], ...]
 
 
-def groups(vectors: Array, missing: int) -> Groups:
+def groups(directions: Array) -> Groups:
     """The sets of features that are tied together: positions in order, sets of two or more.
 
-    `vectors`: eigenvectors of the standardised features' Gram matrix, shape (features, features),
-    by ascending eigenvalue; `missing`: how many of these count as 0. With V for the first
-    `missing`, or, where there are none, for the first alone, features i and j share a relation
-    where |(V V')_ij| > 1e-3. V V' does not depend on which vectors span the null space, and
-    relations without a common feature are blocks of it.
+    `directions`: V V', shape (features, features), V being the eigenvectors of the standardised
+    features' Gram matrix whose eigenvalues count as 0, or that of the smallest one alone. Features
+    i and j share a relation where |(V V')_ij| > 1e-3. V V' does not depend on which vectors span
+    the null space, and relations without a common feature are blocks of it.
     """
-    directions = vectors[:, : max(1, missing)]
-    linked = np.abs(directions @ directions.T) > _PART
+    linked = np.abs(directions) > _PART
     np.fill_diagonal(linked, val=True)
     left = {*np.flatnonzero(linked.sum(axis=0) > 1).tolist()}
     found = []

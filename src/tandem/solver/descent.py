@@ -12,6 +12,7 @@ from tandem.solver.objective import Penalty
 
 # Where this is too few, the active set goes on.
 _STEPS = 500
+_MANY_ON = 4  # features for each that is in, up to which rows of G are not picked out
 _NEAR = 1e-6  # of the largest weight: a step that brings no feature in or out any more
 
 
@@ -24,7 +25,9 @@ def descend(gram: Array, xy: Array, penalty: Penalty, largest: float, start: Arr
     step, momentum = 1.0 / (largest + l2), 1.0
     weights = ahead = start
     for _ in range(_STEPS):
-        moved = ahead - step * (gram @ ahead + l2 * ahead - xy)
+        on = np.flatnonzero(ahead)
+        product = gram @ ahead if len(on) * _MANY_ON > len(xy) else ahead[on] @ gram[on]
+        moved = ahead - step * (product + l2 * ahead - xy)
         new = np.sign(moved) * np.maximum(np.abs(moved) - step * l1, 0.0)
         change = new - weights
         if (ahead - new) @ change > 0.0:

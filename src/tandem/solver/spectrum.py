@@ -41,10 +41,10 @@ class _Three:
         call("dsterf", len(found), found, self.beside.copy())
         return found
 
-    def lowest(self, count: int) -> Array:
+    def between(self, first: int, last: int) -> Array:
         from scipy.linalg import eigh_tridiagonal  # noqa: PLC0415 - slow
 
-        span = (0, count - 1)
+        span = (first, last - 1)
         _, vectors = eigh_tridiagonal(self.diagonal, self.beside, select="i", select_range=span)
         return self._turned(vectors, b"N")
 
@@ -98,9 +98,23 @@ class Spectrum:
 
     def lowest(self, count: int) -> Array:
         """The eigenvectors of the `count` smallest eigenvalues, shape (p, count)."""
-        if not count:
-            return np.empty((len(self.gram), 0))
-        return self._three.lowest(count) if self._three else self.vectors[:, :count]
+        return self._between(0, count)
+
+    def onto_lowest(self, count: int) -> Array:
+        """V V' of these eigenvectors, shape (p, p), from them or from all others."""
+        size = len(self.gram)
+        if 2 * count <= size:
+            vectors = self._between(0, count)
+            return vectors @ vectors.T
+        vectors = self._between(count, size)
+        return np.eye(size) - vectors @ vectors.T
+
+    def _between(self, first: int, last: int) -> Array:
+        """Those from one place to before another, shape (p, last - first)."""
+        few = 2 * (last - first) <= len(self.gram)  # of many, one by one takes longer than all
+        if self._three and few:
+            return self._three.between(first, last) if first < last else self.gram[:, :0]
+        return self.vectors[:, first:last]
 
     def solver(self, strengths: Sequence[float], zero: float) -> _Solve:
         """`solve(right, which)`: (G + l2)^+ right, shape (m, p), with l2 the `strengths[which]`.

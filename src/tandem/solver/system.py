@@ -57,8 +57,14 @@ class System:
 
     @property
     def null(self) -> Array | None:
-        """An orthonormal basis of {w: G w = 0}, shape (p, dimensions); None: it is in doubt."""
-        return None if self.factor else self.away()
+        """An orthonormal basis of {w: G w = 0}, shape (p, dimensions).
+
+        None: it is in doubt, or most of all directions, of which few are in an active set.
+        """
+        away = int(np.count_nonzero(~self.kept()))
+        if self.factor or 2 * away > len(self.values):
+            return None
+        return self.spectrum.lowest(away)
 
     def away(self, l2: float = 0.0) -> Array:
         """The eigenvectors of G + l2 whose eigenvalues are taken as 0, shape (p, dimensions)."""
@@ -74,11 +80,13 @@ class System:
         missing = len(self.values) - rank
         if missing > len(self.rank.sets):
             lost = None if self.factor is None or self.factor.full else self.factor
-            vectors = lost.null_space() if lost else self.spectrum.lowest(missing)
-            return rank, condition, groups(vectors, missing)
+            null = lost.null_space() if lost else None
+            shared = self.spectrum.onto_lowest(missing) if null is None else null @ null.T
+            return rank, condition, groups(shared)
         if condition <= NEARLY:
             return rank, condition, ()
-        return rank, condition, groups(self.spectrum.lowest(missing + 1)[:, missing:], 0)
+        least = self.spectrum.lowest(missing + 1)[:, missing:]
+        return rank, condition, groups(least @ least.T)
 
     def condition(self, l2: float = 0.0) -> float:
         """Largest over smallest eigenvalue of G + l2 that is not taken as 0."""
