@@ -5,7 +5,10 @@ import pytest
 from numpy.testing import assert_allclose
 
 from tandem.records import Array
+from tandem.solver.double_double import DoubleDouble
 from tandem.solver.spectrum import TRIDIAGONAL, Spectrum
+from tandem.solver.standard import ROUNDED
+from tandem.solver.system import System
 
 
 @pytest.fixture(scope="module")
@@ -52,3 +55,17 @@ def test_ridges(gram: Array, strengths: list[float]) -> None:
             assert_allclose(one, wanted, atol=1e-8 * np.abs(wanted).max())
     last = solve(right.T[-1:], which[-1:])
     assert_allclose(last, found[-1:], rtol=1e-9, atol=1e-12)
+
+
+def test_a_null_space_that_is_most_of_all_directions_is_not_gone_through() -> None:
+    """Of 30 rows of 500 features, V V' follows from the 29 other eigenvectors."""
+    z = np.random.default_rng(7).normal(size=(30, TRIDIAGONAL + 100))
+    gram = (z - z.mean(axis=0)).T @ (z - z.mean(axis=0)) / 30
+    few, whole = Spectrum.of(gram), Spectrum.of(gram, whole=True)
+    null = len(gram) - 29
+    assert_allclose(few.onto_lowest(null), whole.onto_lowest(null), atol=1e-12)
+    assert_allclose(few.onto_lowest(null) @ gram, 0.0, atol=1e-12)
+    system = System.of(DoubleDouble.of(gram), ROUNDED)
+    assert system.null is None
+    assert system.facts()[0] == 29
+    assert "vectors" not in {**few.__dict__, **system.spectrum.__dict__}
