@@ -59,6 +59,22 @@ def test_a_path_of_a_lasso_without_factors_of_twice_the_digits(
         assert_allclose(z @ weights, z @ other.coef_, atol=1e-4)
 
 
+@pytest.mark.parametrize("power", [-300, 300])
+def test_a_path_does_not_depend_on_the_unit_of_the_target(power: int) -> None:
+    """Nor do the steps in float32 that it starts from."""
+    z, y = standardised(towns(1_000))
+    gram, xy = z.T @ z / len(z), DoubleDouble.of(z.T @ y / len(z))
+    unit = 2.0**power
+    one = solve(DoubleDouble.of(gram), xy, [Penalty(0.1, 0.0), Penalty(0.01, 0.01)])
+    other = solve(
+        DoubleDouble.of(gram),
+        xy.scaled(unit),
+        [Penalty(0.1 * unit, 0.0), Penalty(0.01 * unit, 0.01)],
+    )
+    assert_allclose(other.weights.hi / unit, one.weights.hi, rtol=1e-9, atol=1e-12)
+    assert np.count_nonzero(one.weights.hi) > 50
+
+
 def test_folds_that_are_solved_side_by_side_are_the_same(tmp_path: Path) -> None:
     """To the last bit, in order, also where rounding asks for exact sums."""
     pq.write_table(pa.table(towns(2_000)), tmp_path / "t.parquet")

@@ -23,7 +23,7 @@ import numpy as np
 from tandem.records import Array
 from tandem.solver.active_set import ActiveSet
 from tandem.solver.collinear import Groups
-from tandem.solver.descent import descend
+from tandem.solver.descent import Descent
 from tandem.solver.double_double import DoubleDouble, stacked
 from tandem.solver.objective import Penalty
 from tandem.solver.optimality import violations
@@ -90,7 +90,8 @@ def make_ready(features: int) -> None:
 
 def _paths(system: System, xy: Array, grid: Sequence[Penalty]) -> dict[Penalty, Array]:
     """The minimiser at every point, l1 > 0; along each l1 ratio from the largest penalty on."""
-    gram, largest, null = system.gram.hi, float(system.values[-1]), system.null
+    gram, null = system.gram.hi, system.null
+    descent = Descent(gram, xy, float(system.values[-1])) if len(xy) > MANY else None
     found: dict[Penalty, Array] = {}
     ratios: dict[float, set[Penalty]] = {}
     for penalty in grid:
@@ -99,7 +100,6 @@ def _paths(system: System, xy: Array, grid: Sequence[Penalty]) -> dict[Penalty, 
     for penalties in ratios.values():
         weights = np.zeros_like(xy)
         for penalty in sorted(penalties, key=lambda p: -(p.l1 + p.l2)):
-            if len(xy) > MANY:
-                weights = descend(gram, xy, penalty, largest, weights)
-            weights = found[penalty] = ActiveSet(gram, xy, penalty, null).run(weights)
+            start = descent.run(penalty, weights) if descent else weights
+            weights = found[penalty] = ActiveSet(gram, xy, penalty, null).run(start)
     return found
