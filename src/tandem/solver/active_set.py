@@ -43,7 +43,9 @@ class ActiveSet:
         """The minimiser, from a `start` that should be near it."""
         weights, signs, stuck = start.copy(), np.sign(start), False
         been = set[bytes]()
-        while (here := signs.tobytes()) not in been:  # what descends comes back by rounding alone
+        for _ in range(20 * len(start) + 20):
+            if (here := signs.tobytes()) in been:  # what descends comes back by rounding alone
+                break
             been.add(here)
             stuck = self._solve_active(weights, signs)
             if stuck or not self._enter(weights, signs):

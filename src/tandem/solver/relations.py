@@ -29,6 +29,8 @@ def whole_features(
     `places`: of every feature its column, by position among [numeric features, categories];
     `encoded`: the categories that are encoded by the target.
     """
+    if vector.exact:  # the moments are of slices
+        return np.ones(len(places), dtype=bool)
     exact = exact_columns(moments.gram, vector)[:-1]
     exact[[*vector.imputed]] = False  # the mean that stands for a missing value is none
     rows = moments.rows.sum()

@@ -10,9 +10,9 @@ For features standardised over n rows, G = Z'Z/n and c = Z'y/n:
   further apart than float64 can tell, by its factors in double-double (factor.py), unless the
   small ones are 0 by more digits (positive.py).
 - l1 > 0: an active set is solved exactly, so that no tolerance shows. It starts from the answer at
-  the next larger penalty; of many features, from where proximal gradients come from
-  there (descent.py). With l2 = 0 and collinear columns the minimiser of smallest
-  norm is taken where it keeps the signs; predictions are unique either way.
+  the next larger penalty; of many features, from where proximal gradients lead from there
+  (descent.py). With l2 = 0 and collinear columns the minimiser of smallest norm is taken where it
+  keeps the signs; predictions are unique either way.
 """
 
 from collections.abc import Sequence
