@@ -35,11 +35,13 @@ def runs(kind: str) -> list[mlflow.entities.Run]:
     return list(client.search_runs(experiments, f"tags.kind = '{kind}'"))
 
 
-def until(true: Callable[[], bool], seconds: float = 120) -> None:
-    """Wait until it is true."""
+def until(
+    true: Callable[[], bool], seconds: float = 120, left: Callable[[], object] = lambda: ""
+) -> None:
+    """Wait until it is true; `left` says what is not yet."""
     deadline = time.monotonic() + seconds
     while not true():
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, left()
         time.sleep(0.1)
 
 

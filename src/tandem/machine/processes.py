@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from shutil import which
 from typing import Any
@@ -120,14 +121,20 @@ def ended_with_us(signum: signal.Signals) -> list[str]:
     return [setpriv, "--pdeathsig", signum.name.removeprefix("SIG")] if setpriv else []
 
 
-def end_family(name: str, seconds: float = 2.5) -> None:
-    """End the children of this process called `name`, by force those that live `seconds` later.
+def end_family(*told_by: str, seconds: float = 2.5) -> None:
+    """End the children of this process with any of `told_by` in their command lines.
 
-    A JVM that is ended while it starts may wait for itself for ever.
+    By force those that live `seconds` later: a JVM that is ended while it starts may wait for
+    itself for ever.
     """
     import psutil  # noqa: PLC0415 - Spark's workers need not have it
 
-    family = [child for child in psutil.Process().children() if child.name() == name]
+    family = list[psutil.Process]()
+    for child in psutil.Process().children():
+        with suppress(psutil.Error):
+            line = " ".join(child.cmdline())
+            if any(words in line for words in told_by):
+                family.append(child)
     for child in family:
         child.terminate()
     _, alive = psutil.wait_procs(family, seconds)

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession as RemoteSession
 
 
+# In the command line of a JVM, and in those of the shells that become it.
+_JVM = ("spark.deploy.SparkSubmit", "bin/spark-submit")
 _LOGGED = 200_000  # characters of what the JVM writes
 _ours: set[str] = set()  # Spark applications that are not the user's
 _before: dict[str, tuple[int, int]] = {}  # jobs and tasks of an application before it was borrowed
@@ -116,7 +118,7 @@ def _got(builder: "SparkSession.Builder", settings: SparkSettings) -> "SparkSess
     from pyspark.errors import PySparkException  # noqa: PLC0415
 
     _silence()
-    begin, timer = time.monotonic(), Timer(settings.wait_s, end_family, ["java"])
+    begin, timer = time.monotonic(), Timer(settings.wait_s, end_family, _JVM)
     if not inside(settings.master):
         timer.start()
     try:
@@ -179,7 +181,7 @@ def _gateway(conf: "SparkConf") -> "JavaGateway":
     from pyspark.errors import PySparkRuntimeError  # noqa: PLC0415 - heavy, as all of Spark
     from pyspark.java_gateway import launch_gateway  # noqa: PLC0415
 
-    atexit.register(end_family, "java")
+    atexit.register(end_family, *_JVM)
     with _log_file().open("wb") as log:
         try:
             found: JavaGateway = launch_gateway(conf, {"stdout": log, "stderr": log})  # type: ignore[no-untyped-call]  # Spark's
