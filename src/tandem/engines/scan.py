@@ -100,7 +100,7 @@ class Engine:
 
     def start(self) -> None:
         # First: what is imported later has threads of its own.
-        make_ready(len(self.task.dataset.features))
+        make_ready(self.task.grid, len(self.task.dataset.features))
         self._limit()
 
     def _limit(self) -> None:
@@ -193,7 +193,7 @@ class Engine:
             protocol = replace(protocol, whole=scanned.whole)
         self._scanned = scanned
         self._folding = self._folded(scanned, protocol)
-        make_ready(self._folding.features)
+        make_ready(self.task.grid, self._folding.features)
         self._limit()
 
     def _folded(self, scanned: Scanned, protocol: Protocol) -> Folding:

@@ -40,7 +40,7 @@ def fit(train: Normal, grid: Sequence[GridPoint]) -> Fitted:
     standard = Standard.of(train)
     points = [penalty(point, standard.target_deviation) for point in grid]
     weakest = min((point.l2 for point in points), default=0.0)
-    standard = freed(standard, train.whole, train.rows, weakest)
+    standard = freed(standard, train, weakest)
     solution = solve(standard.xx, standard.xy, points, standard.rank)
     groups = tuple(tuple(standard.varies[[*group]].tolist()) for group in solution.groups)
     groups = tuple(group for group in groups if not _of_one(group, train.sets))

@@ -16,7 +16,7 @@ from tandem.records import Array, Mask
 from tandem.solver.active_set import EPSILON
 from tandem.solver.double_double import DoubleDouble, product
 from tandem.solver.positive import APART, largest_of
-from tandem.solver.splits import twice_the_digits
+from tandem.solver.splits import Normal, twice_the_digits
 from tandem.solver.standard import Standard, least_pivot
 from tandem.solver.system import SHOWS
 
@@ -41,30 +41,32 @@ def whole_features(
     return found
 
 
-def freed(standard: Standard, whole: Mask, rows: float, l2: float) -> Standard:
+def freed(standard: Standard, train: Normal, l2: float) -> Standard:
     """P G P and P c in place of G and c, P = 1 - N N' with N the directions of no variance.
 
-    They are those among the features `whole`, shape (p,), that twice the digits confirm. `standard`
-    as it is where there are none, where it is exact or too large to have the digits, or where a
-    ridge of `l2` lets nothing show.
+    They are those among the features `train.whole` that twice the digits confirm. `standard`, of
+    `train`, as it is where there are none, where it is exact or too large to have the digits, or
+    where a ridge of `l2` lets nothing show.
     """
-    gram, on = standard.xx, np.flatnonzero(whole[standard.varies])
-    exact, size = standard.rank.least is not None, len(gram.hi)
-    if exact or len(on) < 2 or not twice_the_digits(whole):
+    gram, on = standard.xx, np.flatnonzero(train.whole[standard.varies])
+    if train.exact or len(on) < 2 or not twice_the_digits(train.whole):
         return standard
     if l2 * SHOWS > EPSILON * np.abs(gram.hi).sum(axis=0).max():
         return standard
-    directions = _without_variance(gram[np.ix_(on, on)], least_pivot(rows, size))
-    null = np.zeros((size, directions.shape[1]))
+    least = least_pivot(train.rows, len(gram.hi))
+    directions = _without_variance(gram[np.ix_(on, on)], least)
+    null = np.zeros((len(gram.hi), directions.shape[1]))
     null[on] = directions
     if not null.size:
         return standard
-    half = gram - product(product(gram, null), null.T)
-    half = half.transposed()
-    xx = half - product(product(half, null), null.T)
-    across = product(standard.xy[None, :], null)
-    xy = standard.xy - product(across, null.T)[0]
+    xx = _beside(_beside(gram, null).transposed(), null)
+    xy = _beside(standard.xy[None, :], null)[0]
     return replace(standard, xx=xx, xy=xy, rank=replace(standard.rank, null=null))
+
+
+def _beside(rows: DoubleDouble, null: Array) -> DoubleDouble:
+    """`rows` P, shape (m, q), with `null` for N."""
+    return rows - product(product(rows, null), null.T)
 
 
 def _without_variance(gram: DoubleDouble, least: float) -> Array:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tandem.model_keys import GridPoint
 from tandem.records import Array
 from tandem.solver.active_set import ActiveSet
 from tandem.solver.collinear import Groups
@@ -28,6 +29,7 @@ from tandem.solver.double_double import DoubleDouble, stacked
 from tandem.solver.objective import Penalty
 from tandem.solver.optimality import violations
 from tandem.solver.positive import MANY
+from tandem.solver.spectrum import TRIDIAGONAL
 from tandem.solver.standard import ROUNDED, Rank
 from tandem.solver.system import System
 
@@ -82,9 +84,10 @@ def solve(
     return Solution(weights, kkt, moves, *system.facts())
 
 
-def make_ready(features: int) -> None:
-    """Import what so many take, before anything is timed."""
-    if features > MANY:
+def make_ready(grid: Sequence[GridPoint], features: int) -> None:
+    """Import what the points of `grid` take, before anything is timed."""
+    lassos = any(point.reg_param * point.elastic_net_param > 0.0 for point in grid)
+    if features >= TRIDIAGONAL or (lassos and features > MANY):
         import scipy.linalg  # noqa: F401, PLC0415 - slow
 
 

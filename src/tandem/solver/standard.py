@@ -32,9 +32,11 @@ class Rank:
         """How many of `sets` are in the features `on` as a whole."""
         return sum(bool(np.isin(one, on).all()) for one in self.sets)
 
-    def free(self, on: Integers) -> int:
-        """Dimensions of `null` that are 0 but for the features `on`."""
-        return 0 if self.null is None else within(self.null, on).shape[1]
+    def free(self, on: Integers | None = None) -> int:
+        """Dimensions of `null`; of those that are 0 but for the features `on`."""
+        if self.null is None:
+            return 0
+        return len((self.null if on is None else within(self.null, on)).T)
 
 
 ROUNDED = Rank()

@@ -79,10 +79,10 @@ class System:
             condition = float(np.sqrt(self.condition()))
         missing = len(self.values) - rank
         if missing > len(self.rank.sets):
-            lost = None if self.factor is None or self.factor.full else self.factor
-            null = lost.null_space() if lost else None
-            shared = self.spectrum.onto_lowest(missing) if null is None else null @ null.T
-            return rank, condition, groups(shared)
+            if not self.factor or self.factor.full:
+                return rank, condition, groups(self.spectrum.onto_lowest(missing))
+            null = self.factor.null_space()
+            return rank, condition, groups(null @ null.T)
         if condition <= NEARLY:
             return rank, condition, ()
         least = self.spectrum.lowest(missing + 1)[:, missing:]
@@ -115,14 +115,14 @@ class System:
         smallest eigenvalues of G + l2 beside N and of the features in it, |(G + l2)_on^-1 P| is at
         most (least least_on)^-1/2: (G + l2)_on >= least P_on.
         """
-        values, on = self.values + penalty.l2, np.arange(len(self.values))
-        least = np.min(values[self.rank.free(on) :], initial=np.inf)
+        values, known = self.values + penalty.l2, self.rank.free()
+        least, sets = np.min(values[known:], initial=np.inf), len(self.rank.sets)
         if penalty.l1 > 0.0 and values[-1] * EPSILON > SHOWS * values[0]:
             on = np.flatnonzero(weights)
             values = np.asarray(np.linalg.eigvalsh(self.gram.hi[np.ix_(on, on)])) + penalty.l2
-        known = self.rank.free(on)
+            known, sets = self.rank.free(on), self.rank.within(on)
         if penalty.l2 == 0.0:
-            known = max(known, self.rank.within(on))
+            known = max(known, sets)
         elif known and penalty.l1 > 0.0 and penalty.l2 * APART <= values[-1]:
             return np.inf  # `settled` needs factors there
         values = values[known:]
