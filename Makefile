@@ -36,13 +36,17 @@ server: $(VENV)/installed
 $(VENV)/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or later is needed -> make PYTHON=/path/to/python3.11" >&2; exit 4; }
+	@[ -e $(BIN)/mlflow ] || df -Pk . "$${UV_CACHE_DIR:-$$HOME}" | awk 'NR > 1 && $$4 < 4 * 2 ^ 20 { \
+	  print $$6 " has " int($$4 / 2 ^ 10) " MB of disk left; installing takes 4 GB -> free some, or move: a clone elsewhere, UV_CACHE_DIR"; \
+	  exit 4 }' >&2
 	$(PYTHON) -m venv $(VENV)
-	@echo "Installing the locked packages into $(VENV): a minute or a few, 2 GB of disk ..."
+	@echo "Installing the locked packages into $(VENV): a minute or a few, 4 GB of disk ..."
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > $(VENV)/uv.txt
 	$(PIP) --require-hashes --no-deps -r $(VENV)/uv.txt
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r requirements.lock || \
 	  $(PIP) --require-hashes -r requirements.lock
 	$(PIP) --no-deps -e .
+	@$(BIN)/uv cache prune --quiet || true  # what a mirror without ETag makes uv fetch and build anew: 2 GB each time
 	@touch $@
 
 lock:
