@@ -21,7 +21,7 @@ from tandem.folds import Assignment
 from tandem.moments.tiling import Workplace
 from tandem.results import Result
 from tandem.scan import row_groups
-from tandem.scan.pieces import Stretch
+from tandem.scan.cuts import Stretch
 from tandem.scan.threads import Work, in_order
 from tandem.scores import largest_relative_difference
 

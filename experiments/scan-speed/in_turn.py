@@ -28,8 +28,8 @@ from tandem.machine.timing import Stopwatch
 from tandem.model_keys import GridPoint
 from tandem.progress import Display
 from tandem.records import Array, Kind, Task, unseen
-from tandem.scan import Piece, Pieces, Reader, Stretch, in_order
-from tandem.scan.pieces import stretches_of
+from tandem.scan import Call, Pieces, Reader, Stretch, in_order
+from tandem.scan.cuts import stretches_of
 
 LARGE = tuple(
     GridPoint(10.0 ** (-4 + 5 * i / 19), ratio)
@@ -75,13 +75,13 @@ class Decoding:
     reader: Reader
     task: Task
 
-    def pieces(self, stretches: Sequence[Stretch]) -> Pieces:
+    def pieces(self, stretches: Sequence[Stretch], threads: int) -> Pieces:
         """What a scan reads."""
-        return self.reader.pieces(stretches, self.task.dataset.columns)
+        return self.reader.pieces(stretches, self.task.dataset.columns, threads)
 
-    def worker(self) -> Callable[[Callable[[], Piece]], int]:
-        """The rows of a piece."""
-        return lambda decoded: decoded().rows
+    def worker(self) -> Callable[[Call], list[int]]:
+        """The rows of some pieces."""
+        return lambda call: [piece.rows for piece in call()]
 
     def total(self, parts: Iterable[int]) -> int:
         """The rows of a stretch."""

@@ -21,7 +21,8 @@ from tandem.manual import configuration_folder
 from tandem.records import Task
 from tandem.results import Result
 from tandem.scan import cache_entries, moments_cache, row_groups
-from tandem.scan.pieces import Pieces, Stretch
+from tandem.scan.cuts import Stretch
+from tandem.scan.pieces import Pieces
 from tests.tasks import drive, make_task, synthetic, truth_of
 
 pytestmark = pytest.mark.usefixtures("own_cache")

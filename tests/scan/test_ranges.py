@@ -6,7 +6,7 @@ import pytest
 
 from tandem.errors import DataError
 from tandem.records import File
-from tandem.scan.pieces import Stretch
+from tandem.scan.cuts import Stretch
 from tandem.scan.ranges import WIDE, by_file, files_of, in_ranges, levels, range_sums
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tandem.records import File
-from tandem.scan.pieces import Stretch
+from tandem.scan.cuts import Stretch
 from tandem.scan.threads import in_order
 
 THREADS = [1, 2, 3, 4, 8]
@@ -60,11 +60,11 @@ class Work:
     done: int = 0
     total_s: float = 0.0
 
-    def pieces(self, stretches: Sequence[Stretch]) -> Numbers:
+    def pieces(self, stretches: Sequence[Stretch], _: int) -> Numbers:
         return Numbers(stretches, self.each)
 
-    def worker(self) -> Callable[[int], int]:
-        return self.part
+    def worker(self) -> Callable[[int], list[int]]:
+        return lambda number: [self.part(number)]
 
     def part(self, number: int) -> int:
         if number == self.bad:
@@ -129,8 +129,8 @@ def test_threads_that_wait_for_a_piece_end_where_its_thread_is_interrupted(threa
     """As by Ctrl-C, which reaches the thread that adds up."""
 
     class Interrupted(Work):
-        def pieces(self, stretches: Sequence[Stretch]) -> Numbers:
-            self.numbers = super().pieces(stretches)
+        def pieces(self, stretches: Sequence[Stretch], threads: int) -> Numbers:
+            self.numbers = super().pieces(stretches, threads)
             return self.numbers
 
         def part(self, number: int) -> int:

@@ -14,7 +14,7 @@ from tandem.inspection.levels import LevelPart
 from tandem.inspection.numbers import NumberPart
 from tandem.inspection.pairs import Centred, Pairs, centred
 from tandem.records import Array, Column, Kind, Mask
-from tandem.scan import Piece, Pieces, Reader, Stretch, categories, decimals, numbers
+from tandem.scan import Call, Piece, Pieces, Reader, Stretch, categories, decimals, numbers
 
 # Of a piece: small enough for both cores to have work to the end, and for a column's copies to come
 # from memory that was used before.
@@ -49,13 +49,13 @@ class Figures:
     # Columns with more distinct values than are counted: what one thread finds, all know.
     many: set[str] = field(default_factory=set)
 
-    def pieces(self, stretches: Sequence[Stretch]) -> Pieces:
+    def pieces(self, stretches: Sequence[Stretch], threads: int) -> Pieces:
         """The rows of `stretches`, not decoded yet."""
-        return self.reader.pieces(stretches, self.columns, _CELLS)
+        return self.reader.pieces(stretches, self.columns, threads, _CELLS)
 
-    def worker(self) -> Callable[[Callable[[], Piece]], Parts]:
-        """What a thread does with a piece."""
-        return lambda decoded: self._parts(decoded())
+    def worker(self) -> Callable[[Call], list[Parts]]:
+        """What a thread does with pieces."""
+        return lambda call: [self._parts(piece) for piece in call()]
 
     def total(self, parts: Iterable[Parts]) -> list[Parts]:
         """The parts of a stretch, in their order."""

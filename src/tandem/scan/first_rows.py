@@ -9,7 +9,7 @@ import pyarrow as pa
 from tandem.moments import FIRST_ROWS, Allowance, RowVector, allowed, levels_of, table_bytes
 from tandem.records import Array, Column
 from tandem.scan.arrow import categories, numbers
-from tandem.scan.pieces import Stretch
+from tandem.scan.cuts import Stretch
 from tandem.scan.row_groups import Reader
 from tandem.scan.work import Rows
 

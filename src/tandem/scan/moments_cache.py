@@ -22,8 +22,8 @@ from tandem.machine import marks, state
 from tandem.moments import Moments, folded, micro_fold_count, multiples, total
 from tandem.records import Column, File
 from tandem.scan import cache_entries
+from tandem.scan.cuts import Stretch
 from tandem.scan.first_rows import expected_levels
-from tandem.scan.pieces import Stretch
 from tandem.scan.ranges import Add, by_file, files_of, in_ranges
 from tandem.scan.threads import Work
 from tandem.scan.work import Counts, GroupCounts, GroupMoments

@@ -3,7 +3,8 @@
 The columns are decoded in groups, each by a reader of its own, which goes through all pieces in
 their order. A thread takes a piece from reader to reader, and the next thread follows with the
 next piece: they decode side by side, and what a reader holds (a page and a dictionary of every
-column, most of the memory of a scan) is held once, however many threads there are.
+column, most of the memory of a scan) is held once, however many threads there are. The pieces of
+a row group that is decoded at once go to one thread together.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,23 +19,15 @@ import pyarrow.parquet as pq
 
 from tandem.dataset import reading, whole, with_read_off
 from tandem.records import Column, File
-
-# Neighbouring row groups are worked on as one until they have this share of their file's rows, or
-# as many rows as the second number: fewer sums to send and to add.
-_SHARE, _LONG = 1 / 8, 2_097_152
-# Row groups of a stretch are one piece while they have so many rows together: each costs as much to
-# sum as some thousands of rows.
-_JOINED = 65_536
+from tandem.scan.cuts import Cuts, Stretch
 
 # Groups of columns, at most: so many threads can decode side by side. Opening a file takes as long
 # as decoding some thousands of cells, and as beginning some row groups: small ones have fewer
 # readers.
 _READERS, _READER_CELLS, _BEGUN = 8, 2**18, 16
 
-# Rows up to which a column is about a page: a reader that decodes it piece by piece holds it
-# packed, unpacked and its dictionary, more than all of it decoded at once, some columns together.
-# Not where cells are long texts, of more bytes than the last number on average.
-_PAGE, _BESIDE, _SHORT = 131_072, 16, 16
+# Columns that are decoded at once beside each other.
+_BESIDE = 16
 
 _STOPPED = -1
 
@@ -51,45 +44,17 @@ class Piece:
     columns: Mapping[str, pa.Array]
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """Neighbouring row groups of a file, worked on as one.
-
-    `first`: the first of them; `sizes`: rows of each; `first_row`: row id of the first row.
-    """
-
-    file: File
-    first: int
-    sizes: tuple[int, ...]
-    first_row: int
-
-    @property
-    def rows(self) -> int:
-        """Rows of all."""
-        return sum(self.sizes)
-
-
-def stretches_of(file: File, sizes: Sequence[int]) -> Iterator[Stretch]:
-    """Stretches of the row groups of `file`, which have `sizes` rows: every row is in one."""
-    enough = max(min(file.rows * _SHARE, _LONG), 1)
-    begin, first, rows = 0, file.first_row, 0
-    for index, size in enumerate(sizes, 1):
-        if not rows:
-            begin = index - 1  # empty ones before the first row are of no use
-        rows += size
-        if rows >= enough or (rows and index == len(sizes)):
-            yield Stretch(file, begin, tuple(sizes[begin:index]), first)
-            begin, first, rows = index, first + rows, 0
+# call() decodes and yields some neighbouring pieces.
+Call = Callable[[], Iterator[Piece]]
 
 
 class Pieces:
-    """Pieces of at most `rows` rows of one row group, or of several small ones.
+    """Pieces of one row group, or of several small ones.
 
-    A piece is decoded where it is called, by the thread that works on it; each must be, unless all
-    are stopped.
+    A call decodes one or some where it is iterated over: by the thread that works on them. Each
+    must be called, unless all are stopped.
 
-    `counts`: how many there are of every stretch. `limits`: cells of a file for each reader, and
-    rows of a row group above which only a piece of it is decoded at a time.
+    `counts`: how many calls there are for every stretch. `reader_cells`: of a file, for a reader.
     """
 
     def __init__(
@@ -97,25 +62,28 @@ class Pieces:
         opened: Callable[[File], pq.ParquetFile],
         stretches: Sequence[Stretch],
         columns: Sequence[Column],
-        rows: int,
-        limits: tuple[int, int] = (_READER_CELLS, _PAGE),
+        cuts: Cuts,
+        reader_cells: int = _READER_CELLS,
     ) -> None:
-        self._columns = columns
-        reader_cells, page = limits
+        self._columns, self._rows = columns, cuts.piece
         names = [*dict.fromkeys(column.stored for column in columns)]
-        ids = [[*_ids(stretch, rows)] for stretch in stretches]
-        self.counts = tuple(map(len, ids))
-        self._left = enumerate(first for some in ids for first in some)
+        runs = [[*cuts.runs(stretch)] for stretch in stretches]
+        firsts = [
+            [row for run in some for row in range(run.first, run.first + run.rows, run.each)]
+            for some in runs
+        ]
+        self.counts = tuple(map(len, firsts))
+        self._left = enumerate(chain.from_iterable(firsts))
         each = -(-len(names) // _readers(stretches, len(names), reader_cells))
         self._decoders = [
-            _Decoder(_batches(opened, stretches, names[begin : begin + each], rows, page))
+            _Decoder(_batches(opened, stretches, names[begin : begin + each], cuts))
             for begin in range(0, len(names), each)
         ]
 
-    def __iter__(self) -> Iterator[Callable[[], Piece]]:
+    def __iter__(self) -> Iterator[Call]:
         return self
 
-    def __next__(self) -> Callable[[], Piece]:
+    def __next__(self) -> Call:
         return partial(self._decoded, *next(self._left))
 
     def stop(self) -> None:
@@ -123,14 +91,18 @@ class Pieces:
         for decoder in self._decoders:
             decoder.stop()
 
-    def _decoded(self, turn: int, first: int) -> Piece:
+    def _decoded(self, turn: int, first: int) -> Iterator[Piece]:
         batches = [decoder.next(turn) for decoder in self._decoders]
+        rows = batches[0].num_rows
         stored = {
             name: column
             for batch in batches
             for name, column in zip(batch.schema.names, batch.columns, strict=True)
         }
-        return Piece(first, batches[0].num_rows, with_read_off(stored, self._columns))
+        for begin in range(0, rows, self._rows):
+            some = {name: column.slice(begin, self._rows) for name, column in stored.items()}
+            size = min(self._rows, rows - begin)
+            yield Piece(first + begin, size, with_read_off(some, self._columns))
 
 
 class _Decoder:
@@ -174,74 +146,47 @@ def _readers(stretches: Sequence[Stretch], columns: int, cells: int) -> int:
     return min(1 + rows * columns // max(files, groups // _BEGUN, 1) // cells, _READERS)
 
 
-def _ids(stretch: Stretch, most: int) -> Iterator[int]:
-    """Row id of the first row of every piece of `stretch`."""
-    first = stretch.first_row
-    for run in _runs(stretch, most):
-        rows = sum(run.values())
-        yield from range(first, first + rows, most)
-        first += rows
-
-
 def _batches(
     opened: Callable[[File], pq.ParquetFile],
     stretches: Sequence[Stretch],
     names: Sequence[str],
-    most: int,
-    page: int,
+    cuts: Cuts,
 ) -> Iterator[pa.RecordBatch]:
-    """Some columns of every piece."""
+    """Some columns of the rows of every call."""
     for file, members in groupby(stretches, attrgetter("file")):
         reader = None
-        for run in chain.from_iterable(_runs(stretch, most) for stretch in members):
-            index, rows = next(iter(run)), sum(run.values())
+        for run in chain.from_iterable(map(cuts.runs, members)):
+            index = next(iter(run.groups))
             with reading(file.path, index):
                 reader = reader or opened(file)
-                if len(run) > 1 or (rows <= page and _short(reader.metadata.row_group(index))):
-                    yield from _sliced(_at_once(reader, file, run, names), most)
+                if run.at_once and run.each == run.rows:
+                    yield _at_once(reader, file, run.groups, names)
                     continue
-                batches = reader.iter_batches(most, [index], names, use_threads=False)
-                for begin in range(0, rows, most):
+                if run.at_once:
+                    yield from _sliced(_at_once(reader, file, run.groups, names), run.each)
+                    continue
+                batches = reader.iter_batches(run.each, [index], names, use_threads=False)
+                for begin in range(0, run.rows, run.each):
                     # No variable holds a batch while the next is decoded.
-                    yield whole(min(most, rows - begin), next(batches, None))
+                    yield whole(min(run.each, run.rows - begin), next(batches, None))
 
 
-def _runs(stretch: Stretch, most: int) -> Iterator[dict[int, int]]:
-    """Rows of every row group by its number, of those together that are decoded together."""
-    run, rows = dict[int, int](), 0
-    for index, size in enumerate(stretch.sizes, stretch.first):
-        if run and rows + size > min(most, _JOINED):
-            yield run
-            run, rows = {}, 0
-        run[index] = size
-        rows += size
-    yield run
-
-
-def _short(group: pq.RowGroupMetaData) -> bool:
-    """Whether its cells are, on average."""
-    found: bool = group.total_byte_size <= _SHORT * group.num_rows * group.num_columns
-    return found
-
-
-def _sliced(table: pa.Table, most: int) -> Iterator[pa.RecordBatch]:
-    for begin in range(0, table.num_rows, most):
-        (batch,) = table.slice(begin, most).combine_chunks().to_batches()
-        yield batch
+def _sliced(batch: pa.RecordBatch, rows: int) -> Iterator[pa.RecordBatch]:
+    return (batch.slice(begin, rows) for begin in range(0, batch.num_rows, rows))
 
 
 def _at_once(
-    reader: pq.ParquetFile, file: File, run: Mapping[int, int], names: Sequence[str]
-) -> pa.Table:
-    """Some columns of one or several row groups, each in one piece."""
-    columns = dict[str, pa.ChunkedArray]()
+    reader: pq.ParquetFile, file: File, groups: Mapping[int, int], names: Sequence[str]
+) -> pa.RecordBatch:
+    """Some columns of one or several row groups."""
+    columns = dict[str, pa.Array]()
     for begin in range(0, len(names), _BESIDE):
-        tables = []
-        for index, rows in run.items():
+        some, tables = names[begin : begin + _BESIDE], []
+        for index, rows in groups.items():
             with reading(file.path, index):
-                some = names[begin : begin + _BESIDE]
                 group = reader.read_row_group(index, some, use_threads=False)
                 tables.append(whole(rows, group))
         table = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
-        columns |= zip(table.column_names, table.columns, strict=True)
-    return pa.table(columns)
+        (batch,) = table.to_batches()
+        columns |= zip(table.column_names, batch.columns, strict=True)
+    return pa.record_batch(columns)

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from tandem.errors import DataError
 from tandem.scan.arrow import NotFiniteError
-from tandem.scan.pieces import Stretch
+from tandem.scan.cuts import Stretch
 
 T = TypeVar("T")
 Add = Callable[[Iterable[T]], T]

@@ -20,7 +20,8 @@ from tandem.dataset import (
 from tandem.errors import DataError
 from tandem.moments import TILE
 from tandem.records import Column, Dataset, File, Kind
-from tandem.scan.pieces import Pieces, Stretch, stretches_of
+from tandem.scan.cuts import Stretch, cuts_of, short, stretches_of
+from tandem.scan.pieces import Pieces
 
 # Decoded cells that one thread holds; a larger row group is read in pieces of whole tiles. Sums by
 # category cost per piece, so that theirs are larger. Part of the order of summation: constants.
@@ -53,11 +54,13 @@ class Footer:
     """What is kept of a footer: rows of every row group; missing cells by column; the schema.
 
     A column without complete statistics is absent from `nulls`. `schema`: as Arrow writes it.
+    `short`: whether cells are, on average.
     """
 
     sizes: tuple[int, ...]
     nulls: Mapping[str, int]
     schema: bytes
+    short: bool
 
 
 # tell(work, files) -> what work([file, ...]) yields of every file, in their order.
@@ -90,7 +93,7 @@ class Reader:
         told = tell(self.told, files) if tell else self.told(files)
         known: dict[bytes, None] = {}
         for file, footer in zip(files, told, strict=True):
-            found += stretches_of(file, footer.sizes)
+            found += stretches_of(file, footer.sizes, short=footer.short)
             nulls = {n: nulls[n] + cells for n, cells in footer.nulls.items() if n in nulls}
             known[footer.schema] = None
         schemas = [pa.ipc.read_schema(pa.py_buffer(schema)) for schema in known]
@@ -116,19 +119,25 @@ class Reader:
             for group in groups:
                 _count_nulls(group, at, nulls)
             schema = footer.schema.to_arrow_schema().serialize().to_pybytes()
-            yield Footer(tuple(group.num_rows for group in groups), nulls, schema)
+            bytes_ = sum(group.total_byte_size for group in groups)
+            few = short(bytes_, footer.num_rows * footer.num_columns)
+            yield Footer(tuple(group.num_rows for group in groups), nulls, schema, few)
 
     def pieces(
-        self, stretches: Sequence[Stretch], columns: Sequence[Column], cells: int | None = None
+        self,
+        stretches: Sequence[Stretch],
+        columns: Sequence[Column],
+        threads: int,
+        cells: int | None = None,
     ) -> Pieces:
-        """`columns` of the rows of `stretches`, in pieces of about `cells` cells.
+        """`columns` of the rows of `stretches`, in pieces of about `cells` cells, for `threads`.
 
         Where a piece is decoded, DataError is raised if its row group cannot be read.
         """
         numeric = all(column.kind is Kind.NUMERIC for column in columns)
         cells = cells or (NUMERIC_CELLS if numeric else BATCH_CELLS)
         rows = max(cells // max(len(columns), 1) // TILE, 1) * TILE
-        return Pieces(self._open, stretches, columns, rows)
+        return Pieces(self._open, stretches, columns, cuts_of(stretches, rows, threads))
 
     def sample(
         self, stretch: Stretch, columns: Sequence[Column], rows: int = _SAMPLE_ROWS

@@ -24,12 +24,12 @@ from tandem.moments import (
 )
 from tandem.records import Action, Array, Column, Dataset, Ledger, Mask, Plan, Profile
 from tandem.scan.arrow import decimals, is_floating
+from tandem.scan.cuts import Stretch
 from tandem.scan.error_counts import Bins, Counted, added
 from tandem.scan.error_sums import Models
 from tandem.scan.first_rows import allowance, common_shift
 from tandem.scan.index_sums import Lookup
 from tandem.scan.moments_cache import SecondLook
-from tandem.scan.pieces import Stretch
 from tandem.scan.ranges import Add, summed
 from tandem.scan.row_groups import Footers, Reader
 from tandem.scan.threads import Ways, Work

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from threading import Lock, Semaphore
 from typing import Any, Protocol, TypeVar
 
-from tandem.scan.pieces import Stretch
+from tandem.scan.cuts import Stretch
 from tandem.scan.ranges import Add
 from tandem.scan.row_groups import Tell
 
@@ -25,7 +25,7 @@ _AHEAD = 3
 
 
 class Pieces(Protocol[A_co]):
-    """Pieces of stretches, in order; `counts`: how many there are of each."""
+    """Calls for pieces of stretches, in order; `counts`: how many there are for each."""
 
     counts: tuple[int, ...]
 
@@ -38,13 +38,15 @@ class Pieces(Protocol[A_co]):
 
 
 class Work(Protocol[T_co]):
-    """What is done with stretches: worker()(piece) -> part; total(parts) -> a stretch's result."""
+    """What is done with stretches: worker()(call) -> the parts of the pieces that it gives;
+    total(parts) -> a stretch's result.
+    """
 
-    def pieces(self, stretches: Sequence[Stretch], /) -> Pieces[Any]:
-        """The rows of `stretches`, piece by piece."""
+    def pieces(self, stretches: Sequence[Stretch], threads: int, /) -> Pieces[Any]:
+        """The rows of `stretches`, piece by piece, for so many threads."""
 
-    def worker(self) -> Callable[[Any], Any]:
-        """What a thread does with a piece."""
+    def worker(self) -> Callable[[Any], Sequence[Any]]:
+        """What a thread does with pieces."""
 
     def total(self, parts: Iterable[Any], /) -> T_co:
         """What the parts of a stretch come to, in their order."""
@@ -78,7 +80,7 @@ def in_order(work: Work[T_co], stretches: Sequence[Stretch], threads: int = 1) -
 
     What is raised by the work on a piece is raised here, when its turn has come.
     """
-    pieces = work.pieces(stretches)
+    pieces = work.pieces(stretches, threads)
     if threads == 1:
         # map holds no piece while the next one is decoded, as a loop's variable would.
         yield from _totals(work, pieces, map(work.worker(), pieces))
@@ -92,7 +94,7 @@ def in_order(work: Work[T_co], stretches: Sequence[Stretch], threads: int = 1) -
 
 def _totals(work: Work[T_co], pieces: Pieces[Any], parts: Iterator[Any]) -> Iterator[T_co]:
     for count in pieces.counts:
-        yield work.total(islice(parts, count))
+        yield work.total(chain.from_iterable(islice(parts, count)))
 
 
 class _Crew:

@@ -29,10 +29,11 @@ from tandem.moments import (
 )
 from tandem.records import Array, Column, File, Plan, Weights
 from tandem.scan.arrow import NotFiniteError, batch, count_cells, merged
+from tandem.scan.cuts import Stretch
 from tandem.scan.error_counts import Bins, Counted, added, error_counts
 from tandem.scan.error_sums import Models, error_sums, squared_errors
 from tandem.scan.index_sums import Lookup, counted_sums
-from tandem.scan.pieces import Piece, Pieces, Stretch
+from tandem.scan.pieces import Call, Piece, Pieces
 from tandem.scan.ranges import Add, by_file
 from tandem.scan.row_groups import Footer, Reader
 from tandem.scan.threads import Work, in_order
@@ -61,13 +62,13 @@ class Rows:
     kept: Mapping[str, frozenset[str]] = field(default_factory=dict)
     weights: Weights | None = None
 
-    def pieces(self, stretches: Sequence[Stretch]) -> Pieces:
+    def pieces(self, stretches: Sequence[Stretch], threads: int) -> Pieces:
         """The rows of `stretches`."""
-        return self.reader.pieces(stretches, self.columns)
+        return self.reader.pieces(stretches, self.columns, threads)
 
-    def batch(self, decoded: Callable[[], Piece]) -> Batch:
+    def batch(self, piece: Piece) -> Batch:
         """A piece as what is worked on. Raises NotFiniteError as `arrow.batch` does."""
-        found = batch(decoded(), self.plan, self.folds, self.with_nan, self.weights)
+        found = batch(piece, self.plan, self.folds, self.with_nan, self.weights)
         if self.kept:
             columns = zip(self.plan.categorical, found.categorical, strict=True)
             of = [merged(x, self.kept[c.id]) if c.id in self.kept else x for c, x in columns]
@@ -82,14 +83,14 @@ class _Group(Generic[T]):
     rows: Rows
     vector: RowVector
 
-    def pieces(self, stretches: Sequence[Stretch]) -> Pieces:
+    def pieces(self, stretches: Sequence[Stretch], threads: int) -> Pieces:
         """The rows of `stretches`, not decoded yet."""
-        return self.rows.pieces(stretches)
+        return self.rows.pieces(stretches, threads)
 
-    def worker(self) -> Callable[[Callable[[], Piece]], T]:
-        """What a thread does with a piece, in buffers of its own."""
+    def worker(self) -> Callable[[Call], list[T]]:
+        """What a thread does with pieces, in buffers of its own."""
         place = Workplace(self.vector.width)
-        return lambda decoded: self.part(self.rows.batch(decoded), place)
+        return lambda call: [self.part(self.rows.batch(piece), place) for piece in call()]
 
     def part(self, rows: Batch, work: Workplace) -> T:
         """What the rows of a piece come to."""
@@ -194,22 +195,21 @@ class GroupCounts:
     reader: Reader
     columns: tuple[Column, ...]
 
-    def pieces(self, stretches: Sequence[Stretch]) -> Pieces:
+    def pieces(self, stretches: Sequence[Stretch], threads: int) -> Pieces:
         """The rows of `stretches`, not decoded yet."""
-        return self.reader.pieces(stretches, self.columns)
+        return self.reader.pieces(stretches, self.columns, threads)
 
-    def worker(self) -> Callable[[Callable[[], Piece]], list[tuple[int, int, int]]]:
-        """What a thread does with a piece."""
-        return self._part
+    def worker(self) -> Callable[[Call], list[list[tuple[int, int, int]]]]:
+        """What a thread does with pieces."""
+        return lambda call: [self._part(piece) for piece in call()]
 
     def total(self, parts: Iterable[list[tuple[int, int, int]]]) -> Counts:
         """The cells of a stretch."""
         summed = np.sum([*parts], axis=0).tolist()
         return {column.id: tuple(cells) for column, cells in zip(self.columns, summed, strict=True)}
 
-    def _part(self, decoded: Callable[[], Piece]) -> list[tuple[int, int, int]]:
-        columns = decoded().columns
-        return [count_cells(columns[c.name], c.kind) for c in self.columns]
+    def _part(self, piece: Piece) -> list[tuple[int, int, int]]:
+        return [count_cells(piece.columns[c.name], c.kind) for c in self.columns]
 
 
 def each(
