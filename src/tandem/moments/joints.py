@@ -35,9 +35,9 @@ class Joint:
     parts: tuple[tuple["Joint", Codes], ...] = ()
 
 
-def joined(columns: Mapping[int, tuple[int, Integers]]) -> list[Joint]:
+def joined(columns: Mapping[int, tuple[int, Codes]]) -> list[Joint]:
     """Every category (its number, levels and codes) once, in as few joints as is worth while."""
-    roots = [Joint(codes.astype(np.int32), size, c) for c, (size, codes) in columns.items()]
+    roots = [Joint(codes, size, c) for c, (size, codes) in columns.items()]
     return _merged(_merged(roots, _following), _small)
 
 

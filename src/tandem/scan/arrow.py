@@ -117,19 +117,20 @@ def categories(column: pa.Array | pa.ChunkedArray) -> tuple[Codes, Integers]:
         column = column.unify_dictionaries()
     array = one_array(column)
     indices, missing = _values(array.indices)
-    codes, texts = indices.astype(np.int64), array.dictionary
+    codes, texts = indices.astype(np.int32, copy=len(missing) > 0), array.dictionary
     if len(missing):
         codes[missing] = len(texts)
         texts = pa.concat_arrays([texts, pa.nulls(1, texts.type)])
     if len(texts) > len(codes):  # some rows, with the dictionary of all of their row group
-        used, codes = np.unique(codes, return_inverse=True)
+        used, places = np.unique(codes, return_inverse=True)
+        used, codes = used.astype(np.int64), places.astype(np.int32)
         # As a buffer: pa.array of numpy imports pandas.
         texts = texts.take(pa.Array.from_buffers(pa.int64(), len(used), [None, pa.py_buffer(used)]))
     levels = [MISSING if text is None else text for text in texts.to_pylist()]
     if len({*levels}) < len(levels):
-        places: dict[str, int] = {}
-        place = [places.setdefault(level, len(places)) for level in levels]
-        codes, levels = np.array(place, dtype=np.int64)[codes], [*places]
+        known: dict[str, int] = {}
+        place = [known.setdefault(level, len(known)) for level in levels]
+        codes, levels = np.array(place, dtype=np.int32)[codes], [*known]
     if texts.null_count:
         missing = np.flatnonzero(codes == levels.index(MISSING))
     return Codes(tuple(levels), codes), missing
@@ -139,7 +140,7 @@ def merged(codes: Codes, kept: frozenset[str]) -> Codes:
     """The same cells, all levels but the `kept` ones as the one level REST."""
     levels = [level for level in codes.levels if level in kept]
     place = {level: i for i, level in enumerate(levels)}
-    places = np.array([place.get(level, len(levels)) for level in codes.levels], dtype=np.int64)
+    places = np.array([place.get(level, len(levels)) for level in codes.levels], dtype=np.int32)
     return Codes((*levels, REST), places[codes.codes])
 
 
