@@ -28,7 +28,7 @@ class Codes:
     """Values of a categorical column as positions in `levels`, shape (rows,); all are valid."""
 
     levels: tuple[str, ...]
-    codes: Integers
+    codes: NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tandem.moments.grouping import added, few, occurring
+from tandem.moments.grouping import Numbers, added, few, occurring
 from tandem.moments.joints import Joint
 from tandem.moments.moments import Category, Integers, Pair, divided, level_keys, pair_keys
 from tandem.records import Array
@@ -22,7 +22,7 @@ Weights = Array | None
 
 
 def count_rows(
-    levels: tuple[str, ...], codes: Integers, folds: Integers, k: int, weights: Weights = None
+    levels: tuple[str, ...], codes: Numbers, folds: Integers, k: int, weights: Weights = None
 ) -> Category:
     """Rows by (fold, level) of a category that is only counted."""
     size = max(len(levels), 1)

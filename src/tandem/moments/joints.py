@@ -12,7 +12,7 @@ from operator import attrgetter
 import numpy as np
 
 from tandem.moments.grouping import Numbers, distinct, in_table, numbered
-from tandem.moments.moments import Integers, divided
+from tandem.moments.moments import divided
 
 Codes = Numbers
 
