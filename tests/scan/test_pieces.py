@@ -204,21 +204,22 @@ def test_stretches_hold_every_row_once(
 
 
 @pytest.mark.parametrize(
-    ("rows", "groups", "threads", "each"),
+    ("rows", "columns", "groups", "threads", "each"),
     [
-        (100_000, 8, 2, 100_000),  # four for each of two
-        (100_000, 7, 2, 16_384),  # too few: every piece of one is for another thread
-        (100_000, 1, 1, 100_000),  # nobody waits for it
-        (250_000, 8, 2, 250_000),
-        (250_000, 7, 2, 16_384),
-        (300_000, 20, 1, 16_384),  # larger than two pages
+        (100_000, 30, 8, 2, 100_000),  # four for each of two
+        (100_000, 30, 7, 2, 16_384),  # too few: every piece of one is for another thread
+        (100_000, 90, 8, 2, 16_384),  # they are large
+        (100_000, 90, 1, 1, 100_000),  # nobody else holds one
+        (250_000, 30, 8, 2, 250_000),
+        (250_000, 30, 7, 2, 16_384),
+        (300_000, 1, 20, 1, 16_384),  # larger than two pages
     ],
 )
 def test_a_thread_takes_a_row_group_alone_where_there_are_enough(
-    rows: int, groups: int, threads: int, each: int
+    rows: int, columns: int, groups: int, threads: int, each: int
 ) -> None:
     stretches = [Stretch(File("a", 0, 0), i, (rows,), i * rows) for i in range(groups)]
-    cuts = cuts_of(stretches, 16_384, threads)
+    cuts = cuts_of(stretches, columns, 16_384, threads)
     runs = [run for stretch in stretches for run in cuts.runs(stretch)]
     assert [run.each for run in runs] == [each] * groups
     assert [run.first for run in runs] == [rows * i for i in range(groups)]

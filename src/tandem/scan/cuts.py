@@ -17,8 +17,9 @@ _JOINED = 65_536
 # packed, unpacked and its dictionary, more than all of two of it decoded at once, some columns
 # together. Not where cells are long texts, of more bytes than the last number on average.
 _PAGE, _SHORT = 131_072, 16
-# Row groups for every thread, at least, from which one thread takes all pieces of each.
-_EACH = 4
+# Row groups for every thread, at least, from which one thread takes all pieces of each; and cells
+# of one, at most.
+_EACH, _ALONE = 4, 2**23
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +104,9 @@ class Cuts:
         return Run(groups, first, rows, at_once, rows if at_once and alone else self.piece)
 
 
-def cuts_of(stretches: Sequence[Stretch], rows: int, threads: int) -> Cuts:
-    """For pieces of at most `rows` rows, and so many threads."""
+def cuts_of(stretches: Sequence[Stretch], columns: int, rows: int, threads: int) -> Cuts:
+    """For pieces of at most `rows` rows of so many columns, and so many threads."""
     if threads == 1:
         return Cuts(rows)
-    return Cuts(rows, sum(stretch.rows for stretch in stretches) / threads / _EACH)
+    share = sum(stretch.rows for stretch in stretches) / threads / _EACH
+    return Cuts(rows, min(share, _ALONE / columns))

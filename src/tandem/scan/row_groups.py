@@ -137,7 +137,8 @@ class Reader:
         numeric = all(column.kind is Kind.NUMERIC for column in columns)
         cells = cells or (NUMERIC_CELLS if numeric else BATCH_CELLS)
         rows = max(cells // max(len(columns), 1) // TILE, 1) * TILE
-        return Pieces(self._open, stretches, columns, cuts_of(stretches, rows, threads))
+        cuts = cuts_of(stretches, len(columns), rows, threads)
+        return Pieces(self._open, stretches, columns, cuts)
 
     def sample(
         self, stretch: Stretch, columns: Sequence[Column], rows: int = _SAMPLE_ROWS
