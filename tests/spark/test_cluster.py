@@ -35,8 +35,8 @@ def on(cluster: LocalCluster) -> tuple[str, ...]:
 
 def test_engines_agree_on_it(cluster: LocalCluster, place: Path) -> None:
     houses().to_csv(place / "houses.csv", index=False)
-    engines = "compare.engines=[scan,distributed,distributed_scan]"
-    done = tandem("compare", "houses.csv", "--target", "price", engines, *FEW, *on(cluster))
+    words = "compare.engines=[scan,distributed,distributed_scan]", "model.elastic_net_param=[0.5]"
+    done = tandem("compare", "houses.csv", "--target", "price", *words, *FEW, *on(cluster))
     assert done.returncode == 0, done.stderr
     (parent,) = runs("comparison")
     assert parent.data.tags["parity"] == "pass"
@@ -71,7 +71,7 @@ def test_executors_without_libraries_are_sent_them(cluster: LocalCluster, tmp_pa
 @pytest.mark.parametrize(
     ("word", "said"),
     [
-        ("spark.executor_memory=90g spark.wait_s=8", "no executor came within 8 s"),
+        ("spark.executor_memory=90g spark.wait_s=25", "no executor came within 25 s"),
         ("spark.python=/nowhere/python", 'Cannot run program "/nowhere/python"'),
         ("spark.master=spark://127.0.0.1:1", "spark://127.0.0.1:1: Connection refused"),
         ("spark=yarn", "yarn: neither HADOOP_CONF_DIR nor YARN_CONF_DIR is set"),
