@@ -290,7 +290,7 @@ def test_compare_runs_every_engine_with_java_hidden(place: Path) -> None:
             if tool.name != "java" and not link.is_symlink():
                 link.symlink_to(tool)
     houses().to_csv(place / "houses.csv", index=False)
-    own = "houses.csv", "--target", "price", *FEW
+    own = "houses.csv", "--target", "price", *FEW, "model.elastic_net_param=[0.5]"
     done = tandem("compare", *own, PATH=str(tools), JAVA_HOME="/nowhere", HOME="")
     assert done.returncode == 0, done.stderr
     (parent,) = runs("comparison")
