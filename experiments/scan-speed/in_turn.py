@@ -28,7 +28,7 @@ from tandem.machine.timing import Stopwatch
 from tandem.model_keys import GridPoint
 from tandem.progress import Display
 from tandem.records import Array, Kind, Task, unseen
-from tandem.scan import Call, Pieces, Reader, Stretch, in_order
+from tandem.scan import Piece, Pieces, Reader, Stretch, in_order
 from tandem.scan.cuts import stretches_of
 
 LARGE = tuple(
@@ -79,9 +79,9 @@ class Decoding:
         """What a scan reads."""
         return self.reader.pieces(stretches, self.task.dataset.columns, threads)
 
-    def worker(self) -> Callable[[Call], list[int]]:
-        """The rows of some pieces."""
-        return lambda call: [piece.rows for piece in call()]
+    def worker(self) -> Callable[[Piece], int]:
+        """The rows of a piece."""
+        return lambda piece: piece.rows
 
     def total(self, parts: Iterable[int]) -> int:
         """The rows of a stretch."""

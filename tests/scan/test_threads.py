@@ -40,11 +40,12 @@ class Numbers:
         self._numbers = iter([10 * one.first + j for one in stretches for j in range(each)])
         self.stopped = threading.Event()
 
-    def __iter__(self) -> Iterator[int]:
+    def __iter__(self) -> Iterator[Callable[[], Iterator[int]]]:
         return self
 
-    def __next__(self) -> int:
-        return next(self._numbers)
+    def __next__(self) -> Callable[[], Iterator[int]]:
+        number = next(self._numbers)
+        return lambda: iter([number])
 
     def stop(self) -> None:
         self.stopped.set()
@@ -63,8 +64,8 @@ class Work:
     def pieces(self, stretches: Sequence[Stretch], _: int) -> Numbers:
         return Numbers(stretches, self.each)
 
-    def worker(self) -> Callable[[int], list[int]]:
-        return lambda number: [self.part(number)]
+    def worker(self) -> Callable[[int], int]:
+        return self.part
 
     def part(self, number: int) -> int:
         if number == self.bad:

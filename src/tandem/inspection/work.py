@@ -14,7 +14,7 @@ from tandem.inspection.levels import LevelPart
 from tandem.inspection.numbers import NumberPart
 from tandem.inspection.pairs import Centred, Pairs, centred
 from tandem.records import Array, Column, Kind, Mask
-from tandem.scan import Call, Piece, Pieces, Reader, Stretch, categories, decimals, numbers
+from tandem.scan import Piece, Pieces, Reader, Stretch, categories, decimals, numbers
 
 # Of a piece: small enough for both cores to have work to the end, and for a column's copies to come
 # from memory that was used before.
@@ -53,9 +53,9 @@ class Figures:
         """The rows of `stretches`, not decoded yet."""
         return self.reader.pieces(stretches, self.columns, threads, _CELLS)
 
-    def worker(self) -> Callable[[Call], list[Parts]]:
-        """What a thread does with pieces."""
-        return lambda call: [self._parts(piece) for piece in call()]
+    def worker(self) -> Callable[[Piece], Parts]:
+        """What a thread does with a piece."""
+        return self._parts
 
     def total(self, parts: Iterable[Parts]) -> list[Parts]:
         """The parts of a stretch, in their order."""

@@ -9,7 +9,7 @@ from tandem.moments import MAXIMUM_FOLDS
 from tandem.scan.arrow import NotFiniteError, categories, decimals, numbers
 from tandem.scan.cuts import Stretch
 from tandem.scan.first_rows import cardinalities
-from tandem.scan.pieces import Call, Piece, Pieces
+from tandem.scan.pieces import Piece, Pieces
 from tandem.scan.ranges import WIDE, Add, by_file, files_of, levels, range_sums, summed
 from tandem.scan.row_groups import Footer, Reader, Tell
 from tandem.scan.scanner import Scanned, Scanner
@@ -20,7 +20,6 @@ __all__ = [
     "MAXIMUM_FOLDS",
     "WIDE",
     "Add",
-    "Call",
     "Footer",
     "NotFiniteError",
     "Piece",

@@ -123,9 +123,9 @@ def categories(column: pa.Array | pa.ChunkedArray) -> tuple[Codes, Integers]:
         texts = pa.concat_arrays([texts, pa.nulls(1, texts.type)])
     if len(texts) > len(codes):  # some rows, with the dictionary of all of their row group
         used, places = np.unique(codes, return_inverse=True)
-        used, codes = used.astype(np.int64), places.astype(np.int32)
+        codes = places.astype(np.int32)
         # As a buffer: pa.array of numpy imports pandas.
-        texts = texts.take(pa.Array.from_buffers(pa.int64(), len(used), [None, pa.py_buffer(used)]))
+        texts = texts.take(pa.Array.from_buffers(pa.int32(), len(used), [None, pa.py_buffer(used)]))
     levels = [MISSING if text is None else text for text in texts.to_pylist()]
     if len({*levels}) < len(levels):
         known: dict[str, int] = {}

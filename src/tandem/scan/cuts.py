@@ -27,7 +27,7 @@ class Stretch:
     """Neighbouring row groups of a file, worked on as one.
 
     `first`: the first of them; `sizes`: rows of each; `first_row`: row id of the first row;
-    `short`: whether none of their columns need be decoded piece by piece for its long cells.
+    `short`: whether cells are, on average.
     """
 
     file: File
@@ -42,9 +42,9 @@ class Stretch:
         return sum(self.sizes)
 
 
-def short(bytes_: int, cells: int) -> bool:
-    """Whether so many cells of so many bytes are, on average."""
-    return bytes_ <= _SHORT * cells
+def are_short(cells: int, size: int) -> bool:
+    """Whether so many cells are, on average, which have `size` bytes together."""
+    return size <= _SHORT * cells
 
 
 def stretches_of(file: File, sizes: Sequence[int], *, short: bool = True) -> Iterator[Stretch]:
@@ -73,6 +73,11 @@ class Run:
     rows: int
     at_once: bool
     each: int
+
+    @property
+    def end(self) -> int:
+        """Row id after the last row."""
+        return self.first + self.rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,10 +67,9 @@ class Pieces:
     ) -> None:
         self._columns, self._rows = columns, cuts.piece
         names = [*dict.fromkeys(column.stored for column in columns)]
-        runs = [[*cuts.runs(stretch)] for stretch in stretches]
         firsts = [
-            [row for run in some for row in range(run.first, run.first + run.rows, run.each)]
-            for some in runs
+            [row for run in cuts.runs(stretch) for row in range(run.first, run.end, run.each)]
+            for stretch in stretches
         ]
         self.counts = tuple(map(len, firsts))
         self._left = enumerate(chain.from_iterable(firsts))
@@ -159,7 +158,7 @@ def _batches(
             index = next(iter(run.groups))
             with reading(file.path, index):
                 reader = reader or opened(file)
-                if run.at_once and run.each == run.rows:
+                if run.at_once and run.each >= run.rows:  # nothing here holds it any longer
                     yield _at_once(reader, file, run.groups, names)
                     continue
                 if run.at_once:

@@ -20,7 +20,7 @@ from tandem.dataset import (
 from tandem.errors import DataError
 from tandem.moments import TILE
 from tandem.records import Column, Dataset, File, Kind
-from tandem.scan.cuts import Stretch, cuts_of, short, stretches_of
+from tandem.scan.cuts import Stretch, are_short, cuts_of, stretches_of
 from tandem.scan.pieces import Pieces
 
 # Decoded cells that one thread holds; a larger row group is read in pieces of whole tiles. Sums by
@@ -119,9 +119,9 @@ class Reader:
             for group in groups:
                 _count_nulls(group, at, nulls)
             schema = footer.schema.to_arrow_schema().serialize().to_pybytes()
-            bytes_ = sum(group.total_byte_size for group in groups)
-            few = short(bytes_, footer.num_rows * footer.num_columns)
-            yield Footer(tuple(group.num_rows for group in groups), nulls, schema, few)
+            size = sum(group.total_byte_size for group in groups)
+            short = are_short(footer.num_rows * footer.num_columns, size)
+            yield Footer(tuple(group.num_rows for group in groups), nulls, schema, short)
 
     def pieces(
         self,

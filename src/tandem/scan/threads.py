@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 from threading import Lock, Semaphore
 from typing import Any, Protocol, TypeVar
@@ -29,24 +30,22 @@ class Pieces(Protocol[A_co]):
 
     counts: tuple[int, ...]
 
-    def __next__(self) -> A_co: ...
+    def __next__(self) -> Callable[[], Iterator[A_co]]: ...
 
-    def __iter__(self) -> Iterator[A_co]: ...
+    def __iter__(self) -> Iterator[Callable[[], Iterator[A_co]]]: ...
 
     def stop(self) -> None:
         """No piece is taken any more; one that waits for another is to fail."""
 
 
 class Work(Protocol[T_co]):
-    """What is done with stretches: worker()(call) -> the parts of the pieces that it gives;
-    total(parts) -> a stretch's result.
-    """
+    """What is done with stretches: worker()(piece) -> part; total(parts) -> a stretch's result."""
 
     def pieces(self, stretches: Sequence[Stretch], threads: int, /) -> Pieces[Any]:
         """The rows of `stretches`, piece by piece, for so many threads."""
 
-    def worker(self) -> Callable[[Any], Sequence[Any]]:
-        """What a thread does with pieces."""
+    def worker(self) -> Callable[[Any], Any]:
+        """What a thread does with a piece."""
 
     def total(self, parts: Iterable[Any], /) -> T_co:
         """What the parts of a stretch come to, in their order."""
@@ -83,7 +82,7 @@ def in_order(work: Work[T_co], stretches: Sequence[Stretch], threads: int = 1) -
     pieces = work.pieces(stretches, threads)
     if threads == 1:
         # map holds no piece while the next one is decoded, as a loop's variable would.
-        yield from _totals(work, pieces, map(work.worker(), pieces))
+        yield from _totals(work, pieces, map(partial(_parts, work.worker()), pieces))
         return
     crew = _Crew(work, pieces, threads)
     with ThreadPoolExecutor(threads - 1, "scan") as pool, closing(crew):
@@ -92,23 +91,29 @@ def in_order(work: Work[T_co], stretches: Sequence[Stretch], threads: int = 1) -
         yield from _totals(work, pieces, crew.parts())
 
 
-def _totals(work: Work[T_co], pieces: Pieces[Any], parts: Iterator[Any]) -> Iterator[T_co]:
+def _parts(worker: Callable[[Any], Any], call: Callable[[], Iterator[Any]]) -> list[Any]:
+    """What the pieces of one call come to."""
+    return [*map(worker, call())]
+
+
+def _totals(work: Work[T_co], pieces: Pieces[Any], parts: Iterator[list[Any]]) -> Iterator[T_co]:
+    """`parts`: of every call."""
     for count in pieces.counts:
         yield work.total(chain.from_iterable(islice(parts, count)))
 
 
 class _Crew:
-    """Threads that take pieces in turn, one of them by the way."""
+    """Threads that take calls in turn, one of them by the way."""
 
     def __init__(self, work: Work[object], pieces: Pieces[Any], threads: int) -> None:
         self._work, self._pieces, self._threads = work, pieces, threads
         self._taking = Lock()
         self._room = Semaphore(_AHEAD * threads)
-        self._parts: deque[Future[Any]] = deque()
+        self._parts: deque[Future[list[Any]]] = deque()
         self._closed = False
 
-    def parts(self) -> Iterator[Any]:
-        """What the pieces come to, in their order; this thread works until one is to be had."""
+    def parts(self) -> Iterator[list[Any]]:
+        """The parts of every call, in their order; this thread works until some are to be had."""
         worker, left = self._work.worker(), True
         while True:
             if not self._parts or not self._parts[0].done():
@@ -121,7 +126,7 @@ class _Crew:
             self._room.release()
 
     def help(self) -> None:
-        """Work until no piece is left."""
+        """Work until no call is left."""
         worker = self._work.worker()
         while self._room.acquire() and not self._closed and self._one(worker):
             pass
@@ -133,15 +138,15 @@ class _Crew:
         self._room.release(self._threads)
 
     def _one(self, worker: Callable[[Any], Any]) -> bool:
-        """Work on the next piece; whether there was one."""
-        part: Future[Any] = Future()
+        """Work on the pieces of the next call; whether there was one."""
+        parts: Future[list[Any]] = Future()
         with self._taking:
-            piece = next(self._pieces, None)
-            if piece is None:
+            call = next(self._pieces, None)
+            if call is None:
                 return False
-            self._parts.append(part)
+            self._parts.append(parts)
         try:
-            part.set_result(worker(piece))
-        except Exception as error:  # noqa: BLE001 - raised where the part is asked for
-            part.set_exception(error)
+            parts.set_result(_parts(worker, call))
+        except Exception as error:  # noqa: BLE001 - raised where the parts are asked for
+            parts.set_exception(error)
         return True

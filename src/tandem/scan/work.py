@@ -33,7 +33,7 @@ from tandem.scan.cuts import Stretch
 from tandem.scan.error_counts import Bins, Counted, added, error_counts
 from tandem.scan.error_sums import Models, error_sums, squared_errors
 from tandem.scan.index_sums import Lookup, counted_sums
-from tandem.scan.pieces import Call, Piece, Pieces
+from tandem.scan.pieces import Piece, Pieces
 from tandem.scan.ranges import Add, by_file
 from tandem.scan.row_groups import Footer, Reader
 from tandem.scan.threads import Work, in_order
@@ -87,10 +87,10 @@ class _Group(Generic[T]):
         """The rows of `stretches`, not decoded yet."""
         return self.rows.pieces(stretches, threads)
 
-    def worker(self) -> Callable[[Call], list[T]]:
-        """What a thread does with pieces, in buffers of its own."""
+    def worker(self) -> Callable[[Piece], T]:
+        """What a thread does with a piece, in buffers of its own."""
         place = Workplace(self.vector.width)
-        return lambda call: [self.part(self.rows.batch(piece), place) for piece in call()]
+        return lambda piece: self.part(self.rows.batch(piece), place)
 
     def part(self, rows: Batch, work: Workplace) -> T:
         """What the rows of a piece come to."""
@@ -199,9 +199,9 @@ class GroupCounts:
         """The rows of `stretches`, not decoded yet."""
         return self.reader.pieces(stretches, self.columns, threads)
 
-    def worker(self) -> Callable[[Call], list[list[tuple[int, int, int]]]]:
-        """What a thread does with pieces."""
-        return lambda call: [self._part(piece) for piece in call()]
+    def worker(self) -> Callable[[Piece], list[tuple[int, int, int]]]:
+        """What a thread does with a piece."""
+        return self._part
 
     def total(self, parts: Iterable[list[tuple[int, int, int]]]) -> Counts:
         """The cells of a stretch."""
