@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _POLL_S = 0.1
 _LOOK_S = 1.0  # how often a watch looks whether executors are there
 _SETTLED_S = 2.0  # without one more executor: those are all
+_STARTED = "Granted executor ID"  # what Spark says of each that a standalone master gave
 _GONE = "no executor is left"
 _DEAF = "an executor does not answer, and the master that should end it does not either"
 _NOT_ENDED = "thread kill-executor-thread"  # what Spark says then, before it waits for ever
@@ -55,10 +56,13 @@ def present(context: "SparkContext") -> list[Executor]:
     return [one for one in executors(context) if not one.lost]
 
 
-def await_executors(context: "SparkContext", settings: SparkSettings) -> None:
+def await_executors(
+    context: "SparkContext", settings: SparkSettings, said: Callable[[], str]
+) -> None:
     """Wait for the executors that were asked for, or until no more come.
 
-    Raises MachineError where there is none within `settings.wait_s` seconds.
+    `said()`: what the JVM has written so far. Raises MachineError where there is none within
+    `settings.wait_s` seconds.
     """
     begin = changed = time.monotonic()
     wanted, there = expected(settings), 0
@@ -69,13 +73,24 @@ def await_executors(context: "SparkContext", settings: SparkSettings) -> None:
             return
         time.sleep(_POLL_S)
     if not there:
-        asked = context.getConf().get("spark.executor.cores", None)
-        raise MachineError(
-            f"spark.master: {settings.master}: no executor came within {settings.wait_s} s (asked "
-            f"for: {settings.executor_memory} of memory{f', {asked} cores' if asked else ''} each) "
-            "-> ask for what a worker has free: spark.executor_memory=1g spark.executor_cores=1; "
-            "or wait for longer: spark.wait_s=600"
-        )
+        conf, none = context.getConf(), f"no executor came within {settings.wait_s} s"
+        if started := len(re.findall(f"{_STARTED} {context.applicationId}/", said())):
+            at = f"{conf.get('spark.driver.host')}:{conf.get('spark.driver.port')}"
+            why = (
+                f"{none}: the cluster started {started}, none of which reached this machine at "
+                f"{at} -> open its firewall to them, or name an address that they reach: "
+                "'spark.conf={spark.driver.host: ADDRESS}'; their stderr, by the master's page, "
+                "says why"
+            )
+        else:
+            asked = conf.get("spark.executor.cores", None)
+            why = (
+                f"{none} (asked for: {settings.executor_memory} of memory"
+                f"{f', {asked} cores' if asked else ''} each) -> ask for what a worker has free: "
+                "spark.executor_memory=1g spark.executor_cores=1; or wait for longer: "
+                "spark.wait_s=600"
+            )
+        raise MachineError(f"spark.master: {settings.master}: {why}")
 
 
 class Watch:

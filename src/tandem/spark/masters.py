@@ -23,7 +23,12 @@ def inside(master: str) -> bool:
 def on_this_machine(master: str) -> bool:
     """Whether everything of `master` is reached over the loopback interface."""
     hosts = master.removeprefix("spark://").split(",")
-    return master.startswith("local") or all(host.startswith(_LOOPBACK) for host in hosts)
+    return master.startswith("local") or all(map(is_loopback, hosts))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nothing but this machine reaches `host`."""
+    return host.startswith(_LOOPBACK)
 
 
 def expected(settings: SparkSettings) -> int | None:
@@ -35,9 +40,10 @@ def expected(settings: SparkSettings) -> int | None:
     return settings.executor_instances
 
 
-def check_master(settings: SparkSettings) -> None:
+def check_master(settings: SparkSettings) -> str:
     """Refuse a cluster that is not there, or of which Spark is not told enough to find it.
 
+    The address of this machine on the way to a master of Spark's own; "": of any other cluster.
     Raises MachineError, and ConfigurationError where a key is missing.
     """
     master = settings.master
@@ -48,7 +54,7 @@ def check_master(settings: SparkSettings) -> None:
             "tandem.run(...) in a notebook or job there: it uses the session that is there"
         )
     if master.startswith("spark://"):
-        _check_reachable(master, master.removeprefix("spark://").split(","))
+        return _check_reachable(master, master.removeprefix("spark://").split(","))
     if master.startswith("sc://"):
         host = re.split("[/;]", master.removeprefix("sc://"))[0]
         _check_reachable(master, [host if ":" in host else f"{host}:{_CONNECT_PORT}"])
@@ -62,16 +68,19 @@ def check_master(settings: SparkSettings) -> None:
             f"spark.conf: {_IMAGE} is not given, and executors are made of it -> "
             f"'spark.conf={{{_IMAGE}:registry/spark-with-python:tag}}'"
         )
+    return ""
 
 
-def _check_reachable(master: str, addresses: Sequence[str]) -> None:
-    """Spark would ask for a minute."""
+def _check_reachable(master: str, addresses: Sequence[str]) -> str:
+    """Our end of a connection to one of them. Spark would ask for a minute."""
     reasons = []
     for address in addresses:
         host, _, port = address.rpartition(":")
         try:
-            with closing(socket.create_connection((host.strip("[]"), int(port)), _ANSWERS_S)):
-                return
+            at = host.strip("[]"), int(port)
+            with closing(socket.create_connection(at, _ANSWERS_S)) as connection:
+                own: str = connection.getsockname()[0]
+                return f"[{own}]" if ":" in own else own
         except OSError as error:
             reasons.append(error.strerror or str(error))
     raise MachineError(

@@ -23,7 +23,7 @@ from tandem.spark.connect import active, by_connect, connected, disconnect, is_r
 from tandem.spark.executors import Watch, await_executors
 from tandem.spark.facts import cores, partitions, read_back, work_done
 from tandem.spark.java import java_home
-from tandem.spark.masters import check_master, inside, on_this_machine
+from tandem.spark.masters import check_master, inside, is_loopback, on_this_machine
 
 if TYPE_CHECKING:
     from py4j.java_gateway import JavaGateway
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 # In the command line of a JVM, and in those of the shells that become it.
 _JVM = ("spark.deploy.SparkSubmit", "bin/spark-submit")
 _LOGGED = 200_000  # characters of what the JVM writes
+_REACHED = ("spark.driver.host", "spark.driver.bindAddress")
+_LOCAL = ("SPARK_LOCAL_IP", "SPARK_LOCAL_HOSTNAME")  # the environment's words for it
 _ours: set[str] = set()  # Spark applications that are not the user's
 _before: dict[str, tuple[int, int]] = {}  # jobs and tasks of an application before it was borrowed
 _watches: dict[str, Watch] = {}  # by application
@@ -53,7 +55,7 @@ def start_session(settings: SparkSettings, name: str) -> "SparkSession":
     if by_connect(settings):
         return cast("SparkSession", active() or _connected(settings))  # as on Databricks; or ours
     session = _session(settings, name)
-    await_executors(session.sparkContext, settings)
+    await_executors(session.sparkContext, settings, _said)
     if SHUFFLE not in settings.conf:
         count = settings.shuffle_partitions or partitions(settings, cores(session))
         session.conf.set(SHUFFLE, str(count))
@@ -84,14 +86,14 @@ def _session(settings: SparkSettings, name: str) -> "SparkSession":
     if context is not None and context.applicationId not in _ours:
         _before[context.applicationId] = work_done(context)
         return _beside(SparkSession(context), conf)
-    check_master(settings)
+    own = check_master(settings)
     # The JVM's command line shows what it is launched with; it gets the rest when it is there.
     visible = {key: value for key, value in conf.items() if redacted(None, value, key) == value}
     launch = SparkConf(loadDefaults=False).setAll([*visible.items()])
     if SparkContext._gateway is None:  # noqa: SLF001 - no public way to do it in two
         SparkContext._ensure_initialized(gateway=_gateway(launch))  # noqa: SLF001
     builder = SparkSession.builder
-    for key, value in conf.items():
+    for key, value in {**_reached_at(own), **conf}.items():
         builder = builder.config(key, value)
     session = _got(builder, settings)
     application = session.sparkContext.applicationId
@@ -99,6 +101,21 @@ def _session(settings: SparkSettings, name: str) -> "SparkSession":
     if not inside(settings.master) and application not in _watches:
         _watches[application] = Watch(session.sparkContext, settings.wait_s, _said)
     return session
+
+
+def _reached_at(own: str) -> Mapping[str, str]:
+    """Executors are told the address by which the master is reached, `own`.
+
+    Of several, or of a name that is that of the loopback interface, Spark takes one that they may
+    not reach. What the user or the machine says of it wins.
+    """
+    from pyspark import SparkConf, SparkContext  # noqa: PLC0415 - heavy
+
+    loaded = SparkConf(_jvm=SparkContext._jvm)  # noqa: SLF001 - no public way before a context
+    said = [*map(os.environ.get, _LOCAL), loaded.get(_REACHED[0], None)]
+    if not own or not all(is_loopback(name) for name in said if name):
+        return {}
+    return dict.fromkeys(_REACHED, own)  # both: an earlier local session of the JVM left its own
 
 
 def _silence() -> None:
