@@ -1,16 +1,22 @@
 """A SQLite store that several processes make at once, or one is killed while it makes it."""
 
+import socket
+import ssl
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from shutil import which
+from threading import Thread
 
 import mlflow
 import psutil
 import pytest
 
 from tandem.errors import AwayError
-from tandem.tracking.store import open_store
+from tandem.tracking.store import answering, open_store
 from tests.shell import runs
 
 OPEN = (
@@ -73,3 +79,64 @@ def test_a_database_that_cannot_be_opened_is_asked_once(
     with pytest.raises(AwayError, match=said):
         open_store("e")
     assert time.monotonic() - begin < 30
+
+
+def _silent(_: socket.socket) -> None:
+    time.sleep(5)
+
+
+def _untrusted(connection: socket.socket) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*own_certificate())
+    with suppress(ssl.SSLError):
+        context.wrap_socket(connection, server_side=True)
+
+
+def own_certificate() -> tuple[str, str]:
+    """Signed by nobody else; and its key."""
+    words = "req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out own.pem -days 2 -subj /CN=a"
+    subprocess.run(["openssl", *words.split()], check=True, capture_output=True)
+    return "own.pem", "key.pem"
+
+
+@pytest.fixture
+def server(request: pytest.FixtureRequest) -> Iterator[str]:
+    """host:port of a server that does with each connection what the parameter says."""
+    work: Callable[[socket.socket], None] = request.param
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    work(listening.accept()[0])
+
+        Thread(target=serve, daemon=True).start()
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+        listening.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.usefixtures("fresh")
+@pytest.mark.parametrize(
+    ("scheme", "server", "said"),
+    [
+        ("http", _silent, "timed out (MLFLOW_HTTP_REQUEST_TIMEOUT=60 waits for longer)"),
+        pytest.param(
+            "https",
+            _untrusted,
+            "self-signed certificate (MLFLOW_TRACKING_SERVER_CERT_PATH names",
+            marks=pytest.mark.skipif(which("openssl") is None, reason="openssl makes it"),
+        ),
+    ],
+    indirect=["server"],
+)
+def test_why_there_is_no_connection_is_said_alone(
+    scheme: str, server: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the requests, pools and objects through which MLflow tells of it."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    address = f"{scheme}://{server}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    with pytest.raises(AwayError) as found, answering():
+        mlflow.set_experiment("e")
+    assert str(found.value).startswith(f"tracking.uri: {address}: {said}")

@@ -57,11 +57,30 @@ def answering() -> Iterator[None]:
             raise
         code, status = getattr(error, "error_code", ""), _status(error)
         unknown = code == "UNAUTHENTICATED" or status == _UNKNOWN
-        said = _SQL.sub("", " ".join(str(error).split()))
-        text = _STRANGER if unknown else said
+        text = _STRANGER if unknown else _SQL.sub("", " ".join(_said(error).split()))
         refused = code in _REFUSALS or status in _REFUSED
         kind = TrackingError if refused else AwayError
         raise kind(shown(f"tracking.uri: {tracking_uri()}: {text} -> check it")) from error
+
+
+def _said(error: Exception) -> str:
+    """What `error` says; where there was no connection, or no reply, what lies at its bottom."""
+    chain: list[BaseException] = [error]
+    while inner := _below(last := chain[-1]):
+        chain.append(inner)
+    if not any(type(one).__module__ == "requests.exceptions" for one in chain):
+        return str(error)
+    if isinstance(last, TimeoutError):
+        return f"timed out ({_TIMEOUT}=60 waits for longer)"
+    if untrusted := getattr(last, "verify_message", ""):  # of a certificate
+        return f"{untrusted} (MLFLOW_TRACKING_SERVER_CERT_PATH names a file with one to trust)"
+    return getattr(last, "strerror", None) or str(last)
+
+
+def _below(error: BaseException) -> BaseException | None:
+    """What `error` was raised for; urllib3 keeps some of it among the arguments."""
+    kept = (one for one in error.args if isinstance(one, BaseException))
+    return error.__cause__ or error.__context__ or next(kept, None)
 
 
 def _status(error: Exception) -> int:
