@@ -1,0 +1,128 @@
+"""A standalone cluster on another host: one in a network namespace of its own, beside ours."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pyspark
+import pytest
+
+from tandem.machine import stop_children
+from tandem.spark.java import java_home
+from tests.shell import SMALL, runs, tandem, until
+
+# Of ours, the first that Spark finds, but no other host does; then the two between which is a wire.
+_OTHER, _NEAR, _FAR = "10.78.0.1", "10.77.0.1", "10.77.0.2"
+_WIRES = """\
+link add o0 type veth peer name o1
+addr add {other}/24 dev o0
+link set o0 up
+link set o1 up
+link set lo up
+link add w0 type veth peer name w1 netns {far}
+addr add {near}/24 dev w0
+link set w0 up
+-n {far} addr add {at}/24 dev w1
+-n {far} link set w1 up
+-n {far} link set lo up"""
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("place")]
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """Two namespaces of this machine's network."""
+
+    near: str
+    far: str
+
+
+@pytest.fixture(scope="module")
+def hosts() -> Iterator[Hosts]:
+    """Two hosts, and a wire between them."""
+    found = Hosts(f"near{os.getpid()}", f"far{os.getpid()}")
+    with ExitStack() as stack:
+        for name in (found.near, found.far):
+            try:
+                ip("netns", "add", name)
+            except (OSError, subprocess.CalledProcessError):
+                pytest.skip("a network namespace takes iproute2 and root")
+            stack.callback(ip, "netns", "del", name)
+        for line in _WIRES.format(other=_OTHER, near=_NEAR, at=_FAR, far=found.far).splitlines():
+            ip("-n", found.near, *line.split()) if line[0] != "-" else ip(*line.split())
+        yield found
+
+
+def ip(*words: str) -> None:
+    subprocess.run(["ip", *words], check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def master(hosts: Hosts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A master and a worker on the far one."""
+    folder, address = tmp_path_factory.mktemp("far"), f"spark://{_FAR}:7077"
+    each = ("--cores", "2", "--memory", "1g", "--work-dir", str(folder))
+    with ExitStack() as stack:
+        start = partial(member, hosts.far, folder)
+        stack.enter_context(start("Master", "--port", "7077"))
+        stack.enter_context(start("Worker", *each, address))
+        until(lambda: "registered with master" in (folder / "Worker").read_text(), 60)
+        yield address
+
+
+@contextmanager
+def member(host: str, folder: Path, name: str, *words: str) -> Iterator[None]:
+    command = ["ip", "netns", "exec", host, str(Path(pyspark.__file__).parent / "bin/spark-class")]
+    of = f"org.apache.spark.deploy.{name.lower()}.{name}"
+    own = {"SPARK_LOCAL_IP": _FAR}
+    if home := java_home():
+        own["JAVA_HOME"] = str(home)
+    with (folder / name).open("wb") as log:
+        process = subprocess.Popen(
+            [*command, of, "--host", _FAR, "--webui-port", "0", *words],
+            env=os.environ | own,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        yield
+    finally:
+        stop_children([process], seconds=10)
+
+
+def near(hosts: Hosts, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """A command on the near one."""
+    return subprocess.run(
+        ["ip", "netns", "exec", hosts.near, sys.executable, "-m", "tandem", *words],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+def test_executors_are_told_the_address_that_reaches_them(hosts: Hosts, master: str) -> None:
+    """Of the addresses of a host, Spark takes the first, which nobody else may reach."""
+    words = "engine=distributed_scan", *SMALL, "spark=standalone", f"spark.master={master}"
+    done = near(hosts, *words)
+    assert done.returncode == 0, done.stderr
+    assert tandem("engine=scan", *SMALL).returncode == 0
+    first, second = (run.data.metrics["cv/rmse_mean"] for run in runs("run"))
+    assert first == second
+
+
+def test_executors_that_do_not_reach_the_driver_are_told_of(hosts: Hosts, master: str) -> None:
+    """The user's word for its address wins."""
+    words = "engine=distributed_scan", *SMALL, "spark=standalone", f"spark.master={master}"
+    done = near(hosts, *words, "spark.wait_s=15", SPARK_LOCAL_IP=_OTHER)
+    assert done.returncode == 4
+    (line,) = (one for one in done.stderr.splitlines() if one.startswith("tandem: spark.master"))
+    assert "no executor came within 15 s: the cluster started " in line
+    assert f"none of which reached this machine at {_OTHER}:" in line
+    assert "'spark.conf={spark.driver.host: ADDRESS}'" in line
