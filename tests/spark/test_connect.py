@@ -126,4 +126,5 @@ def test_a_server_that_goes_away_ends_the_run(tmp_path: Path) -> None:
     finally:
         server.end()
     assert run.returncode == 4, said
-    assert said.splitlines()[-1].startswith(f"tandem: spark.master: {server.address}: ")
+    gone = f"tandem: spark.master: {server.address}: the server of Spark Connect is gone"
+    assert said.splitlines()[-1].startswith(gone)

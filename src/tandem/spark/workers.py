@@ -14,6 +14,7 @@ from tandem.errors import MachineError
 from tandem.machine import published
 from tandem.settings import SparkSettings
 from tandem.spark.connect import is_remote
+from tandem.spark.executors import explained
 from tandem.spark.libraries import ship_libraries
 from tandem.spark.masters import inside
 from tandem.spark.results import results_in_order
@@ -64,11 +65,11 @@ def start_workers(
     process's. Raises MachineError where that does not help.
     """
     master = settings.master
-    lack = _lack(session, versions, workers)
+    lack = _lack(session, settings, versions, workers)
     if lack and not lack.startswith(_NO_PROGRAM) and not (inside(master) or is_remote(session)):
         _log.warning("tandem: the executors' Python: %s -> it is sent our libraries", lack)
         ship_libraries(session)
-        lack = _lack(session, versions, workers)
+        lack = _lack(session, settings, versions, workers)
     if lack:
         raise MachineError(
             f"spark.master: {master}: the executors' Python: {lack} -> name one that they have, "
@@ -78,10 +79,14 @@ def start_workers(
 
 def _lack(
     session: "SparkSession",
+    settings: SparkSettings,
     versions: Callable[[Iterable[object]], Iterator[dict[str, str]]],
     workers: int,
 ) -> str:
-    """What is wrong with the Python of the executors, in words; nothing where all is well."""
+    """What is wrong with the Python of the executors, in words; nothing where all is well.
+
+    Raises MachineError where it is the cluster that is gone.
+    """
     from py4j.protocol import Py4JError  # noqa: PLC0415 - comes with pyspark
     from pyspark.errors import PySparkException  # noqa: PLC0415 - heavy
 
@@ -92,6 +97,8 @@ def _lack(
     except (PySparkException, Py4JError) as error:
         lines = str(error).splitlines()
         told = [line for line in lines if re.search(f"{_NO_PROGRAM}|Error:", line)]
+        if not told and (gone := explained(error, settings.master)):
+            raise gone from error
         return " ".join((told or lines)[-1].rpartition("Exception: ")[2].split())
     others = (sorted({*there.items()} - {*here.items()}) for there in found if there != here)
     return ", ".join(f"{name} {number}" for name, number in next(others, ()))
