@@ -81,15 +81,17 @@ def test_a_database_that_cannot_be_opened_is_asked_once(
     assert time.monotonic() - begin < 30
 
 
-def _silent(_: socket.socket) -> None:
-    time.sleep(5)
+def _silent(connection: socket.socket) -> None:
+    with connection:
+        while connection.recv(4096):  # until the other end has had enough
+            pass
 
 
 def _untrusted(connection: socket.socket) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*own_certificate())
-    with suppress(ssl.SSLError):
-        context.wrap_socket(connection, server_side=True)
+    with suppress(ssl.SSLError), context.wrap_socket(connection, server_side=True):
+        pass
 
 
 def own_certificate() -> tuple[str, str]:
@@ -110,9 +112,11 @@ def server(request: pytest.FixtureRequest) -> Iterator[str]:
                 while True:
                     work(listening.accept()[0])
 
-        Thread(target=serve, daemon=True).start()
+        thread = Thread(target=serve, daemon=True)
+        thread.start()
         yield f"127.0.0.1:{listening.getsockname()[1]}"
         listening.shutdown(socket.SHUT_RDWR)
+        thread.join()
 
 
 @pytest.mark.usefixtures("fresh")
