@@ -47,11 +47,6 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"--engines: {min(unknown)}: one of {', '.join(ENGINES)}")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of pytest: slow files first, so that no worker is left alone with one at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that takes `engine` runs with each of the registry, or of its mark `engines`."""
     if "engine" not in metafunc.fixturenames:

@@ -73,24 +73,27 @@ def await_executors(
             return
         time.sleep(_POLL_S)
     if not there:
-        conf, none = context.getConf(), f"no executor came within {settings.wait_s} s"
-        if started := len(re.findall(f"{_STARTED} {context.applicationId}/", said())):
-            at = f"{conf.get('spark.driver.host')}:{conf.get('spark.driver.port')}"
-            why = (
-                f"{none}: the cluster started {started}, none of which reached this machine at "
-                f"{at} -> open its firewall to them, or name an address that they reach: "
-                "'spark.conf={spark.driver.host: ADDRESS}'; their stderr, by the master's page, "
-                "says why"
-            )
-        else:
-            asked = conf.get("spark.executor.cores", None)
-            why = (
-                f"{none} (asked for: {settings.executor_memory} of memory"
-                f"{f', {asked} cores' if asked else ''} each) -> ask for what a worker has free: "
-                "spark.executor_memory=1g spark.executor_cores=1; or wait for longer: "
-                "spark.wait_s=600"
-            )
-        raise MachineError(f"spark.master: {settings.master}: {why}")
+        raise MachineError(
+            f"spark.master: {settings.master}: no executor came within {settings.wait_s} s"
+            f"{_why_none(context, settings, said())}"
+        )
+
+
+def _why_none(context: "SparkContext", settings: SparkSettings, said: str) -> str:
+    conf = context.getConf()
+    if started := len(re.findall(f"{_STARTED} {context.applicationId}/", said)):
+        return (
+            f": the cluster started {started}, none of which reached this machine at "
+            f"{conf.get('spark.driver.host')}:{conf.get('spark.driver.port')} -> open its firewall "
+            "to them, or name an address that they reach: 'spark.conf={spark.driver.host: "
+            "ADDRESS}'; their stderr, by the master's page, says why"
+        )
+    asked = conf.get("spark.executor.cores", None)
+    return (
+        f" (asked for: {settings.executor_memory} of memory"
+        f"{f', {asked} cores' if asked else ''} each) -> ask for what a worker has free: "
+        "spark.executor_memory=1g spark.executor_cores=1; or wait for longer: spark.wait_s=600"
+    )
 
 
 class Watch:

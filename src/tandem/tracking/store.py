@@ -66,9 +66,12 @@ def answering() -> Iterator[None]:
 def _said(error: Exception) -> str:
     """What `error` says; where there was no connection, or no reply, what lies at its bottom."""
     chain: list[BaseException] = [error]
-    while inner := _below(last := chain[-1]):
+    while (inner := _below(last := chain[-1])) and inner not in chain:
         chain.append(inner)
-    if not any(type(one).__module__ == "requests.exceptions" for one in chain):
+    asked = [one for one in chain if type(one).__module__ == "requests.exceptions"]
+    replied = any(getattr(one, "response", None) is not None for one in asked)
+    bottom = isinstance(last, OSError) or type(last).__module__ == "urllib3.exceptions"
+    if not asked or replied or not bottom:
         return str(error)
     if isinstance(last, TimeoutError):
         return f"timed out ({_TIMEOUT}=60 waits for longer)"
