@@ -19,17 +19,17 @@ from tests.shell import SMALL, runs, tandem, until
 # Of ours, the first that Spark finds, but no other host does; then the two between which is a wire.
 _OTHER, _NEAR, _FAR = "10.78.0.1", "10.77.0.1", "10.77.0.2"
 _WIRES = """\
-link add o0 type veth peer name o1
-addr add {other}/24 dev o0
-link set o0 up
-link set o1 up
-link set lo up
-link add w0 type veth peer name w1 netns {far}
-addr add {near}/24 dev w0
-link set w0 up
--n {far} addr add {at}/24 dev w1
--n {far} link set w1 up
--n {far} link set lo up"""
+{near} link add o0 type veth peer name o1
+{near} addr add {other}/24 dev o0
+{near} link set o0 up
+{near} link set o1 up
+{near} link set lo up
+{near} link add w0 type veth peer name w1 netns {far}
+{near} addr add {at}/24 dev w0
+{near} link set w0 up
+{far} addr add {there}/24 dev w1
+{far} link set w1 up
+{far} link set lo up"""
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("place")]
 
@@ -46,15 +46,16 @@ class Hosts:
 def hosts() -> Iterator[Hosts]:
     """Two hosts, and a wire between them."""
     found = Hosts(f"near{os.getpid()}", f"far{os.getpid()}")
+    wires = _WIRES.format(other=_OTHER, at=_NEAR, there=_FAR, near=found.near, far=found.far)
     with ExitStack() as stack:
-        for name in (found.near, found.far):
-            try:
+        try:
+            for name in (found.near, found.far):
                 ip("netns", "add", name)
-            except (OSError, subprocess.CalledProcessError):
-                pytest.skip("a network namespace takes iproute2 and root")
-            stack.callback(ip, "netns", "del", name)
-        for line in _WIRES.format(other=_OTHER, near=_NEAR, at=_FAR, far=found.far).splitlines():
-            ip("-n", found.near, *line.split()) if line[0] != "-" else ip(*line.split())
+                stack.callback(ip, "netns", "del", name)
+            for line in wires.splitlines():
+                ip("-n", *line.split())
+        except (OSError, subprocess.CalledProcessError):
+            pytest.skip("a network namespace takes iproute2 and root")
         yield found
 
 
