@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,10 +16,12 @@ FEW = ("model.reg_param=[0.1]", "folds.k=2")
 SMALL = ("dataset.rows=3000", *FEW)
 
 
-def tandem(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command in the working directory."""
+def tandem(
+    *arguments: str, before: Sequence[str] = (), **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the command in the working directory, with the words `before` it."""
     return subprocess.run(
-        [sys.executable, "-m", "tandem", *arguments],
+        [*before, sys.executable, "-m", "tandem", *arguments],
         capture_output=True,
         text=True,
         timeout=300,

@@ -78,6 +78,14 @@ def as_interrupted() -> Iterator[None]:
         raise
 
 
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """`error`, what it came of, and so on."""
+    here: BaseException | None = error
+    while here:
+        yield here
+        here = here.__cause__ or here.__context__
+
+
 def several(names: Iterable[str], most: int = 20) -> str:
     """`a, b, c` of names; of very many the first ones, and how many more there are."""
     every = list(names)

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from socket import socket
 
-import pyspark
 import pytest
 
-from tandem.spark.java import java_home
 from tests.shell import SMALL, free_port, has_child, runs, tandem, until
+from tests.spark.classes import spark_class
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("place")]
 SERVER = "org.apache.spark.sql.connect.service.SparkConnectServer"
@@ -28,17 +27,9 @@ class Server:
         keys = {f"spark.connect.grpc.binding.{key}": value for key, value in own.items()}
         keys |= {"spark.master": "local[2]", "spark.ui.enabled": "false"}
         words = [word for key, value in keys.items() for word in ("--conf", f"{key}={value}")]
-        home, java = Path(pyspark.__file__).parent, java_home()
+        every = "org.apache.spark.deploy.SparkSubmit", "--class", SERVER, *words, "spark-internal"
         more = {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}
-        more |= {"JAVA_HOME": str(java)} if java else {}
-        start = (home / "bin" / "spark-class", "org.apache.spark.deploy.SparkSubmit")
-        self.process = subprocess.Popen(
-            [*start, "--class", SERVER, *words, "spark-internal"],
-            env=os.environ | more,
-            cwd=folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        self.process = spark_class(*every, folder=folder, **more)
         until(self.answers)
 
     def answers(self) -> bool:

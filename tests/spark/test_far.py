@@ -2,19 +2,17 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import pyspark
 import pytest
 
 from tandem.machine import stop_children
-from tandem.spark.java import java_home
 from tests.shell import SMALL, runs, tandem, until
+from tests.spark.classes import spark_class
 
 # Of ours, the first that Spark finds, but no other host does; then the two between which is a wire.
 _OTHER, _NEAR, _FAR = "10.78.0.1", "10.77.0.1", "10.77.0.2"
@@ -78,40 +76,24 @@ def master(hosts: Hosts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
 
 @contextmanager
 def member(host: str, folder: Path, name: str, *words: str) -> Iterator[None]:
-    command = ["ip", "netns", "exec", host, str(Path(pyspark.__file__).parent / "bin/spark-class")]
-    of = f"org.apache.spark.deploy.{name.lower()}.{name}"
-    own = {"SPARK_LOCAL_IP": _FAR}
-    if home := java_home():
-        own["JAVA_HOME"] = str(home)
+    every = f"org.apache.spark.deploy.{name.lower()}.{name}", "--host", _FAR, "--webui-port", "0"
     with (folder / name).open("wb") as log:
-        process = subprocess.Popen(
-            [*command, of, "--host", _FAR, "--webui-port", "0", *words],
-            env=os.environ | own,
-            stdout=log,
-            stderr=log,
-        )
+        process = spark_class(*every, *words, log=log, before=on(host), SPARK_LOCAL_IP=_FAR)
     try:
         yield
     finally:
         stop_children([process], seconds=10)
 
 
-def near(hosts: Hosts, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """A command on the near one."""
-    return subprocess.run(
-        ["ip", "netns", "exec", hosts.near, sys.executable, "-m", "tandem", *words],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        env={**os.environ, **environment},
-    )
+def on(host: str) -> tuple[str, ...]:
+    """Words before a command that have it run on `host`."""
+    return "ip", "netns", "exec", host
 
 
 def test_executors_are_told_the_address_that_reaches_them(hosts: Hosts, master: str) -> None:
     """Of the addresses of a host, Spark takes the first, which nobody else may reach."""
     words = "engine=distributed_scan", *SMALL, "spark=standalone", f"spark.master={master}"
-    done = near(hosts, *words)
+    done = tandem(*words, before=on(hosts.near))
     assert done.returncode == 0, done.stderr
     assert tandem("engine=scan", *SMALL).returncode == 0
     first, second = (run.data.metrics["cv/rmse_mean"] for run in runs("run"))
@@ -121,7 +103,8 @@ def test_executors_are_told_the_address_that_reaches_them(hosts: Hosts, master: 
 def test_executors_that_do_not_reach_the_driver_are_told_of(hosts: Hosts, master: str) -> None:
     """The user's word for its address wins."""
     words = "engine=distributed_scan", *SMALL, "spark=standalone", f"spark.master={master}"
-    done = near(hosts, *words, "spark.wait_s=15", SPARK_LOCAL_IP=_OTHER)
+    words = *words, "spark.wait_s=15"
+    done = tandem(*words, before=on(hosts.near), SPARK_LOCAL_IP=_OTHER)
     assert done.returncode == 4
     (line,) = (one for one in done.stderr.splitlines() if one.startswith("tandem: spark.master"))
     assert "no executor came within 15 s: the cluster started " in line

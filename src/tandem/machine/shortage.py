@@ -5,7 +5,7 @@ import resource
 from contextlib import suppress
 from pathlib import Path
 
-from tandem.errors import MachineError
+from tandem.errors import MachineError, causes
 
 _CGROUP = Path("/sys/fs/cgroup")
 _DISK = {errno.ENOSPC, errno.EDQUOT}
@@ -29,15 +29,13 @@ def free_bytes() -> int:
 
 def lacking(error: BaseException) -> MachineError | None:
     """What `error`, or what it came of, says that the machine lacks; None: something else."""
-    here: BaseException | None = error
-    while here:
+    for here in causes(error):
         if isinstance(here, MemoryError) or "java.lang.OutOfMemoryError" in str(here):
             said = " ".join(str(here).split())[:200] or "no more is free"
             spark = "spark.driver_memory=8g, or " * ("java" in said)
             return MachineError(f"memory: {said} -> {spark}engine=scan, which takes the least")
         if isinstance(here, OSError) and (step := _step(here)):
             return MachineError(f"{here.filename or 'a file'}: {here.strerror} -> {step}")
-        here = here.__cause__ or here.__context__
     return None
 
 

@@ -111,9 +111,11 @@ def _reached_at(own: str) -> Mapping[str, str]:
     """
     from pyspark import SparkConf, SparkContext  # noqa: PLC0415 - heavy
 
+    if not own:
+        return {}
     loaded = SparkConf(_jvm=SparkContext._jvm)  # noqa: SLF001 - no public way before a context
     said = [*map(os.environ.get, _LOCAL), loaded.get(_REACHED[0], None)]
-    if not own or not all(is_loopback(name) for name in said if name):
+    if any(name and not is_loopback(name) for name in said):
         return {}
     return dict.fromkeys(_REACHED, own)  # both: an earlier local session of the JVM left its own
 

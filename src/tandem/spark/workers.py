@@ -65,11 +65,11 @@ def start_workers(
     process's. Raises MachineError where that does not help.
     """
     master = settings.master
-    lack = _lack(session, settings, versions, workers)
+    lack = _lack(session, master, versions, workers)
     if lack and not lack.startswith(_NO_PROGRAM) and not (inside(master) or is_remote(session)):
         _log.warning("tandem: the executors' Python: %s -> it is sent our libraries", lack)
         ship_libraries(session)
-        lack = _lack(session, settings, versions, workers)
+        lack = _lack(session, master, versions, workers)
     if lack:
         raise MachineError(
             f"spark.master: {master}: the executors' Python: {lack} -> name one that they have, "
@@ -79,7 +79,7 @@ def start_workers(
 
 def _lack(
     session: "SparkSession",
-    settings: SparkSettings,
+    master: str,
     versions: Callable[[Iterable[object]], Iterator[dict[str, str]]],
     workers: int,
 ) -> str:
@@ -97,7 +97,7 @@ def _lack(
     except (PySparkException, Py4JError) as error:
         lines = str(error).splitlines()
         told = [line for line in lines if re.search(f"{_NO_PROGRAM}|Error:", line)]
-        if not told and (gone := explained(error, settings.master)):
+        if not told and (gone := explained(error, master)):
             raise gone from error
         return " ".join((told or lines)[-1].rpartition("Exception: ")[2].split())
     others = (sorted({*there.items()} - {*here.items()}) for there in found if there != here)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 from urllib.parse import unquote
 
-from tandem.errors import AwayError, TrackingError
+from tandem.errors import AwayError, TrackingError, causes
 from tandem.machine import lock_name, locked
 from tandem.redaction import shown
 from tandem.tracking.client import client, tracking_uri
@@ -65,11 +65,11 @@ def answering() -> Iterator[None]:
 
 def _said(error: Exception) -> str:
     """What `error` says; where there was no connection, or no reply, what lies at its bottom."""
-    chain: list[BaseException] = [error]
-    while (inner := _below(last := chain[-1])) and inner not in chain:
-        chain.append(inner)
+    chain = [*causes(error)]
     asked = [one for one in chain if type(one).__module__ == "requests.exceptions"]
     replied = any(getattr(one, "response", None) is not None for one in asked)
+    kept = (one for one in chain[-1].args if isinstance(one, OSError))  # as urllib3 does
+    last = next(kept, chain[-1])
     bottom = isinstance(last, OSError) or type(last).__module__ == "urllib3.exceptions"
     if not asked or replied or not bottom:
         return str(error)
@@ -78,12 +78,6 @@ def _said(error: Exception) -> str:
     if untrusted := getattr(last, "verify_message", ""):  # of a certificate
         return f"{untrusted} (MLFLOW_TRACKING_SERVER_CERT_PATH names a file with one to trust)"
     return getattr(last, "strerror", None) or str(last)
-
-
-def _below(error: BaseException) -> BaseException | None:
-    """What `error` was raised for; urllib3 keeps some of it among the arguments."""
-    kept = (one for one in error.args if isinstance(one, BaseException))
-    return error.__cause__ or error.__context__ or next(kept, None)
 
 
 def _status(error: Exception) -> int:
